@@ -1,0 +1,1 @@
+"""Terraform integration tests with ID tokens that refresh, and the proof that they do."""

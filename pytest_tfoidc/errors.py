@@ -1,0 +1,82 @@
+"""The errors that users see: what happened, where, why, and what to do about it."""
+
+from __future__ import annotations
+
+
+class TfOidcError(Exception):
+    """An error with one clear message.
+
+    Args:
+        what: What happened, as a sentence.
+        where: The file, variable, host or command that it happened at.
+        cause: Why it happened.
+        remedy: What the user does next.
+    """
+
+    def __init__(self, what: str, *, where: str = "", cause: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.cause = cause
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Give the message, a line for each part that is known."""
+        labelled = (("Where", self.where), ("Cause", self.cause), ("Remedy", self.remedy))
+        return "\n".join([self.what, *(f"{label}: {text}" for label, text in labelled if text)])
+
+
+class UsageError(TfOidcError):
+    """An option, a path or a setting that cannot be used as it was given."""
+
+
+class ContextError(TfOidcError):
+    """The environment does not hold what is needed to ask for ID tokens."""
+
+
+class IdTokenError(TfOidcError):
+    """The pipeline did not give an ID token."""
+
+
+class ExecutableError(TfOidcError):
+    """No usable Terraform."""
+
+
+class ModuleError(TfOidcError):
+    """The module under test cannot be read or copied."""
+
+
+class TerraformError(TfOidcError):
+    """A Terraform command failed.
+
+    Args:
+        what: What happened, as a sentence.
+        where: The command and the module.
+        cause: Why it happened, where that is known.
+        remedy: What the user does next.
+        output: What Terraform printed, redacted.
+        exit_code: Terraform's exit code; None when it did not exit by itself.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a message, keyword only
+        self,
+        what: str,
+        *,
+        where: str = "",
+        cause: str = "",
+        remedy: str = "",
+        output: str = "",
+        exit_code: int | None = None,
+    ) -> None:
+        super().__init__(what, where=where, cause=cause, remedy=remedy)
+        self.output = output
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        """Give the message first, and Terraform's own words under it."""
+        message = super().__str__()
+        return f"{message}\n\n{self.output.strip()}" if self.output.strip() else message
+
+
+class TerraformTimeoutError(TerraformError):
+    """A Terraform command took longer than it was allowed to."""

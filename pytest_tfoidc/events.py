@@ -1,0 +1,211 @@
+"""What happened: frozen events, and the log that they are kept in.
+
+Reports subscribe to events; nothing in the core prints.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened at a moment of the virtual clock (aware, UTC)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdTokenMinted(Event):
+    """The stand-in's issuer signed an ID token. `protocol`: azure-devops or github."""
+
+    protocol: str
+    subject: str
+    audience: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdTokenRefused(Event):
+    """An ID token endpoint refused a request."""
+
+    protocol: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdTokenFetched(Event):
+    """The relay or the credential asked the pipeline for an ID token and got it."""
+
+    audience: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdTokenFetchFailed(Event):
+    """The relay or the credential asked the pipeline for an ID token and did not get it."""
+
+    audience: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdTokenServed(Event):
+    """The relay handed an ID token to a client. `age`: since the token was fetched."""
+
+    protocol: str
+    audience: str
+    age: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessTokenIssued(Event):
+    """Entra exchanged an ID token. `id_token_age`: since the ID token was issued."""
+
+    client_id: str
+    scope: str
+    expires_at: datetime
+    id_token_age: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangeRefused(Event):
+    """Entra refused an ID token. `code`: AADSTS and digits."""
+
+    client_id: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessTokenRefused(Event):
+    """A service of the stand-in refused a bearer: missing, malformed, expired or audience."""
+
+    host: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostRefused(Event):
+    """A client asked the stand-in's proxy for a host that is neither Azure nor a registry."""
+
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostPassedThrough(Event):
+    """A client reached a registry through the stand-in's proxy."""
+
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestAnswered(Event):
+    """The stand-in answered a request for one of Azure's hosts."""
+
+    host: str
+    method: str
+    path: str
+    status: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandStarted(Event):
+    """A Terraform command started. `command`: the subcommand, without arguments."""
+
+    command: str
+    module: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandFinished(Event):
+    """A Terraform command ended. `seconds`: real time."""
+
+    command: str
+    module: str
+    exit_code: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockMoved(Event):
+    """The virtual clock jumped. `at` is the moment after the jump."""
+
+    by: timedelta
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensExpired(Event):
+    """Everything of one kind that had been issued was made to expire. `kind`: id or access."""
+
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialFound(Event):
+    """A token or a secret was found where it should not be. Never holds the value."""
+
+    file: str
+    field: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariableWithheld(Event):
+    """A variable of the outer environment was kept from the child, because of `reason`."""
+
+    name: str
+    reason: str
+
+
+E = TypeVar("E", bound=Event)
+Subscriber = Callable[[Event], None]
+
+
+class EventLog:
+    """Every event in its order, and the subscribers who are told at once. Thread safe."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._subscribers: list[Subscriber] = []
+        self._lock = threading.Lock()
+
+    def emit(self, event: Event) -> None:
+        """Keep the event and tell every subscriber, in the caller's thread."""
+        with self._lock:
+            self._events.append(event)
+            subscribers = tuple(self._subscribers)
+        for subscriber in subscribers:
+            subscriber(event)
+
+    @contextmanager
+    def subscribed(self, subscriber: Subscriber) -> Iterator[None]:
+        """Tell the subscriber of every event that is emitted inside the block."""
+        with self._lock:
+            self._subscribers.append(subscriber)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._subscribers.remove(subscriber)
+
+    def mark(self) -> int:
+        """Give a position: `since(position)` are the events after it."""
+        with self._lock:
+            return len(self._events)
+
+    def since(self, position: int = 0) -> tuple[Event, ...]:
+        """Give the events after a position that `mark` gave."""
+        with self._lock:
+            return tuple(self._events[position:])
+
+    def of(self, kind: type[E], *, since: int = 0) -> tuple[E, ...]:
+        """Give the events of one kind after a position."""
+        return tuple(e for e in self.since(since) if isinstance(e, kind))

@@ -1,0 +1,1 @@
+"""Who we are: the pipeline's context, ID tokens, the relay and the credential."""

@@ -1,0 +1,174 @@
+"""Tokens that the stand-in signs: RS256 keys, ID tokens and access tokens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from pytest_tfoidc.events import AccessTokenRefused, EventLog, TokensExpired
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.clock import Clock
+    from pytest_tfoidc.loopback import Request
+
+KEY_BITS = 2048
+
+
+def seconds(moment: datetime) -> int:
+    """Give a moment as a JWT's NumericDate (seconds since 1970, RFC 7519)."""
+    return int(moment.timestamp())
+
+
+class SigningKey:
+    """An RSA key that lives in memory only, and its JWKS entry (RFC 7517)."""
+
+    @cached_property
+    def _private(self) -> rsa.RSAPrivateKey:
+        return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+
+    @cached_property
+    def key_id(self) -> str:
+        """The key's `kid`: a hash of its modulus."""
+        modulus = self._private.public_key().public_numbers().n
+        digest = hashlib.sha256(modulus.to_bytes(KEY_BITS // 8, "big")).digest()
+        return base64.urlsafe_b64encode(digest[:20]).decode().rstrip("=")
+
+    @property
+    def public(self) -> rsa.RSAPublicKey:
+        """The public key."""
+        return self._private.public_key()
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """Sign claims as a JWT with RS256."""
+        headers = {"kid": self.key_id, "x5t": self.key_id}
+        return jwt.encode(claims, self._private, algorithm="RS256", headers=headers)
+
+    def jwks(self) -> dict[str, Any]:
+        """Give the key set document."""
+        key = jwt.algorithms.RSAAlgorithm.to_jwk(self.public, as_dict=True)
+        entry = {**key, "use": "sig", "alg": "RS256", "kid": self.key_id, "x5t": self.key_id}
+        return {"keys": [entry]}
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """What the stand-in knows about an access token that it issued."""
+
+    value: str
+    audience: str
+    client_id: str
+    object_id: str
+    tenant_id: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        """Show what the token is for, never the token."""
+        return f"<AccessToken for {self.audience} until {self.expires_at:%H:%M:%S}>"
+
+
+class BearerRefused(Exception):  # noqa: N818 - an answer to a client, not an error of ours
+    """A request's bearer is no good. `reason`: missing, malformed, expired, audience."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class AccessTokens:
+    """Entra's access tokens: issued, and checked for the services of the stand-in.
+
+    Args:
+        clock: Tells the virtual time.
+        events: Is told of every refusal.
+        lifetime: How long an access token lives (Entra: 60 to 90 minutes).
+    """
+
+    def __init__(
+        self, *, clock: Clock, events: EventLog, lifetime: timedelta = timedelta(minutes=60)
+    ) -> None:
+        self._clock = clock
+        self._events = events
+        self.lifetime = lifetime
+        self.key = SigningKey()
+        self._issued: dict[str, AccessToken] = {}
+
+    def issue(
+        self, *, audience: str, client_id: str, object_id: str, tenant_id: str
+    ) -> AccessToken:
+        """Sign an access token that azurerm and Azurite can parse."""
+        now = self._clock.now()
+        expires_at = now + self.lifetime
+        claims = {
+            "aud": audience,
+            "iss": f"https://sts.windows.net/{tenant_id}/",
+            "iat": seconds(now),
+            "nbf": seconds(now) - 300,
+            "exp": seconds(expires_at),
+            "appid": client_id,
+            "appidacr": "2",
+            "idtyp": "app",
+            "oid": object_id,
+            "sub": object_id,
+            "tid": tenant_id,
+            "uti": uuid.uuid4().hex,
+            "ver": "1.0",
+        }
+        value = self.key.sign(claims)
+        token = AccessToken(value, audience, client_id, object_id, tenant_id, expires_at)
+        self._issued[value] = token
+        return token
+
+    def expire_all(self) -> None:
+        """Make every access token that was issued so far an expired one."""
+        self._issued.clear()
+        self._events.emit(TokensExpired(at=self._clock.now(), kind="access"))
+
+    def verify(self, request: Request, *audiences: str) -> AccessToken:
+        """Check a request's bearer for a service that is one of `audiences` (no trailing slash).
+
+        Raises:
+            BearerRefused: With the reason; the service words the 401 in its own way.
+        """
+        try:
+            return self._verify(request.bearer, audiences)
+        except BearerRefused as refused:
+            now = self._clock.now()
+            self._events.emit(AccessTokenRefused(at=now, host=request.host, reason=refused.reason))
+            raise
+
+    def _verify(self, bearer: str | None, audiences: tuple[str, ...]) -> AccessToken:
+        if bearer is None:
+            raise BearerRefused("missing")
+        token = self._issued.get(bearer)
+        if token is None:
+            raise BearerRefused("expired" if self._is_ours(bearer) else "malformed")
+        if token.expires_at <= self._clock.now():
+            raise BearerRefused("expired")
+        if token.audience.rstrip("/") not in audiences:
+            raise BearerRefused("audience")
+        return token
+
+    def _is_ours(self, bearer: str) -> bool:
+        try:
+            jwt.decode(
+                bearer,
+                self.key.public,
+                algorithms=["RS256"],
+                options={"verify_exp": False, "verify_nbf": False, "verify_aud": False},
+            )
+        except jwt.InvalidTokenError:
+            return False
+        return True
+
+
+def from_seconds(value: float) -> datetime:
+    """Give a NumericDate as an aware UTC datetime."""
+    return datetime.fromtimestamp(value, tz=timezone.utc)

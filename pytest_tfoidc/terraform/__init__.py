@@ -1,0 +1,1 @@
+"""Running Terraform: executables, workspaces, commands, plans and what they leave behind."""
