@@ -112,8 +112,8 @@ WORDS: dict[str, tuple[int, str]] = {
     "LeaseIsBreakingAndCannotBeAcquired": (
         409,
         (
-            "The lease ID matched, but the lease is currently in breaking state and cannot be acquired "
-            "until it is broken."
+            "The lease ID matched, but the lease is currently in breaking state and cannot be "
+            "acquired until it is broken."
         ),
     ),
     "LeaseIsBreakingAndCannotBeChanged": (
