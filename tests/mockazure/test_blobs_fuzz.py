@@ -132,14 +132,46 @@ def check(response: Response) -> None:
 CLIENT = BlobClient()  # its content is part of what is tried
 
 
+def encode(query: dict[str, str]) -> str:
+    return "&".join(f"{name}={quote(value)}" for name, value in query.items())
+
+
 @FUZZ
 @given(METHODS, PATHS, QUERIES, HEADERS, BODIES)
 def test_no_request_of_somebody_who_may_makes_an_error_of_ours(
     method: str, path: str, query: dict[str, str], headers: dict[str, str], body: bytes
 ) -> None:
-    target = path + "?" + "&".join(f"{name}={quote(value)}" for name, value in query.items())
     own = {"authorization": f"Bearer {CLIENT.bearer}", "x-ms-version": VERSION}
-    check(CLIENT.bare(method, target, body, headers={**headers, **own}))
+    check(CLIENT.bare(method, f"{path}?{encode(query)}", body, headers={**headers, **own}))
+
+
+LEVELS = {"s": "/", "c": "/state", "o": "/state/a"}
+OPERATIONS = st.sampled_from([(*route, method) for route in ROUTES for method in ROUTES[route]])
+ACTIONS = st.sampled_from(["acquire", "break", "renew", "change", "release"])
+
+
+@FUZZ
+@given(OPERATIONS, ACTIONS, QUERIES, HEADERS, BODIES)
+def test_no_known_operation_makes_an_error_of_ours(
+    operation: tuple[str, str, str, str],
+    action: str,
+    query: dict[str, str],
+    headers: dict[str, str],
+    body: bytes,
+) -> None:
+    level, kind, comp, method = operation
+    likely = {
+        "x-ms-blob-type": "BlockBlob",
+        "x-ms-lease-action": action,
+        "x-ms-lease-duration": "15",
+        "x-ms-proposed-lease-id": LEASE,
+    }
+    own = {"authorization": f"Bearer {CLIENT.bearer}", "x-ms-version": VERSION}
+    named = {"blockid": "YQ==", **query, "restype": kind, "comp": comp}
+    target = f"{LEVELS[level]}?{encode({n: v for n, v in named.items() if v})}"
+    check(CLIENT.bare(method, target, body, headers={**likely, **headers, **own}))
+    CLIENT.clock.advance(seconds=1)
+    CLIENT.bearer = CLIENT.issue("https://storage.azure.com")
 
 
 @FUZZ
@@ -167,8 +199,7 @@ def test_no_request_of_anybody_makes_an_error_of_ours(
 def test_no_made_up_credential_opens_anything(
     sas: dict[str, str], signature: str, authorization: str
 ) -> None:
-    query = "&".join(f"{name}={quote(value)}" for name, value in sas.items())
-    signed = CLIENT.bare("GET", f"/state/a?{query}&sig={quote(signature)}")
+    signed = CLIENT.bare("GET", f"/state/a?{encode(sas)}&sig={quote(signature)}")
     keyed = CLIENT.bare("GET", "/state/a", headers={"authorization": authorization})
     for response in (signed, keyed):
         check(response)
