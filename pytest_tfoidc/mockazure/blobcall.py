@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 METADATA = "x-ms-meta-"
 METADATA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-PRINTABLE = re.compile(r"[\x20-\x7e]*")
+# what a header can hold: printable ASCII without spaces at its ends
+PRINTABLE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
 GUID = re.compile(r"\{?([0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})\}?", re.IGNORECASE)
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 MAX_METADATA = 8 * 1024

@@ -69,8 +69,11 @@ def test_every_answer_has_the_services_own_headers(blobs: BlobClient) -> None:
     )
 
 
-def test_a_client_request_id_that_no_header_can_hold_is_not_given_back(blobs: BlobClient) -> None:
-    answer = blobs("GET", BLOB, x_ms_client_request_id="m\xefne")
+@pytest.mark.parametrize("client", ["m\xefne", " mine", "a\tb", "m" * 1025])
+def test_a_client_request_id_that_no_header_can_hold_is_not_given_back(
+    blobs: BlobClient, client: str
+) -> None:
+    answer = blobs("GET", BLOB, x_ms_client_request_id=client)
     assert "x-ms-client-request-id" not in answer.headers
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from blobclient import HOST, VERSION, BlobClient, code
@@ -350,6 +351,13 @@ def test_a_signature_may_be_for_https_only(blobs: BlobClient) -> None:
 def test_a_signature_may_name_the_answers_content_type(blobs: BlobClient) -> None:
     sas = service_sas(blobs, "r", extra="text/x")
     assert blobs.bare("GET", f"{BLOB}?{sas}").headers["Content-Type"] == "text/x"
+
+
+def test_a_content_type_that_no_header_can_hold_is_refused(blobs: BlobClient) -> None:
+    for bad in ("a\nb", " a", "\xe9"):
+        sas = service_sas(blobs, "r", extra=bad)
+        answer = blobs.bare("GET", f"{BLOB}?{sas.replace(bad, quote(bad))}")
+        assert code(answer) == (400, "InvalidHeaderValue")
 
 
 def test_an_account_signature_is_for_services_levels_and_permissions(blobs: BlobClient) -> None:
