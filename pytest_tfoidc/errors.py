@@ -38,6 +38,10 @@ class IdTokenError(TfOidcError):
     """The pipeline did not give an ID token."""
 
 
+class AuthenticationError(TfOidcError):
+    """Entra did not exchange the ID token for an access token."""
+
+
 class ExecutableError(TfOidcError):
     """No usable Terraform."""
 

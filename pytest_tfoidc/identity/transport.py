@@ -128,6 +128,7 @@ class Transport:
         *,
         headers: Mapping[str, str],
         form: Mapping[str, str] | None = None,
+        may_pass: Callable[[Answer], bool] = lambda answer: answer.may_pass,
     ) -> Answer:
         """Send a request, and again while the failure may pass and time remains.
 
@@ -140,7 +141,8 @@ class Transport:
             outcome = self._try(method, url, headers, form)
             seconds = _pause(outcome, attempt)
             spent += max(0.0, time.monotonic() - started) + seconds
-            if not outcome.may_pass or spent > self._total_seconds or self._closed.is_set():
+            again = outcome.may_pass if isinstance(outcome, NoAnswerError) else may_pass(outcome)
+            if not again or spent > self._total_seconds or self._closed.is_set():
                 break
             self._wait(seconds)
             attempt += 1

@@ -10,7 +10,9 @@ import jwt
 import pytest
 import requests
 from identity_kit import (
+    CLIENT,
     CONNECTION,
+    TENANT,
     ManualClock,
     RawUpstream,
     ScriptedSource,
@@ -384,3 +386,20 @@ def test_a_relay_can_be_started_again(
 def test_no_bearer_is_in_a_repr(relay: IdTokenRelay) -> None:
     assert str(relay.bearer) not in repr(vars(relay))
     assert len(relay.bearer) >= 32
+
+
+def test_the_real_azure_pipelines_credential_gets_its_token_here(
+    relay: IdTokenRelay, monkeypatch: pytest.MonkeyPatch, source: ScriptedSource
+) -> None:
+    identity = pytest.importorskip("azure.identity")
+    monkeypatch.setenv("SYSTEM_OIDCREQUESTURI", relay.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    credential = identity.AzurePipelinesCredential(
+        tenant_id=TENANT,
+        client_id=CLIENT,
+        service_connection_id=CONNECTION,
+        system_access_token=str(relay.bearer),
+    )
+    with credential:
+        assert credential._get_oidc_token().count(".") == 2
+    assert source.asked == [DEFAULT_AUDIENCE]
