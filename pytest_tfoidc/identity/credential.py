@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     )
 
     from pytest_tfoidc.clock import Clock
+    from pytest_tfoidc.identity.idtoken import IdToken
     from pytest_tfoidc.identity.pipeline import PipelineContext
-    from pytest_tfoidc.identity.sources import IdToken, IdTokenSource
+    from pytest_tfoidc.identity.sources import IdTokenSource
 
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 # what Entra is told by clients that understand claims challenges

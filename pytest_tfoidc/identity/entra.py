@@ -15,7 +15,7 @@ from pytest_tfoidc.identity.transport import Answer, NoAnswerError, Transport
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.identity.sources import IdToken
+    from pytest_tfoidc.identity.idtoken import IdToken
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 CODE = re.compile(r"AADSTS(\d+)")

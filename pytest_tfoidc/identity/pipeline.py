@@ -154,7 +154,16 @@ class PipelineContext:
     @property
     def request_token_expires_at(self) -> datetime | None:
         """When the request token dies (aware, UTC); None where it does not tell."""
-        return moment((jwt_claims(self.request_token) or {}).get("exp"))
+        return _expiry(self.request_token)
+
+    @property
+    def static_token_expires_at(self) -> datetime | None:
+        """When the one token of this job dies (aware, UTC); None where there is none."""
+        return _expiry(self.static_token)
+
+
+def _expiry(token: str) -> datetime | None:
+    return moment((jwt_claims(token) or {}).get("exp"))
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 from pytest_tfoidc.errors import IdTokenError
-from pytest_tfoidc.events import EventLog, IdTokenFetched, IdTokenFetchFailed, IdTokenServed
+from pytest_tfoidc.events import (
+    EventLog,
+    IdTokenFetched,
+    IdTokenFetchFailed,
+    IdTokenServed,
+    RequestTokenExpiring,
+)
 from pytest_tfoidc.identity.secret import Secret
 from pytest_tfoidc.loopback import LoopbackServer, Request, Response
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.identity.sources import IdToken, IdTokenSource
+    from pytest_tfoidc.identity.idtoken import IdToken
+    from pytest_tfoidc.identity.sources import IdTokenSource
 
 PATH = "/oidctoken"
 PROTOCOLS = {"POST": ("azure-devops", "oidcToken"), "GET": ("github", "value")}
@@ -38,6 +45,12 @@ LAST_RESORT = 1 / 20
 PATIENCE_SECONDS = 1.0  # how long one renewal may hold up clients who could have the old token
 MAX_FETCHES = 8  # at a time, over all audiences
 MAX_AUDIENCES = 64
+
+NOTICE = timedelta(minutes=15)  # how long before its end the request token is spoken of
+CONSEQUENCE = (
+    "No ID token can be had after that: what still runs ends when the access token that it holds "
+    "does, which is after an hour or so."
+)
 
 # What clients neither retry nor hide: azurerm shows the body, and the retries have been made here.
 NO_TOKEN_STATUS = 424
@@ -74,9 +87,10 @@ class IdTokenRelay:
         events: Is told of every token that is fetched and served.
         service_connection_id: The only one that is served; None for pipelines without.
         audience: What is asked for where the client names none.
+        request_token_expires_at: When the source can give no more tokens; None if not known.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword only
         self,
         *,
         source: IdTokenSource,
@@ -84,7 +98,9 @@ class IdTokenRelay:
         events: EventLog,
         service_connection_id: str | None,
         audience: str,
+        request_token_expires_at: datetime | None = None,
     ) -> None:
+        self._ends_at = request_token_expires_at
         self._source = source
         self._clock = clock
         self._events = events
@@ -164,6 +180,7 @@ class IdTokenRelay:
         protocol, name = PROTOCOLS[method]
         if audience not in self._slots and len(self._slots) >= MAX_AUDIENCES:
             return _refusal(403, f"More than {MAX_AUDIENCES} audiences were asked for.")
+        self._notice(self._clock.now())
         try:
             held = await self._token(audience)
         except IdTokenError as error:
@@ -172,6 +189,14 @@ class IdTokenRelay:
         served = IdTokenServed(at=now, protocol=protocol, audience=audience, age=now - held.since)
         self._events.emit(served)
         return Response.json({name: held.token.value}, headers={"Cache-Control": "no-store"})
+
+    def _notice(self, now: datetime) -> None:
+        """Say once that the request token is about to die."""
+        ends_at = self._ends_at
+        if ends_at is None or now < ends_at - NOTICE:
+            return
+        self._ends_at = None
+        self._events.emit(RequestTokenExpiring(at=now, expires_at=ends_at, consequence=CONSEQUENCE))
 
     async def _token(self, audience: str) -> _Held:
         while True:

@@ -23,7 +23,13 @@ from identity_kit import (
 )
 
 from pytest_tfoidc.errors import IdTokenError
-from pytest_tfoidc.events import EventLog, IdTokenFetched, IdTokenFetchFailed, IdTokenServed
+from pytest_tfoidc.events import (
+    EventLog,
+    IdTokenFetched,
+    IdTokenFetchFailed,
+    IdTokenServed,
+    RequestTokenExpiring,
+)
 from pytest_tfoidc.identity import relay as relay_module
 from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.relay import IdTokenRelay
@@ -403,3 +409,26 @@ def test_the_real_azure_pipelines_credential_gets_its_token_here(
     with credential:
         assert credential._get_oidc_token().count(".") == 2
     assert source.asked == [DEFAULT_AUDIENCE]
+
+
+def test_a_request_token_that_is_about_to_die_is_told_once(
+    http: requests.Session, source: ScriptedSource, clock: ManualClock, events: EventLog
+) -> None:
+    ends_at = clock.now() + timedelta(hours=1)
+    with IdTokenRelay(
+        source=source,
+        clock=clock,
+        events=events,
+        service_connection_id=None,
+        audience=DEFAULT_AUDIENCE,
+        request_token_expires_at=ends_at,
+    ) as relay:
+        token_of(ask(http, relay))
+        assert events.of(RequestTokenExpiring) == ()
+        clock.advance(timedelta(minutes=46))
+        source.failure = OUTAGE
+        for _ in range(2):
+            assert ask(http, relay).status_code == 424
+    (told,) = events.of(RequestTokenExpiring)
+    assert told.expires_at == ends_at
+    assert told.consequence
