@@ -67,11 +67,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP response."""
+    """One HTTP response. Go's clients show the `reason` of a refused CONNECT to their user."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
 
     @classmethod
     def json(
@@ -89,11 +90,11 @@ class Response:
         status: int = 200,
         kind: str = "text/plain",
         headers: Mapping[str, str] | None = None,
+        reason: str = "",
     ) -> Response:
         """Make a response of text of some media type."""
-        return cls(
-            status, value.encode(), {"Content-Type": f"{kind}; charset=utf-8", **(headers or {})}
-        )
+        kinds = {"Content-Type": f"{kind}; charset=utf-8"}
+        return cls(status, value.encode(), {**kinds, **(headers or {})}, reason)
 
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
@@ -173,7 +174,7 @@ class Connection:
         headers = [*response.headers.items()]
         if "content-length" not in {name.lower() for name in response.headers}:
             headers.append(("Content-Length", str(len(response.body))))
-        reason = http.HTTPStatus(response.status).phrase.encode()
+        reason = (response.reason or http.HTTPStatus(response.status).phrase).encode()
         head = h11.Response(status_code=response.status, headers=headers, reason=reason)
         data = self._http.send(head) or b""
         if method != "HEAD" and response.status not in {204, 304}:
