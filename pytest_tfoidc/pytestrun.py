@@ -102,9 +102,7 @@ class PytestRun:
 
         What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
         """
-        workspace = self.session.workspace(
-            module, inputs=self.inputs(), keep=self.settings.keep
-        )
+        workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
         try:
             yield workspace
         finally:

@@ -197,15 +197,11 @@ class Workspace:
         self.is_deployed = True
         if plan is not None:
             return self.run("apply", str(plan.path), input=False, json=Flag)
-        return self.run(
-            "apply", input=False, json=Flag, auto_approve=Flag, **self._variables()
-        )
+        return self.run("apply", input=False, json=Flag, auto_approve=Flag, **self._variables())
 
     def destroy(self) -> Completed:
         """Run `terraform destroy`."""
-        done = self.run(
-            "destroy", input=False, json=Flag, auto_approve=Flag, **self._variables()
-        )
+        done = self.run("destroy", input=False, json=Flag, auto_approve=Flag, **self._variables())
         self.is_deployed = False
         return done
 
@@ -267,7 +263,9 @@ class Workspace:
         finally:
             self.destroy()
 
-    def run(self, command: str, *arguments: str, accept: tuple[int, ...] = (0,), **options: Any) -> Completed:  # noqa: ANN401, E501
+    def run(
+        self, command: str, *arguments: str, accept: tuple[int, ...] = (0,), **options: Any
+    ) -> Completed:  # noqa: ANN401, E501
         """Run any command.
 
         Raises:
