@@ -29,6 +29,7 @@ REAL_TIME_MODULES = (
     "execnet",
     "filelock",
     "multiprocessing",
+    "pytest_tfoidc.identity.transport",
     "pytest_tfoidc.terraform.runner",
     "pytest_timeout",
     "queue",

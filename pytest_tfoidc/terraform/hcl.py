@@ -1,6 +1,6 @@
 """Reading Terraform's language, with the position of everything, and without running Terraform.
 
-The native syntax is parsed by tree-sitter (hundreds of times as fast as python-hcl2); its grammar
+The native syntax is parsed by tree-sitter (several times as fast as python-hcl2); its grammar
 takes newlines for spaces, so Terraform's rules about lines are checked on top. The JSON syntax
 gives the same objects.
 """
