@@ -15,9 +15,8 @@ from typing import Literal
 
 from pytest_tfoidc.errors import ModuleError, UsageError
 from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.source_files import TEST_SUFFIXES, source_files
 
-TERRAFORM_SUFFIXES = (".tftest.hcl", ".tftest.json")
-OPENTOFU_SUFFIXES = (".tofutest.hcl", ".tofutest.json")
 _OVERRIDES = ("override_resource", "override_data", "override_module")
 
 Command = Literal["plan", "apply"]
@@ -135,11 +134,9 @@ def discover(
             where=test_directory,
             remedy="Give a path relative to the module's folder.",
         )
-    suffixes = TERRAFORM_SUFFIXES + (OPENTOFU_SUFFIXES if opentofu else ())
     folders = dict.fromkeys((module, module / relative))
-    found = {file for folder in folders for file in _files(folder) if file.name.endswith(suffixes)}
-    kept = (file for file in found if not _is_shadowed(file, found))
-    return tuple(sorted(kept, key=lambda file: file.relative_to(module).as_posix()))
+    found = [file for folder in folders for file in _files(folder, opentofu=opentofu)]
+    return tuple(sorted(found, key=lambda file: file.relative_to(module).as_posix()))
 
 
 def read_test_file(path: Path) -> TestFile:
@@ -163,36 +160,17 @@ def read_test_file(path: Path) -> TestFile:
     )
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Give the files of a folder; what an editor or the system put there is left out."""
+def _files(folder: Path, *, opentofu: bool) -> list[Path]:
     if not folder.exists():
-        return
+        return []
     try:
-        entries = list(folder.iterdir())
+        return source_files(folder, suffixes=TEST_SUFFIXES, opentofu=opentofu)
     except OSError as error:
         raise ModuleError(
             "The folder of test files cannot be read",
             where=str(folder),
             cause=str(error.strerror),
         ) from error
-    for entry in entries:
-        is_folder = entry.is_dir() and not entry.is_symlink()
-        if not is_folder and not is_ignored(entry.name):
-            yield entry
-
-
-def is_ignored(name: str) -> bool:
-    """Tell whether Terraform ignores a file of this name, whatever its ending."""
-    is_emacs_copy = name.startswith("#") and name.endswith("#")
-    return name.startswith(".") or name.endswith("~") or is_emacs_copy
-
-
-def _is_shadowed(file: Path, found: set[Path]) -> bool:
-    return any(
-        file.name.endswith(suffix)
-        and file.with_name(file.name.removesuffix(suffix) + preferred) in found
-        for suffix, preferred in zip(TERRAFORM_SUFFIXES, OPENTOFU_SUFFIXES, strict=True)
-    )
 
 
 def _content(path: Path) -> bytes:
