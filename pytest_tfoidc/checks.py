@@ -14,7 +14,6 @@ from datetime import timedelta
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.events import Event, RequestAnswered
-from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
@@ -22,10 +21,11 @@ from pytest_tfoidc.terraform.audit import CachedCredential
 from pytest_tfoidc.terraform.workspace import Plan, Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
-# During `expiry_during_apply` a token lives for three jumps: whoever keeps one through the apply
+# During `expiry_during_apply` the clock jumps by this part of an ID token's life after an answer of
+# Azure's, and access tokens live for two and a half jumps: whoever keeps one through the apply
 # holds an expired one, while a call that is on its way when the clock jumps is not hit.
-SHORT_LIFETIME = timedelta(minutes=15)
-JUMP = timedelta(minutes=6)
+JUMP = 0.4
+JUMPS_IN_A_LIFE = 2.5
 JUMP_SPACING = 0.05  # real seconds
 
 
@@ -76,7 +76,7 @@ def expiry_during_apply(subject: Subject) -> Evidence:
         plan = workspace.plan()
         with _expiring_tokens(subject) as jumps:
             workspace.apply(plan)
-        expiries = int(len(jumps) * JUMP / SHORT_LIFETIME)
+        expiries = int(len(jumps) / JUMPS_IN_A_LIFE)
         if not expiries:
             raise CheckFailure(
                 "No access token expired during the apply: it called Azure too rarely for that."
@@ -180,17 +180,19 @@ def _expiring_tokens(subject: Subject) -> Iterator[list[float]]:
     """Let access tokens live shortly, and the clock jump after Azure's answers."""
     mock = subject.session.mock
     assert mock is not None  # noqa: S101 - for mypy: the check was skipped otherwise
+    length = mock.issuer.lifetime * JUMP
     jumps: list[float] = []
 
     def jump(event: Event) -> None:  # in the stand-in's loop: one call at a time
-        if not isinstance(event, RequestAnswered) or event.host in LOGIN_HOSTS:
+        if not isinstance(event, RequestAnswered) or not mock.takes_access_tokens(event.host):
             return
         now = time.perf_counter()
         if not jumps or now - jumps[-1] > JUMP_SPACING:
             jumps.append(now)
-            subject.clock.advance(JUMP, reason="expiry during apply")
+            subject.clock.advance(length, reason="expiry during apply")
 
-    usual, mock.access_tokens.lifetime = mock.access_tokens.lifetime, SHORT_LIFETIME
+    usual = mock.access_tokens.lifetime
+    mock.access_tokens.lifetime = length * JUMPS_IN_A_LIFE
     try:
         with subject.session.events.subscribed(jump):
             yield jumps

@@ -38,6 +38,8 @@ class CheckGroup(pytest.Collector):
 class CheckItem(pytest.Item):
     """One check of one module."""
 
+    fixturenames: tuple[str, ...] = ()  # pytest-terraform asks every item for its fixtures
+
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - pytest's own
         super().__init__(**kwargs)
         self.add_marker("tfoidc")

@@ -28,7 +28,7 @@ MAX_BODY = 64 * 1024 * 1024  # bytes; Terraform states of large estates reach te
 READ_SIZE = 64 * 1024
 BACKLOG = 2048
 STOP_SECONDS = 10.0
-ACCEPT_STEPS = 10  # of the loop, for asyncio to hand over who was just being accepted
+ACCEPT_STEPS = 10  # of the loop: asyncio leaks a client who is half accepted when it closes
 
 log = logging.getLogger(__name__)
 
@@ -282,10 +282,10 @@ class LoopbackServer:
         self._loop = self._thread = None
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
         for _ in range(ACCEPT_STEPS):
             await asyncio.sleep(0)
+        if self._server is not None:
+            self._server.close()
         clients = dict(self._clients)
         for task in clients:
             task.cancel()

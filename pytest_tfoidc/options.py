@@ -36,6 +36,7 @@ class Settings:
     variables: tuple[str, ...] = ()
     variable_files: tuple[Path, ...] = ()
     backend_config: tuple[tuple[str, str], ...] = ()
+    backend_files: tuple[Path, ...] = ()
     delay: timedelta | None = None
     checks: tuple[str, ...] = CHECKS
     timeout: float | None = None
@@ -167,8 +168,13 @@ def settings_of(config: pytest.Config) -> Settings:
             _file("--tf-var-file", values.base("var-file") / text)
             for text in values.many("var-file")
         ),
-        backend_config=_backend_config(
-            values.many("backend-config"), values.base("backend-config")
+        backend_config=tuple(
+            _pair("--tf-backend-config", text) for text in values.many("backend-config") if "=" in text
+        ),
+        backend_files=tuple(
+            _file("--tf-backend-config", values.base("backend-config") / text)
+            for text in values.many("backend-config")
+            if "=" not in text
         ),
         delay=_duration("--tf-delay", delay) if delay else None,
         checks=_checks(values.many("check")),
@@ -224,22 +230,6 @@ def _pair(option: str, text: str) -> tuple[str, str]:
             f"{name!r} has no value.", where=option, remedy="Write NAME=VALUE, as for Terraform."
         )
     return name.strip(), value
-
-
-def _backend_config(texts: tuple[str, ...], base: Path) -> tuple[tuple[str, str], ...]:
-    pairs: list[tuple[str, str]] = []
-    for text in texts:
-        if "=" in text:
-            pairs.append(_pair("--tf-backend-config", text))
-        else:
-            pairs.extend(_backend_file(_file("--tf-backend-config", base / text)))
-    return tuple(pairs)
-
-
-def _backend_file(file: Path) -> list[tuple[str, str]]:
-    from pytest_tfoidc.terraform.module import read_backend_file  # noqa: PLC0415 - HCL, when needed
-
-    return list(read_backend_file(file).items())
 
 
 def _file(option: str, path: Path) -> Path:

@@ -94,6 +94,7 @@ class PytestRun:
             variables=settings.variables,
             variable_files=settings.variable_files,
             backend=dict(settings.backend_config),
+            backend_files=settings.backend_files,
         )
 
     @contextlib.contextmanager

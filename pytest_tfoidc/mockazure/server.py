@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import TfOidcError
@@ -21,7 +22,7 @@ from pytest_tfoidc.events import (
     RequestAnswered,
 )
 from pytest_tfoidc.loopback import Connection, LoopbackServer, Request, Response
-from pytest_tfoidc.mockazure.blobs import BlobService
+from pytest_tfoidc.mockazure.blobservice import BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.directory import Directory
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
@@ -137,6 +138,18 @@ class MockAzure(LoopbackServer):
         if self.defects:
             raise RuntimeError("the stand-in has a defect") from self.defects[0]
 
+    def snapshot(self) -> tuple[Any, ...]:
+        """Give all that the services hold, for `restore`."""
+        return tuple(service.snapshot() for service in self._holders())
+
+    def restore(self, held: tuple[Any, ...]) -> None:
+        """Put back what `snapshot` gave."""
+        for service, part in zip(self._holders(), held, strict=True):
+            service.restore(part)
+
+    def _holders(self) -> tuple[Any, ...]:
+        return self.blobs, self.resource_manager, self.graph
+
     @property
     def ca_file(self) -> Path:
         """The bundle: the stand-in's CA and the ordinary public ones, PEM."""
@@ -193,6 +206,10 @@ class MockAzure(LoopbackServer):
             if matches(host, patterns):
                 return service
         return None
+
+    def takes_access_tokens(self, host: str) -> bool:
+        """Tell whether a host is a service that checks access tokens."""
+        return matches(host, (*BLOB_HOSTS, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
 
     async def answer(self, request: Request, connection: Connection) -> bool:
         """Answer a request of a client, or open the tunnel that it asks for."""

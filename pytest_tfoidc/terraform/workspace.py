@@ -37,6 +37,7 @@ class Inputs:
     variables: tuple[str, ...] = ()
     variable_files: tuple[Path, ...] = ()
     backend: Mapping[str, str] = field(default_factory=dict)
+    backend_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +135,7 @@ class Workspace:
         options: dict[str, Any] = {"input": False, "no_color": Flag}
         if backend:
             self._write_backend({**self._backend_config(), **(backend_config or {})})
-            options["backend_config"] = [BACKEND_FILE]
+            options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
         else:
             options["backend"] = False
         with self._plugin_cache():
@@ -145,7 +146,7 @@ class Workspace:
         given = self.setting.standin_backend
         if given is None:
             return dict(self.inputs.backend)
-        known = set(own.attributes) if own is not None and own.type == "azurerm" else set()
+        known = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
         return {**{k: v for k, v in given.items() if k not in known}, **self.inputs.backend}
 
     def _needs_backend(self) -> bool:
@@ -153,7 +154,7 @@ class Workspace:
         if self.setting.standin_backend is not None:
             return own is None or own.type != "azurerm"
         has_none = own is None and not self.configuration.has_cloud
-        return has_none and bool(self.inputs.backend)
+        return has_none and bool(self.inputs.backend or self.inputs.backend_files)
 
     def _write_backend(self, config: Mapping[str, str]) -> None:
         """Write the configuration where no process list shows it, and an override if needed."""
