@@ -50,6 +50,10 @@ class ModuleError(TfOidcError):
     """The module under test cannot be read or copied."""
 
 
+class PlanError(TfOidcError):
+    """A file that should be a saved plan cannot be read as one."""
+
+
 class TerraformError(TfOidcError):
     """A Terraform command failed.
 
