@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,7 @@ from pytest_tfoidc.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+REAL_DATETIME = datetime
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 PART = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
 DURATION = re.compile(rf"(?:{PART})+")
@@ -27,6 +29,7 @@ REAL_TIME_MODULES = (
     "execnet",
     "filelock",
     "multiprocessing",
+    "pytest_tfoidc.identity.transport",
     "pytest_tfoidc.terraform.runner",
     "pytest_timeout",
     "queue",
@@ -134,18 +137,13 @@ class VirtualClock:
 
 
 def _real_now() -> Callable[[], datetime]:
-    """Give a function that tells real time, also while freezegun has the process frozen."""
-    import time  # noqa: PLC0415 - the function itself, before anyone replaces it
-
-    real_time = getattr(time.time, "__wrapped__", time.time)
-    if getattr(real_time, "__module__", "") == "freezegun.api":
-        from freezegun import api  # noqa: PLC0415 - not loaded unless needed
+    """Give a function that tells real time, also where the process is frozen already."""
+    real_time = time.time
+    if real_time.__module__ == "freezegun.api":
+        from freezegun import api  # noqa: PLC0415 - it is loaded, or it could not have frozen
 
         real_time = api.real_time
-    return lambda: _REAL_DATETIME.fromtimestamp(real_time(), tz=timezone.utc)
-
-
-_REAL_DATETIME = datetime
+    return lambda: REAL_DATETIME.fromtimestamp(real_time(), tz=timezone.utc)
 
 
 def _freezer(at: datetime) -> Any:  # noqa: ANN401 - freezegun's class is private

@@ -38,12 +38,20 @@ class IdTokenError(TfOidcError):
     """The pipeline did not give an ID token."""
 
 
+class AuthenticationError(TfOidcError):
+    """Entra did not exchange the ID token for an access token."""
+
+
 class ExecutableError(TfOidcError):
     """No usable Terraform."""
 
 
 class ModuleError(TfOidcError):
     """The module under test cannot be read or copied."""
+
+
+class PlanError(TfOidcError):
+    """A file that should be a saved plan cannot be read as one."""
 
 
 class TerraformError(TfOidcError):

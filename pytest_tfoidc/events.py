@@ -56,6 +56,14 @@ class IdTokenFetchFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestTokenExpiring(Event):
+    """What buys ID tokens is about to die. `consequence`: what dies with it, a sentence."""
+
+    expires_at: datetime
+    consequence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdTokenServed(Event):
     """The relay handed an ID token to a client. `age`: since the token was fetched."""
 

@@ -28,6 +28,7 @@ MAX_BODY = 64 * 1024 * 1024  # bytes; Terraform states of large estates reach te
 READ_SIZE = 64 * 1024
 BACKLOG = 2048
 STOP_SECONDS = 10.0
+ACCEPT_STEPS = 10  # of the loop: asyncio leaks a client who is half accepted when it closes
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP response."""
+    """One HTTP response. Go's clients show the `reason` of a refused CONNECT to their user."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
 
     @classmethod
     def json(
@@ -89,11 +91,11 @@ class Response:
         status: int = 200,
         kind: str = "text/plain",
         headers: Mapping[str, str] | None = None,
+        reason: str = "",
     ) -> Response:
         """Make a response of text of some media type."""
-        return cls(
-            status, value.encode(), {"Content-Type": f"{kind}; charset=utf-8", **(headers or {})}
-        )
+        kinds = {"Content-Type": f"{kind}; charset=utf-8"}
+        return cls(status, value.encode(), {**kinds, **(headers or {})}, reason)
 
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
@@ -173,7 +175,7 @@ class Connection:
         headers = [*response.headers.items()]
         if "content-length" not in {name.lower() for name in response.headers}:
             headers.append(("Content-Length", str(len(response.body))))
-        reason = http.HTTPStatus(response.status).phrase.encode()
+        reason = (response.reason or http.HTTPStatus(response.status).phrase).encode()
         head = h11.Response(status_code=response.status, headers=headers, reason=reason)
         data = self._http.send(head) or b""
         if method != "HEAD" and response.status not in {204, 304}:
@@ -225,7 +227,7 @@ class LoopbackServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._server: asyncio.AbstractServer | None = None
-        self._clients: set[asyncio.Task[Any]] = set()
+        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.port = 0
         self.defects: list[BaseException] = []
 
@@ -243,7 +245,7 @@ class LoopbackServer:
         self._loop = asyncio.new_event_loop()
         try:
             self._server = self._loop.run_until_complete(
-                asyncio.start_server(self._client, LOOPBACK, 0, backlog=BACKLOG)
+                asyncio.start_server(self._accept, LOOPBACK, 0, backlog=BACKLOG)
             )
         except OSError as error:
             self._loop.close()
@@ -280,11 +282,16 @@ class LoopbackServer:
         self._loop = self._thread = None
 
     async def _close(self) -> None:
+        for _ in range(ACCEPT_STEPS):
+            await asyncio.sleep(0)
         if self._server is not None:
             self._server.close()
-        for task in tuple(self._clients):
+        clients = dict(self._clients)
+        for task in clients:
             task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await asyncio.gather(*clients, return_exceptions=True)
+        for writer in clients.values():
+            writer.transport.abort()
 
     def __enter__(self) -> LoopbackServer:
         """Start."""
@@ -295,20 +302,19 @@ class LoopbackServer:
         """Stop."""
         self.stop()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._client(reader, writer))
+        self._clients[task] = writer
+        task.add_done_callback(self._clients.pop)
+
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for mypy: we run in one
-        self._clients.add(task)
         try:
             await Connection(reader, writer, scheme="http", host="").serve(self.answer)
-        except (OSError, ssl.SSLError, asyncio.IncompleteReadError) as error:
+        except (OSError, asyncio.IncompleteReadError) as error:
             log.debug("client left: %s", type(error).__name__)
-        except asyncio.CancelledError:
-            pass  # the server stops; the connection below it must still be closed
         finally:
-            self._clients.discard(task)
             writer.close()
-            with contextlib.suppress(OSError, ssl.SSLError, asyncio.CancelledError):
+            with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
     async def answer(self, request: Request, connection: Connection) -> bool:

@@ -22,6 +22,12 @@ class Redactor:
         with self._lock:
             self._secrets.update(s for s in secrets if len(s) >= MIN_SECRET_LENGTH)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values, to look for. They are for comparison only."""
+        with self._lock:
+            return tuple(self._secrets)
+
     def redact(self, text: str) -> str:
         """Give the text with every known secret and every JWT replaced."""
         with self._lock:

@@ -1,0 +1,224 @@
+"""The built-in checks that the plugin makes for a module under test.
+
+Each drives real Terraform through one story and raises `CheckFailure` where it ends badly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.errors import TerraformError
+from pytest_tfoidc.events import Event, RequestAnswered
+from pytest_tfoidc.reporting.diagnosis import diagnose
+from pytest_tfoidc.reporting.summary import Evidence
+from pytest_tfoidc.session import OidcClock, OidcSession
+from pytest_tfoidc.terraform.audit import CachedCredential
+from pytest_tfoidc.terraform.workspace import Plan, Workspace
+
+CLEAN_UP_DELAY = timedelta(hours=2)
+# During `expiry_during_apply` the clock jumps by this part of an ID token's life after an answer of
+# Azure's, and access tokens live for two and a half jumps: whoever keeps one through the apply
+# holds an expired one, while a call that is on its way when the clock jumps is not hit.
+JUMP = 0.4
+JUMPS_IN_A_LIFE = 2.5
+JUMP_SPACING = 0.05  # real seconds
+
+
+class CheckFailure(AssertionError):
+    """A check failed. The message says what happened and what to do."""
+
+
+class CheckSkipped(Exception):  # noqa: N818 - an outcome, not an error
+    """A check cannot be made honestly here; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a check works on. `delay`: between plan and apply."""
+
+    session: OidcSession
+    workspace: Workspace
+    clock: OidcClock
+    delay: timedelta
+
+    def require_stand_in(self, why: str) -> None:
+        """Skip the check in a live context."""
+        if self.session.is_live:
+            raise CheckSkipped(f"{why} (context: {self.session.context.label})")
+
+
+Check = Callable[[Subject], Evidence]
+
+
+def delayed_apply(subject: Subject) -> Evidence:
+    """Init, plan, delay, apply of the saved plan, empty plan after, destroy."""
+    workspace = subject.workspace
+    with _cleaned_up(workspace):
+        workspace.init()
+        plan = workspace.plan()
+        subject.clock.delay(subject.delay)
+        workspace.apply(plan)
+        _require_empty(workspace.plan(out="tfplan-after"))
+    return Evidence(delay=subject.delay.total_seconds())
+
+
+def expiry_during_apply(subject: Subject) -> Evidence:
+    """Every access token expires while the apply runs; it refreshes and ends well."""
+    subject.require_stand_in("only a movable clock makes tokens expire during an apply")
+    workspace = subject.workspace
+    with _cleaned_up(workspace):
+        workspace.init()
+        plan = workspace.plan()
+        with _expiring_tokens(subject) as jumps:
+            workspace.apply(plan)
+        expiries = int(len(jumps) / JUMPS_IN_A_LIFE)
+        if not expiries:
+            raise CheckFailure(
+                "No access token expired during the apply: it called Azure too rarely for that."
+            )
+        _require_empty(workspace.plan(out="tfplan-after"))
+    return Evidence(expiries=expiries)
+
+
+def destroy_after_expiry(subject: Subject) -> Evidence:
+    """Clean-up still works when everything that was issued before has expired."""
+    subject.require_stand_in("only a movable clock makes everything expire before the clean-up")
+    workspace = subject.workspace
+    with _cleaned_up(workspace):
+        workspace.init()
+        workspace.apply()
+        subject.clock.delay(CLEAN_UP_DELAY)
+        subject.clock.expire_id_tokens()
+        subject.clock.expire_access_tokens()
+    return Evidence(clean_up=CLEAN_UP_DELAY.total_seconds())
+
+
+def no_cached_credentials(subject: Subject) -> Evidence:
+    """No token, secret or request token in the plan, the backend cache, the state or the lock."""
+    workspace = subject.workspace
+    try:
+        with _cleaned_up(workspace):
+            workspace.init()
+            plan = workspace.plan()
+            _require_clean(workspace.audit(), subject)
+            workspace.apply(plan)
+            _require_clean(workspace.audit(), subject)
+    except TerraformError as error:
+        with contextlib.suppress(TerraformError):  # the first error is the one to show
+            _require_clean(workspace.audit(), subject, cause=error)
+        raise
+    return Evidence(audited=1)
+
+
+def cached_token_fails(subject: Subject) -> Evidence:
+    """The negative control: with the ID token cached the old way, the delayed apply must fail."""
+    subject.require_stand_in("the control needs a clock that can be moved")
+    session, workspace = subject.session, subject.workspace
+    token = session.source.fetch(session.context.audience).value
+    session.redactor.add(token)
+    with _cleaned_up(workspace):
+        workspace.init(backend_config={"oidc_token": token})
+        plan = workspace.plan()
+        subject.clock.delay(subject.delay)
+        _require_refusal(workspace, plan, subject.delay)
+    return Evidence(controls=1)
+
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        delayed_apply,
+        expiry_during_apply,
+        destroy_after_expiry,
+        no_cached_credentials,
+        cached_token_fails,
+    )
+}
+
+
+def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None:
+    try:
+        workspace.apply(plan)
+    except TerraformError as error:
+        workspace.is_deployed = False  # it did not get past its backend
+        if "AADSTS700024" in error.output:
+            return
+        raise CheckFailure(
+            "The control failed, but not with AADSTS700024, so it proves nothing."
+            f"\n\n{error.output.strip()}"
+        ) from error
+    raise CheckFailure(
+        "The control did not fail: the ID token that was cached in the plan was still accepted"
+        f" {format_duration(delay)} later, so a passing delayed_apply proves nothing.\n"
+        "Cause: the issuer or Entra does not check expiry, or the delay is shorter than an ID"
+        " token's life.\n"
+        "Remedy: let the stand-in check expiry, and use a longer --tf-delay."
+    )
+
+
+@contextlib.contextmanager
+def _cleaned_up(workspace: Workspace) -> Iterator[None]:
+    """Destroy what was deployed at the end, whatever happened."""
+    try:
+        yield
+    except BaseException:
+        if workspace.is_deployed:
+            with contextlib.suppress(TerraformError):  # the first error is the one to show
+                workspace.destroy()
+        raise
+    if workspace.is_deployed:
+        workspace.destroy()
+
+
+@contextlib.contextmanager
+def _expiring_tokens(subject: Subject) -> Iterator[list[float]]:
+    """Let access tokens live shortly, and the clock jump after Azure's answers."""
+    mock = subject.session.mock
+    assert mock is not None  # noqa: S101 - for mypy: the check was skipped otherwise
+    length = mock.issuer.lifetime * JUMP
+    jumps: list[float] = []
+
+    def jump(event: Event) -> None:  # in the stand-in's loop: one call at a time
+        if not isinstance(event, RequestAnswered) or not mock.takes_access_tokens(event.host):
+            return
+        now = time.perf_counter()
+        if not jumps or now - jumps[-1] > JUMP_SPACING:
+            jumps.append(now)
+            subject.clock.advance(length, reason="expiry during apply")
+
+    usual = mock.access_tokens.lifetime
+    mock.access_tokens.lifetime = length * JUMPS_IN_A_LIFE
+    try:
+        with subject.session.events.subscribed(jump):
+            yield jumps
+    finally:
+        mock.access_tokens.lifetime = usual
+
+
+def _require_empty(plan: Plan) -> None:
+    if plan.has_changes:
+        changes = [m["@message"] for m in plan.completed.messages if m["type"] == "planned_change"]
+        raise CheckFailure(
+            "The plan after the apply is not empty.\n" + "\n".join(f"  {c}" for c in changes)
+        )
+
+
+def _require_clean(
+    found: tuple[CachedCredential, ...], subject: Subject, *, cause: BaseException | None = None
+) -> None:
+    if found:
+        text = "\n\n".join(credential.message for credential in found)
+        raise CheckFailure(subject.session.redactor.redact(text)) from cause
+
+
+def explain(error: TerraformError, session: OidcSession) -> str:
+    """Write a failed command for people: what and why, the remedy, then Terraform's words."""
+    diagnosis = diagnose(error.output, release=session.executable.release)
+    parts = [error.what, f"Where: {error.where}" if error.where else ""]
+    parts.append(str(diagnosis) if diagnosis else "")
+    return "\n".join(part for part in parts if part) + f"\n\n{error.output.strip()}"

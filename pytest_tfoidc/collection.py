@@ -1,0 +1,137 @@
+"""Modules under test as pytest collects them: their own tests, and the built-in checks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_tfoidc.errors import TerraformError, TfOidcError
+from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
+
+GROUP = "oidc"
+
+
+class ModuleDirectory(pytest.Dir):
+    """A module under test: what lies in its folder, then the checks."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Collect the folder as pytest does, and the checks that were asked for."""
+        yield from super().collect()
+        if self.config.stash[RUN].settings.checks:
+            yield CheckGroup.from_parent(self, name=GROUP)
+
+
+class CheckGroup(pytest.Collector):
+    """The checks of a module."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Make an item for each check."""
+        for name in self.config.stash[RUN].settings.checks:
+            yield CheckItem.from_parent(self, name=name)
+
+
+class CheckItem(pytest.Item):
+    """One check of one module."""
+
+    fixturenames: tuple[str, ...] = ()  # pytest-terraform asks every item for its fixtures
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - pytest's own
+        super().__init__(**kwargs)
+        self.add_marker("tfoidc")
+
+    @property
+    def _run(self) -> PytestRun:
+        return self.config.stash[RUN]
+
+    def runtest(self) -> None:
+        """Make the check in a workspace of its own."""
+        from pytest_tfoidc.checks import CHECKS, CheckSkipped, Subject  # noqa: PLC0415 - heavy
+
+        run = self._run
+        with run.recorded(self, self.path), run.workspace(self.path) as workspace:
+            subject = Subject(
+                session=run.session,
+                workspace=workspace,
+                clock=run.session.oidc_clock,
+                delay=timedelta(seconds=run.delay),
+            )
+            try:
+                shown = CHECKS[self.name](subject)
+            except CheckSkipped as skipped:
+                pytest.skip(str(skipped))
+            self.stash[EVIDENCE] = (run.name_of(self.path), shown)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override] # noqa: ANN401 - pytest's own
+        """Show what happened and what to do, then Terraform's words; no traceback of ours."""
+        from pytest_tfoidc.checks import CheckFailure, explain  # noqa: PLC0415 - heavy
+
+        error = excinfo.value
+        if isinstance(error, TerraformError):
+            return explain(error, self._run.session)
+        if isinstance(error, (CheckFailure, TfOidcError)):
+            return str(error)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Name the check as its item id does."""
+        return self.path, None, f"{self._run.name_of(self.path)}::{GROUP}::{self.name}"
+
+
+def directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a module under test as one; leave other folders to pytest."""
+    if path in parent.config.stash[RUN].settings.modules:
+        return ModuleDirectory.from_parent(parent, path=path)
+    return None
+
+
+def choose_arguments(config: pytest.Config) -> None:
+    """Collect the modules' own folders, unless other paths were given.
+
+    pytest cannot select below a folder by node id: the folder is collected instead, and `deselect`
+    leaves out what was not selected. A worker of pytest-xdist gets the selection from its options.
+    """
+    config.option.tf_selected = selected = list(getattr(config.option, "tf_selected", ()))
+    run = config.stash[RUN]
+    if not run.settings.modules:
+        return
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(module) for module in run.settings.modules]
+        return
+    here = config.invocation_params.dir
+    for position, argument in enumerate(config.args):
+        path, _, rest = argument.partition("::")
+        folder = Path(os.path.normpath(here / path))
+        if rest and folder in run.settings.modules:
+            config.args[position] = path
+            if path not in config.args[:position]:
+                selected.append((str(folder), f"{run.name_of(folder)}::{rest}"))
+
+
+def deselect(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the items of a module's folder that were not selected by their node id."""
+    selected = config.option.tf_selected
+    if not selected:
+        return
+    folders = {Path(folder) for folder, _ in selected}
+    here = config.invocation_params.dir
+    paths = {Path(os.path.normpath(here / arg.partition("::")[0])) for arg in config.args}
+    others = paths - folders
+    wanted = tuple(node_id for _, node_id in selected)
+    dropped = [
+        item
+        for item in items
+        if not any(item.path.is_relative_to(other) for other in others)
+        and not any(_is_within(item.nodeid, node_id) for node_id in wanted)
+    ]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+
+
+def _is_within(node_id: str, selected: str) -> bool:
+    return node_id == selected or node_id.startswith(f"{selected}::")

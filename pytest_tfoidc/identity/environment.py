@@ -1,0 +1,199 @@
+"""The environment of Terraform: what its clients need to refresh, and nothing that prevents it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.identity.pipeline import PipelineContext
+
+NO_PROXY_FOR = "127.0.0.1"
+
+STATIC = "a static ID token wins over refresh, and is dead after minutes"
+SECRET = "a secret or a certificate wins over the ID token"  # noqa: S105 - a reason
+KEY = "it takes the place of Entra ID for the state's storage account"
+MANAGED = "another identity than the pipeline's would be used"
+REPLACED = "the pipeline's own request URL and token stay out of the child; it has the relay's"
+OTHER_NAME = "it holds the pipeline's own token under another name"
+SWITCH = "it would switch ID tokens off, or another way of signing in on"
+ANOTHER = "it names another identity or service connection than this context"
+ISOLATION = "it would take the run out of its isolated workspace, or change its commands"
+
+WITHHELD = {
+    "ARM_OIDC_TOKEN": STATIC,
+    "ARM_OIDC_TOKEN_FILE_PATH": STATIC,
+    "AZURE_FEDERATED_TOKEN_FILE": STATIC,
+    "AZDO_TOKEN_PATH": STATIC,
+    "idToken": STATIC,
+    "GITLAB_OIDC_TOKEN": STATIC,
+    "BITBUCKET_STEP_OIDC_TOKEN": STATIC,
+    "CIRCLE_OIDC_TOKEN": STATIC,
+    "CIRCLE_OIDC_TOKEN_V2": STATIC,
+    "TFC_WORKLOAD_IDENTITY_TOKEN": STATIC,
+    "ARM_CLIENT_SECRET": SECRET,
+    "ARM_CLIENT_SECRET_FILE_PATH": SECRET,
+    "ARM_CLIENT_CERTIFICATE": SECRET,
+    "ARM_CLIENT_CERTIFICATE_PATH": SECRET,
+    "ARM_CLIENT_CERTIFICATE_PASSWORD": SECRET,
+    "AZURE_CLIENT_SECRET": SECRET,
+    "AZURE_CLIENT_CERTIFICATE_PATH": SECRET,
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD": SECRET,
+    "AZURE_USERNAME": SECRET,
+    "AZURE_PASSWORD": SECRET,
+    "servicePrincipalKey": SECRET,
+    "ARM_ACCESS_KEY": KEY,
+    "ARM_SAS_TOKEN": KEY,
+    "AZURE_STORAGE_KEY": KEY,
+    "ARM_MSI_ENDPOINT": MANAGED,
+    "ARM_MSI_API_VERSION": MANAGED,
+    "ARM_USE_AKS_WORKLOAD_IDENTITY": MANAGED,
+    "ARM_USE_OIDC": SWITCH,
+    "ARM_USE_CLI": SWITCH,
+    "ARM_USE_MSI": SWITCH,
+    "ARM_USE_AZUREAD": SWITCH,
+    "ARM_CLIENT_ID_FILE_PATH": ANOTHER,
+    "servicePrincipalId": ANOTHER,
+    "tenantId": ANOTHER,
+    "ARM_OIDC_REQUEST_TOKEN": REPLACED,
+    "ARM_OIDC_REQUEST_URL": REPLACED,
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": REPLACED,
+    "ACTIONS_ID_TOKEN_REQUEST_URL": REPLACED,
+    "SYSTEM_ACCESSTOKEN": REPLACED,
+    "SYSTEM_OIDCREQUESTURI": REPLACED,
+    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID": ANOTHER,
+    "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": ANOTHER,
+    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": ANOTHER,
+    "AZURESUBSCRIPTION_CLIENT_ID": ANOTHER,
+    "AZURESUBSCRIPTION_TENANT_ID": ANOTHER,
+}
+# Prefixes: TF_CLI_ARGS_plan and the like; HCP Terraform's tagged tokens.
+WITHHELD_PREFIXES = {"TFC_WORKLOAD_IDENTITY_TOKEN_": STATIC}
+ISOLATED = {"TF_DATA_DIR": ISOLATION, "TF_INPUT": ISOLATION, "TF_CLI_ARGS": ISOLATION}
+ISOLATED_PREFIXES = {"TF_CLI_ARGS_": ISOLATION}
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A variable of the outer environment that the child does not get. Never holds the value."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ArmEnvironment:
+    """A child's environment.
+
+    Args:
+        variables: All of it, read-only.
+        added: The names that are ours.
+        withheld: What the outer environment had and the child has not, or has from us.
+    """
+
+    variables: Mapping[str, str] = field(repr=False)
+    added: tuple[str, ...]
+    withheld: tuple[Withheld, ...]
+
+
+def arm_environment(
+    context: PipelineContext,
+    *,
+    outer: Mapping[str, str],
+    request_url: str,
+    request_token: str,
+    isolated: bool = True,
+) -> ArmEnvironment:
+    """Make the environment of a Terraform, its providers and its backend.
+
+    Args:
+        context: Who signs in.
+        outer: The environment that we were started with.
+        request_url: Where ID tokens are asked for: the relay's URL, or the pipeline's own.
+        request_token: The bearer for it.
+        isolated: Whether the child runs in a workspace of ours. False leaves the user's
+            `TF_DATA_DIR`, `TF_CLI_ARGS` and `TF_INPUT` as they are.
+    """
+    added = {
+        **_identity(context),
+        **_requests(context, request_url, request_token),
+        **_no_proxy(outer),
+    }
+    own = {context.request_token, context.static_token} - {"", request_token}
+    kept, withheld = {}, []
+    for name, value in outer.items():
+        reason = _reason(name, isolated=isolated)
+        if reason is None and any(secret in value for secret in own):
+            reason = OTHER_NAME
+        if reason is None:
+            kept[name] = value
+        elif value and value != added.get(name):
+            withheld.append(Withheld(name, reason))
+    return ArmEnvironment(
+        variables=MappingProxyType({**kept, **added}),
+        added=tuple(sorted(added)),
+        withheld=tuple(sorted(withheld, key=lambda one: one.name)),
+    )
+
+
+def _reason(name: str, *, isolated: bool) -> str | None:
+    """Say why a variable is withheld; None where it is not."""
+    names = {**WITHHELD, **ISOLATED} if isolated else WITHHELD
+    prefixes = {**WITHHELD_PREFIXES, **ISOLATED_PREFIXES} if isolated else WITHHELD_PREFIXES
+    found = (reason for prefix, reason in prefixes.items() if name.startswith(prefix))
+    return names.get(name) or next(found, None)
+
+
+def _identity(context: PipelineContext) -> dict[str, str]:
+    """Say who signs in, and that it is by ID token and no other way."""
+    subscription = {"ARM_SUBSCRIPTION_ID": context.subscription_id or ""}
+    return {
+        "ARM_USE_OIDC": "true",
+        "ARM_USE_AZUREAD": "true",
+        "ARM_USE_CLI": "false",
+        "ARM_USE_MSI": "false",
+        "ARM_TENANT_ID": context.tenant_id,
+        "ARM_CLIENT_ID": context.client_id,
+        "ARM_ENVIRONMENT": context.cloud,
+        **(subscription if context.subscription_id else {}),
+    }
+
+
+def _requests(context: PipelineContext, url: str, token: str) -> dict[str, str]:
+    """Say where ID tokens are asked for.
+
+    With a service connection's id, current clients POST as to Azure DevOps; azapi, azuredevops and
+    the Azure SDKs then look at `SYSTEM_OIDCREQUESTURI` alone. Without it, all of them GET as from
+    GitHub; a connection's id there would make azurerm POST, so none is set.
+    """
+    common = {"ARM_OIDC_REQUEST_URL": url, "ARM_OIDC_REQUEST_TOKEN": token}
+    connection = context.service_connection_id
+    if context.kind != "azure-devops" or not connection:
+        return {
+            **common,
+            "ACTIONS_ID_TOKEN_REQUEST_URL": url,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": token,
+        }
+    return {
+        **common,
+        "SYSTEM_OIDCREQUESTURI": url,
+        "SYSTEM_ACCESSTOKEN": token,
+        "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID": connection,
+        "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": connection,
+        "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": connection,
+        "AZURESUBSCRIPTION_CLIENT_ID": context.client_id,
+        "AZURESUBSCRIPTION_TENANT_ID": context.tenant_id,
+    }
+
+
+def _no_proxy(outer: Mapping[str, str]) -> dict[str, str]:
+    """Keep the relay's bearer away from proxies: Go spares loopback by itself, others do not."""
+    if not any(outer.get(name) for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")):
+        return {}
+    given = outer.get("no_proxy") or outer.get("NO_PROXY") or ""
+    names = [name for name in given.split(",") if name.strip()]
+    if NO_PROXY_FOR not in names:
+        names.append(NO_PROXY_FOR)
+    return {"NO_PROXY": ",".join(names), "no_proxy": ",".join(names)}

@@ -1,0 +1,526 @@
+"""Where we run: the pipeline's context, read from an environment mapping and from nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from pytest_tfoidc.errors import ContextError
+from pytest_tfoidc.identity.secret import Secret, jwt_claims, moment
+
+DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
+
+LABELS = {
+    "azure-devops": "Azure DevOps",
+    "github": "GitHub Actions",
+    "circleci": "CircleCI",
+    "buildkite": "Buildkite",
+    "gitlab": "GitLab CI",
+    "bitbucket": "Bitbucket Pipelines",
+    "hcp-terraform": "HCP Terraform",
+    "aks": "AKS workload identity",
+    "token-file": "token file",
+    "command": "ID token command",
+}
+# One token for the whole job or phase: usable until it dies, and never another one.
+STATIC_KINDS = frozenset({"gitlab", "bitbucket", "hcp-terraform"})
+
+LOGIN_HOSTS = {
+    "public": "login.microsoftonline.com",
+    "usgovernment": "login.microsoftonline.us",
+    "china": "login.chinacloudapi.cn",
+}
+CLOUDS = {
+    "public": "public",
+    "azurecloud": "public",
+    "azurepubliccloud": "public",
+    "usgovernment": "usgovernment",
+    "azureusgovernment": "usgovernment",
+    "azureusgovernmentcloud": "usgovernment",
+    "china": "china",
+    "azurechina": "china",
+    "azurechinacloud": "china",
+}
+
+# The first that is not empty wins, in the order of azurerm 4.18 and the backend of 1.11.2.
+REQUEST_TOKEN = ("ARM_OIDC_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN")
+REQUEST_URL = ("ARM_OIDC_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_URL", "SYSTEM_OIDCREQUESTURI")
+CONNECTION = (
+    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
+    "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
+    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+)
+TENANT = ("ARM_TENANT_ID", "AZURESUBSCRIPTION_TENANT_ID", "AZURE_TENANT_ID", "tenantId")
+CLIENT = (
+    "ARM_CLIENT_ID",
+    "AZURESUBSCRIPTION_CLIENT_ID",
+    "AZURE_CLIENT_ID",
+    "servicePrincipalId",
+    "TFC_AZURE_RUN_CLIENT_ID",
+)
+SUBSCRIPTION = ("ARM_SUBSCRIPTION_ID", "AZURE_SUBSCRIPTION_ID")
+STATIC_TOKEN = {
+    "gitlab": ("GITLAB_OIDC_TOKEN", "ARM_OIDC_TOKEN", "ID_TOKEN"),
+    "bitbucket": ("BITBUCKET_STEP_OIDC_TOKEN",),
+    "hcp-terraform": ("TFC_WORKLOAD_IDENTITY_TOKEN", "ARM_OIDC_TOKEN"),
+}
+TOKEN_FILE = {"aks": ("AZURE_FEDERATED_TOKEN_FILE",), "token-file": ("ARM_OIDC_TOKEN_FILE_PATH",)}
+
+# A pipeline is recognised by any of its variables.
+MARKERS = {
+    "azure-devops": ("TF_BUILD", "SYSTEM_OIDCREQUESTURI"),
+    "github": ("GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"),
+    "circleci": ("CIRCLECI",),
+    "buildkite": ("BUILDKITE",),
+    "gitlab": ("GITLAB_CI",),
+    "bitbucket": ("BITBUCKET_BUILD_NUMBER",),
+    "hcp-terraform": ("TFC_RUN_ID",),
+}
+
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)+")
+MACRO = re.compile(r"\$[({].*[)}]", re.DOTALL)
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+AZURE_DEVOPS_MAPPING = """Map it in the step's YAML:
+  env:
+    SYSTEM_ACCESSTOKEN: $(System.AccessToken)"""
+GITHUB_PERMISSION = """Allow it in the workflow or the job:
+  permissions:
+    id-token: write
+    contents: read"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineContext:
+    """Where ID tokens come from, and who they are for.
+
+    Args:
+        kind: A key of `LABELS`.
+        tenant_id: Entra's tenant; a GUID, or one of its domain names.
+        client_id: The application or managed identity with the federated credential.
+        subscription_id: None where the environment names none.
+        request_url: What gives ID tokens, with its query.
+        request_token: The bearer for it.
+        service_connection_id: Azure DevOps only.
+        audience: What the federated credential expects.
+        cloud: public, usgovernment or china.
+        authority_host: Entra's host, where it is not the cloud's own.
+        static_token: The one token of a job that cannot mint another.
+        token_file: The file that somebody keeps fresh.
+        command: What prints an ID token.
+        stand_in: True where Azure is the stand-in.
+        proxies: The proxies of our own requests, by scheme, and `no_proxy`.
+        ca_file: The CA bundle of our own requests; None means the usual one.
+        warnings: What works but looks wrong, a sentence each.
+    """
+
+    kind: str
+    tenant_id: str
+    client_id: str
+    subscription_id: str | None = None
+    request_url: str = field(default="", repr=False)
+    request_token: str = field(default="", repr=False)
+    service_connection_id: str | None = None
+    audience: str = DEFAULT_AUDIENCE
+    cloud: str = "public"
+    authority_host: str | None = None
+    static_token: str = field(default="", repr=False)
+    token_file: str = ""
+    command: tuple[str, ...] = field(default=(), repr=False)
+    stand_in: bool = False
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_file: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The context's name, for people."""
+        return LABELS[self.kind]
+
+    @property
+    def refreshable(self) -> bool:
+        """Whether a new ID token can be had when the old one has died."""
+        return self.kind not in STATIC_KINDS
+
+    @property
+    def login_host(self) -> str:
+        """Entra's host for this cloud."""
+        return self.authority_host or LOGIN_HOSTS[self.cloud]
+
+    @property
+    def request_token_expires_at(self) -> datetime | None:
+        """When the request token dies (aware, UTC); None where it does not tell."""
+        return _expiry(self.request_token)
+
+    @property
+    def static_token_expires_at(self) -> datetime | None:
+        """When the one token of this job dies (aware, UTC); None where there is none."""
+        return _expiry(self.static_token)
+
+
+def _expiry(token: str) -> datetime | None:
+    return moment((jwt_claims(token) or {}).get("exp"))
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """One thing that is missing or wrong: the variable, why, and what to do."""
+
+    variable: str
+    cause: str
+    remedy: str
+
+
+class _Variables:
+    """An environment: empty is unset; an unexpanded `$(…)` is unset too, and remembered."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.literal: list[str] = []
+        self.problems: list[_Problem] = []
+        self.warnings: list[str] = []
+
+    def first(self, names: Sequence[str]) -> tuple[str, str] | None:
+        """Give the first variable that has a value, and the value."""
+        for name in names:
+            value = self._environment.get(name, "").strip()
+            if value and not MACRO.fullmatch(value):
+                return name, value
+            if value and name not in self.literal:
+                self.literal.append(name)
+                self.warnings.append(f"{name} holds an unexpanded macro; it is taken as unset.")
+        return None
+
+    def get(self, *names: str) -> str | None:
+        """Give the first value; None where there is none."""
+        found = self.first(names)
+        return found[1] if found else None
+
+    def need(self, names: Sequence[str], *, variable: str, cause: str, remedy: str) -> str:
+        """Give the first value, or note that it is missing."""
+        value = self.get(*names)
+        if value is None:
+            literal = [name for name in names if name in self.literal]
+            if literal:
+                variable = literal[0]
+                cause = "it holds the literal text of a macro: nothing of that name was expanded"
+            self.problems.append(_Problem(variable, cause, remedy))
+        return value or ""
+
+    def checked(self, names: Sequence[str], pattern: re.Pattern[str], *, what: str) -> str | None:
+        """Give the first value if it has the form of what it should be, or note that it has not."""
+        found = self.first(names)
+        if found and not pattern.fullmatch(found[1]):
+            cause = f"it is not {what}: it has {len(found[1])} characters of another form"
+            self.problems.append(_Problem(found[0], cause, f"Set it to {what}."))
+        return found[1] if found else None
+
+
+def detect(
+    environment: Mapping[str, str],
+    *,
+    wanted: str = "auto",
+    id_token_command: Sequence[str] = (),
+    audience: str | None = None,
+) -> PipelineContext | None:
+    """Find out from an environment where we run.
+
+    Args:
+        environment: The variables; nothing else is looked at.
+        wanted: A key of `LABELS`, or `auto`.
+        id_token_command: The user's own command that prints an ID token.
+        audience: What the federated credential expects, where it is not the usual.
+
+    Returns:
+        The context. None where `wanted` is `auto` and this is no pipeline.
+
+    Raises:
+        ContextError: Something is missing or wrong, or there are two contexts at once.
+    """
+    variables = _Variables(environment)
+    kind = _kind(variables, wanted, id_token_command)
+    if kind is None:
+        return None
+    context = _context(variables, kind, tuple(id_token_command), audience or DEFAULT_AUDIENCE)
+    if variables.problems:
+        raise _error(kind, variables.problems)
+    return context
+
+
+def _kind(variables: _Variables, wanted: str, id_token_command: Sequence[str]) -> str | None:
+    if wanted != "auto":
+        if wanted not in LABELS:
+            raise ContextError(
+                f"There is no context called {wanted!r}.", remedy=f"Use one of {', '.join(LABELS)}."
+            )
+        return wanted
+    if id_token_command:
+        return "command"
+    found = [kind for kind, names in MARKERS.items() if variables.get(*names)]
+    issuers = [kind for kind in found if kind in {"azure-devops", "github"}]
+    if not issuers and variables.get("ARM_OIDC_REQUEST_URL"):
+        # Set on purpose: by a relay around us, or to pass the context on to a container.
+        return "azure-devops" if variables.get(*CONNECTION) else "github"
+    if len(found) > 1:
+        raise _two_contexts(found)
+    return found[0] if found else _file_kind(variables)
+
+
+def _file_kind(variables: _Variables) -> str | None:
+    """Look for a token file last: pipeline agents on AKS have one that is not the pipeline's."""
+    return next((kind for kind, names in TOKEN_FILE.items() if variables.get(*names)), None)
+
+
+def _two_contexts(found: Sequence[str]) -> ContextError:
+    options = " or ".join(f"--tf-context {kind}" for kind in found)
+    return ContextError(
+        f"This looks like {' and '.join(LABELS[kind] for kind in found)} at once.",
+        where=", ".join("/".join(MARKERS[kind]) for kind in found),
+        cause="the variables of both are set",
+        remedy=f"Say which one: {options}.",
+    )
+
+
+def _context(
+    variables: _Variables, kind: str, command: tuple[str, ...], audience: str
+) -> PipelineContext:
+    """Gather what the kind needs; problems are noted, so that all are told at once."""
+    origin = _ORIGINS[kind](variables, kind)
+    tenant = _tenant(variables, kind)
+    client = _client(variables, kind)
+    subscription = variables.checked(SUBSCRIPTION, GUID, what="a GUID")
+    if subscription is None:
+        variables.warnings.append("ARM_SUBSCRIPTION_ID is not set: azurerm 4 and newer need it.")
+    return PipelineContext(
+        kind=kind,
+        tenant_id=tenant,
+        client_id=client,
+        subscription_id=subscription,
+        request_url=origin.request_url,
+        request_token=Secret(origin.request_token),
+        service_connection_id=origin.connection,
+        audience=audience,
+        cloud=_cloud(variables),
+        authority_host=_authority_host(variables),
+        static_token=Secret(origin.static_token),
+        token_file=origin.token_file,
+        command=_command(variables, command) if kind == "command" else (),
+        proxies=_proxies(variables),
+        ca_file=variables.get("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"),
+        warnings=tuple(variables.warnings),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Origin:
+    """What one kind of context gets its ID tokens from."""
+
+    request_url: str = ""
+    request_token: str = field(default="", repr=False)
+    connection: str | None = None
+    static_token: str = field(default="", repr=False)
+    token_file: str = ""
+
+
+def _azure_devops(variables: _Variables, _kind: str) -> _Origin:
+    url = variables.need(
+        REQUEST_URL,
+        variable="SYSTEM_OIDCREQUESTURI",
+        cause="the agent sets it in every job; this process does not have it",
+        remedy="Pass it on to the container or script; agents older than 3.220 lack it.",
+    )
+    token = variables.need(
+        REQUEST_TOKEN,
+        variable="SYSTEM_ACCESSTOKEN",
+        cause="Azure DevOps gives the job's token only to steps that ask for it",
+        remedy=AZURE_DEVOPS_MAPPING,
+    )
+    variables.need(
+        CONNECTION,
+        variable="ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
+        cause="no task has named the service connection to this step",
+        remedy="Run inside AzureCLI@2 with `azureSubscription`, or set it to the connection's id.",
+    )
+    connection = variables.checked(CONNECTION, GUID, what="the service connection's id, a GUID")
+    _check_url(variables, url)
+    return _Origin(request_url=url, request_token=token, connection=connection)
+
+
+def _github(variables: _Variables, _kind: str) -> _Origin:
+    cause = "GitHub gives it only to jobs that may ask for ID tokens"
+    url = variables.need(
+        REQUEST_URL[:2],
+        variable="ACTIONS_ID_TOKEN_REQUEST_URL",
+        cause=cause,
+        remedy=GITHUB_PERMISSION,
+    )
+    token = variables.need(
+        REQUEST_TOKEN[:2],
+        variable="ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        cause=cause,
+        remedy=GITHUB_PERMISSION,
+    )
+    _check_url(variables, url)
+    return _Origin(request_url=url, request_token=token)
+
+
+def _static(variables: _Variables, kind: str) -> _Origin:
+    remedy = {
+        "gitlab": f"Ask for one in the job: id_tokens: GITLAB_OIDC_TOKEN: aud: {DEFAULT_AUDIENCE}",
+        "bitbucket": "Ask for one in the step: oidc: true",
+        "hcp-terraform": "Set TFC_WORKLOAD_IDENTITY_AUDIENCE in the workspace.",
+    }[kind]
+    names = STATIC_TOKEN[kind]
+    cause = "the job did not ask for an ID token"
+    return _Origin(
+        static_token=variables.need(names, variable=names[0], cause=cause, remedy=remedy)
+    )
+
+
+def _file(variables: _Variables, kind: str) -> _Origin:
+    names = TOKEN_FILE[kind]
+    remedy = {
+        "aks": "Label the pod `azure.workload.identity/use: true` and give it the service account.",
+        "token-file": "Set it to the file that holds the ID token.",
+    }[kind]
+    cause = "it names the file of the ID token, and it is not set"
+    return _Origin(token_file=variables.need(names, variable=names[0], cause=cause, remedy=remedy))
+
+
+def _minted(_variables: _Variables, _kind: str) -> _Origin:
+    """Need nothing: a command prints the ID token, and the agent knows how."""
+    return _Origin()
+
+
+_ORIGINS: Mapping[str, Callable[[_Variables, str], _Origin]] = {
+    "azure-devops": _azure_devops,
+    "github": _github,
+    "circleci": _minted,
+    "buildkite": _minted,
+    "command": _minted,
+    "gitlab": _static,
+    "bitbucket": _static,
+    "hcp-terraform": _static,
+    "aks": _file,
+    "token-file": _file,
+}
+
+
+def _command(variables: _Variables, command: tuple[str, ...]) -> tuple[str, ...]:
+    if not command or not command[0].strip():
+        cause = "the context is a command's, and no command was given"
+        remedy = "Give the command that prints an ID token."
+        variables.problems.append(_Problem("--tf-id-token-command", cause, remedy))
+    return command
+
+
+def _tenant(variables: _Variables, kind: str) -> str:
+    tenant = variables.need(
+        TENANT,
+        variable="ARM_TENANT_ID",
+        cause="the tenant to sign in to is not known",
+        remedy=_identity_remedy(kind, "ARM_TENANT_ID"),
+    )
+    if not tenant or GUID.fullmatch(tenant):
+        return tenant
+    variables.checked(TENANT, DOMAIN, what="the tenant's id, a GUID")
+    variables.warnings.append(
+        "The tenant is given by name: azurerm wants its id (a GUID) in some places."
+    )
+    return tenant
+
+
+def _client(variables: _Variables, kind: str) -> str:
+    client = variables.need(
+        CLIENT,
+        variable="ARM_CLIENT_ID",
+        cause="the identity to sign in as is not known",
+        remedy=_identity_remedy(kind, "ARM_CLIENT_ID"),
+    )
+    variables.checked(CLIENT, GUID, what="the identity's client id, a GUID")
+    return client
+
+
+def _identity_remedy(kind: str, variable: str) -> str:
+    if kind == "azure-devops":
+        return f"Run inside AzureCLI@2 with `azureSubscription`, or set {variable}."
+    return f"Set {variable} in the job's environment."
+
+
+def _check_url(variables: _Variables, url: str) -> None:
+    """Note a URL that no client could use, or that would show the bearer to the network."""
+    if not url:
+        return
+    names = (*REQUEST_URL,)
+    found = variables.first(names)
+    variable = found[0] if found else names[0]
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"https", "http"}:
+        remedy = "Leave it to the pipeline, or set the whole URL."
+        variables.problems.append(_Problem(variable, "it is no http(s) URL", remedy))
+    elif parts.scheme == "http" and host not in LOOPBACK_HOSTS:
+        cause = "it is not https: the request token would cross the network in clear"
+        variables.problems.append(_Problem(variable, cause, "Use the pipeline's https URL."))
+
+
+def _cloud(variables: _Variables) -> str:
+    given = variables.get("ARM_ENVIRONMENT")
+    if given and given.lower() not in CLOUDS:
+        remedy = "Set it to public, usgovernment or china."
+        variables.problems.append(_Problem("ARM_ENVIRONMENT", "no such cloud is known", remedy))
+        return "public"
+    # other tools use AZURE_ENVIRONMENT for names of their own, so what is unknown is no error
+    other = variables.get("AZURE_ENVIRONMENT") or "public"
+    return CLOUDS.get((given or other).lower(), "public")
+
+
+def _authority_host(variables: _Variables) -> str | None:
+    given = variables.get("AZURE_AUTHORITY_HOST")
+    if given is None:
+        return None
+    try:
+        parts = urlsplit(given if "://" in given else f"https://{given}")
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme != "https":
+        remedy = "Leave it out, or set it to an https host such as login.microsoftonline.com."
+        variables.problems.append(_Problem("AZURE_AUTHORITY_HOST", "it is no https host", remedy))
+    return host
+
+
+def _proxies(variables: _Variables) -> dict[str, str]:
+    names = {
+        "https": "https_proxy",
+        "http": "http_proxy",
+        "all": "all_proxy",
+        "no_proxy": "no_proxy",
+    }
+    found = {key: variables.get(name, name.upper()) for key, name in names.items()}
+    return {key: value for key, value in found.items() if value}
+
+
+def _error(kind: str, problems: Sequence[_Problem]) -> ContextError:
+    names = list(dict.fromkeys(problem.variable for problem in problems))
+    what = f"This is {LABELS[kind]}, but no ID token can be asked for: see {', '.join(names)}."
+    if len(problems) == 1:
+        problem = problems[0]
+        return ContextError(
+            what, where=problem.variable, cause=problem.cause, remedy=problem.remedy
+        )
+    causes = "".join(f"\n- {problem.variable}: {problem.cause}" for problem in problems)
+    remedies = dict.fromkeys(problem.remedy for problem in problems)
+    return ContextError(
+        what,
+        where="the environment",
+        cause=causes,
+        remedy="".join(f"\n- {remedy}" for remedy in remedies),
+    )

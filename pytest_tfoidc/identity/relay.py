@@ -1,0 +1,276 @@
+"""The relay: one loopback URL that hands out fresh ID tokens for as long as the session lasts.
+
+Terraform gets this URL and a bearer that is worth nothing elsewhere. Both protocols are answered on
+it, Azure DevOps' POST and GitHub's GET, so clients from before Azure DevOps refresh as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote
+
+from pytest_tfoidc.errors import IdTokenError
+from pytest_tfoidc.events import (
+    EventLog,
+    IdTokenFetched,
+    IdTokenFetchFailed,
+    IdTokenServed,
+    RequestTokenExpiring,
+)
+from pytest_tfoidc.identity.secret import Secret
+from pytest_tfoidc.loopback import LoopbackServer, Request, Response
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.clock import Clock
+    from pytest_tfoidc.identity.idtoken import IdToken
+    from pytest_tfoidc.identity.sources import IdTokenSource
+
+PATH = "/oidctoken"
+PROTOCOLS = {"POST": ("azure-devops", "oidcToken"), "GET": ("github", "value")}
+
+# A token is handed out for four fifths of its life. A share and not a time: Azure DevOps' tokens
+# live for minutes, CircleCI's for an hour, a rehearsal's for seconds. Of five minutes, one remains:
+# enough for any client to exchange it, and to sit out an outage of the pipeline.
+MARGIN = 1 / 5
+# Below this share the old token may die on its way to Entra, so clients wait for the new one.
+LAST_RESORT = 1 / 20
+PATIENCE_SECONDS = 1.0  # how long one renewal may hold up clients who could have the old token
+MAX_FETCHES = 8  # at a time, over all audiences
+MAX_AUDIENCES = 64
+
+NOTICE = timedelta(minutes=15)  # how long before its end the request token is spoken of
+CONSEQUENCE = (
+    "No ID token can be had after that: what still runs ends when the access token that it holds "
+    "does, which is after an hour or so."
+)
+
+# What clients neither retry nor hide: azurerm shows the body, and the retries have been made here.
+NO_TOKEN_STATUS = 424
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A token, and when we got it."""
+
+    token: IdToken
+    since: datetime
+
+    def remains(self, now: datetime) -> float:
+        """Give the share of its life that remains: 1 when it was issued, 0 when it expires."""
+        life = self.token.lifetime
+        return (self.token.expires_at - now) / life if life > timedelta() else 0.0
+
+
+class _Slot:
+    """The token of one audience, and the one request that is under way for it."""
+
+    def __init__(self) -> None:
+        self.held: _Held | None = None
+        self.flight: asyncio.Task[_Held] | None = None
+        self.patient_until = 0.0
+
+
+class IdTokenRelay:
+    """Hand out ID tokens on loopback, over both protocols.
+
+    Args:
+        source: Where the tokens come from.
+        clock: Tells how old a token is.
+        events: Is told of every token that is fetched and served.
+        service_connection_id: The only one that is served; None for pipelines without.
+        audience: What is asked for where the client names none.
+        request_token_expires_at: When the source can give no more tokens; None if not known.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword only
+        self,
+        *,
+        source: IdTokenSource,
+        clock: Clock,
+        events: EventLog,
+        service_connection_id: str | None,
+        audience: str,
+        request_token_expires_at: datetime | None = None,
+    ) -> None:
+        self._ends_at = request_token_expires_at
+        self._source = source
+        self._clock = clock
+        self._events = events
+        self._connection = service_connection_id
+        self._audience = audience
+        self._slots: dict[str, _Slot] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._fetches: asyncio.Semaphore
+        self._server = LoopbackServer(self._answer, name="tfoidc-relay")
+        self.bearer: str = Secret(secrets.token_urlsafe(32))
+
+    @property
+    def url(self) -> str:
+        """What clients ask. It has a query, because GitHub's clients append `&audience=…`."""
+        audience = quote(self._audience, safe="")
+        return f"{self._server.url}{PATH}?api-version=7.1&audience={audience}"
+
+    @property
+    def defects(self) -> list[BaseException]:
+        """What our own handler raised: empty, or there is something to mend."""
+        return self._server.defects
+
+    def start(self) -> None:
+        """Open the port and serve.
+
+        Raises:
+            TfOidcError: No port can be had.
+        """
+        self._fetches = asyncio.Semaphore(MAX_FETCHES)  # a semaphore belongs to one loop
+        self._server.start()
+
+    def stop(self) -> None:
+        """Close every connection and forget the tokens. What is being fetched is abandoned."""
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._land(), self._loop).result()
+            self._loop = None
+        self._server.stop()
+        self.drop()
+
+    def __enter__(self) -> IdTokenRelay:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def drop(self) -> None:
+        """Forget every token, also those that are on their way. Thread safe."""
+        self._slots = {}
+
+    async def _land(self) -> None:
+        flights = [task for task in asyncio.all_tasks() if task.get_name() == PATH]
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method not in PROTOCOLS:
+            return _refusal(405, "Ask with POST (Azure DevOps) or GET (GitHub).")
+        if not hmac.compare_digest((request.bearer or "").encode(), self.bearer.encode()):
+            return _refusal(401, "This is not the bearer of this session's relay.")
+        path, parameters = _parameters(request.target)
+        if path != PATH:
+            return _refusal(404, "The relay gives ID tokens at another path.")
+        connection = parameters.get("serviceConnectionId")
+        if connection and self._connection and connection.lower() != self._connection.lower():
+            return _refusal(
+                403,
+                f"This relay gives ID tokens for service connection {self._connection} only. "
+                "Leave the connection's id to the environment, or run with that connection.",
+            )
+        return await self._serve(request.method, parameters.get("audience") or self._audience)
+
+    async def _serve(self, method: str, audience: str) -> Response:
+        protocol, name = PROTOCOLS[method]
+        if audience not in self._slots and len(self._slots) >= MAX_AUDIENCES:
+            return _refusal(403, f"More than {MAX_AUDIENCES} audiences were asked for.")
+        self._notice(self._clock.now())
+        try:
+            held = await self._token(audience)
+        except IdTokenError as error:
+            return _refusal(NO_TOKEN_STATUS, str(error))
+        now = self._clock.now()
+        served = IdTokenServed(at=now, protocol=protocol, audience=audience, age=now - held.since)
+        self._events.emit(served)
+        return Response.json({name: held.token.value}, headers={"Cache-Control": "no-store"})
+
+    def _notice(self, now: datetime) -> None:
+        """Say once that the request token is about to die."""
+        ends_at = self._ends_at
+        if ends_at is None or now < ends_at - NOTICE:
+            return
+        self._ends_at = None
+        self._events.emit(RequestTokenExpiring(at=now, expires_at=ends_at, consequence=CONSEQUENCE))
+
+    async def _token(self, audience: str) -> _Held:
+        while True:
+            slot = self._slots.setdefault(audience, _Slot())
+            held = await self._from(slot, audience)
+            if self._slots.get(audience) is slot:  # nobody has dropped it meanwhile
+                return held
+
+    async def _from(self, slot: _Slot, audience: str) -> _Held:
+        held = slot.held
+        remains = held.remains(self._clock.now()) if held else 0.0
+        if held is not None and remains > MARGIN:
+            return held
+        loop = asyncio.get_running_loop()
+        if slot.flight is None or slot.flight.done():
+            self._loop = loop
+            slot.flight = loop.create_task(self._fly(slot, audience), name=PATH)
+            slot.flight.add_done_callback(_landed)  # nobody may be waiting for a failure
+            slot.patient_until = loop.time() + PATIENCE_SECONDS
+        flight = slot.flight
+        if held is None or remains <= 0:
+            return await asyncio.shield(flight)
+        patience = max(0.0, slot.patient_until - loop.time()) if remains > LAST_RESORT else None
+        await asyncio.wait({flight}, timeout=patience)
+        return _landed(flight) or held
+
+    async def _fly(self, slot: _Slot, audience: str) -> _Held:
+        """Fetch one token in a thread, and keep it."""
+        try:
+            async with self._fetches:
+                token = await asyncio.wrap_future(_in_thread(lambda: self._source.fetch(audience)))
+        except IdTokenError as error:
+            now = self._clock.now()
+            failed = IdTokenFetchFailed(at=now, audience=audience, reason=str(error))
+            self._events.emit(failed)
+            raise
+        now = self._clock.now()
+        self._events.emit(IdTokenFetched(at=now, audience=audience, expires_at=token.expires_at))
+        slot.held = _Held(token, now)
+        return slot.held
+
+
+def _landed(flight: asyncio.Task[_Held]) -> _Held | None:
+    """Give what a flight brought; None where it is under way or has failed."""
+    if not flight.done() or flight.cancelled() or flight.exception() is not None:
+        return None
+    return flight.result()
+
+
+def _in_thread(call: Callable[[], IdToken]) -> Future[IdToken]:
+    """Run a call in a thread that nothing waits for: a hanging pipeline must not hang our end."""
+    future: Future[IdToken] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits the future
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="tfoidc-id-token", daemon=True).start()
+    return future
+
+
+def _parameters(target: str) -> tuple[str, dict[str, str]]:
+    """Split a request's target leniently; of a repeated parameter, the last value.
+
+    The Azure SDKs append `?api-version=…` although the URL has a query; GitHub's clients append
+    `&audience=…` whether it has one or not.
+    """
+    path, _, query = target.replace("?", "&").partition("&")
+    return path, dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _refusal(status: int, message: str) -> Response:
+    return Response.json({"message": message}, status=status)

@@ -1,0 +1,51 @@
+"""Text that must not be seen: a `str` whose repr is not its value."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+from pytest_tfoidc.redaction import REDACTED
+
+JWT_PARTS = 3
+
+
+class Secret(str):
+    """A string for programs, `(redacted)` for tracebacks, assertions and `--showlocals`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Show that there is a secret."""
+        return REDACTED
+
+
+def jwt_claims(text: str) -> dict[str, Any] | None:
+    """Read a JWT's claims without verifying its signature; None where the text is no JWT."""
+    parts = text.split(".")
+    if len(parts) != JWT_PARTS:
+        return None
+    try:
+        header, claims = (_json_part(part) for part in parts[:2])
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    if not isinstance(header, dict) or not isinstance(claims, dict):
+        return None
+    return claims
+
+
+def _json_part(part: str) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_"))
+
+
+def moment(value: object) -> datetime | None:
+    """Give a NumericDate (seconds since 1970, RFC 7519) as aware UTC; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value, tz=timezone.utc)
+    except (OverflowError, OSError, ValueError):
+        return None

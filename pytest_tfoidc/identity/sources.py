@@ -1,0 +1,204 @@
+"""Where ID tokens come from: one source for each kind of pipeline."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_tfoidc.errors import IdTokenError
+from pytest_tfoidc.identity.endpoints import AzureDevOpsSource, GitHubSource
+from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
+from pytest_tfoidc.identity.transport import MAX_BODY
+from pytest_tfoidc.redaction import Redactor
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.clock import Clock
+    from pytest_tfoidc.identity.pipeline import PipelineContext
+    from pytest_tfoidc.identity.transport import Wait
+
+__all__ = ["IdToken", "IdTokenSource", "parse_id_token", "source_for"]
+
+EXCERPT = 300  # characters of a command's own words in an error
+READS = 5  # of a token file that is being written
+READ_AGAIN_SECONDS = 0.2
+COMMAND_SECONDS = 60.0
+
+
+class IdTokenSource(Protocol):
+    """What gives ID tokens. Thread safe."""
+
+    def fetch(self, audience: str) -> IdToken:
+        """Get a token for an audience.
+
+        Raises:
+            IdTokenError: There is none to be had.
+        """
+
+
+def source_for(
+    context: PipelineContext, *, clock: Clock, wait: Wait | None = None
+) -> IdTokenSource:
+    """Make the source of a context.
+
+    Args:
+        context: Where we run.
+        clock: Tells whether a token has expired.
+        wait: Waits for so many seconds between two attempts.
+    """
+    return _SOURCES[context.kind](context, clock, wait)
+
+
+class StaticSource:
+    """The one token of a job that cannot get another."""
+
+    def __init__(self, context: PipelineContext, clock: Clock, _wait: Wait | None) -> None:
+        self._context = context
+        self._clock = clock
+
+    def fetch(self, audience: str) -> IdToken:  # noqa: ARG002 - its audience is what it is
+        """Give the token while it lives.
+
+        Raises:
+            IdTokenError: It has died, or it is none.
+        """
+        where = f"the ID token of this job on {self._context.label}"
+        token = parse_id_token(self._context.static_token, where=where)
+        if token.expires_at > self._clock.now():
+            return token
+        raise IdTokenError(
+            f"The job's only ID token expired at {token.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
+            where=where,
+            cause=f"{self._context.label} gives one ID token for a job, and never another; "
+            f"{token.who}",
+            remedy="Make the job shorter than the token's life, or give --tf-id-token-command a "
+            "command that gets new ones.",
+        )
+
+
+class FileSource:
+    """A file that somebody keeps fresh: read anew for every token."""
+
+    def __init__(self, context: PipelineContext, clock: Clock, wait: Wait | None) -> None:
+        self._path = Path(context.token_file)
+        self._clock = clock
+        self._wait: Wait = threading.Event().wait if wait is None else wait
+
+    def fetch(self, audience: str) -> IdToken:  # noqa: ARG002 - its audience is what it is
+        """Read the token.
+
+        Raises:
+            IdTokenError: The file cannot be read, holds no token, or an expired one.
+        """
+        where = f"the file {self._path}"
+        for _ in range(READS - 1):
+            with contextlib.suppress(IdTokenError):
+                return parse_id_token(self._read(where), now=self._clock.now(), where=where)
+            self._wait(READ_AGAIN_SECONDS)  # somebody may be writing it at this moment
+        return parse_id_token(self._read(where), now=self._clock.now(), where=where)
+
+    def _read(self, where: str) -> str:
+        try:
+            if not self._path.is_file():
+                raise IdTokenError(
+                    "There is no ID token file.",
+                    where=where,
+                    cause="it is a directory" if self._path.is_dir() else "there is no such file",
+                    remedy="Look at what should write it, and at the variable that names it.",
+                )
+            with self._path.open("rb") as file:
+                text = file.read(MAX_BODY).decode("utf-8", "replace").strip()
+        except OSError as error:
+            raise IdTokenError(
+                "The ID token file cannot be read.",
+                where=where,
+                cause=error.strerror or type(error).__name__,
+                remedy="Let this user read it.",
+            ) from error
+        if text:
+            return text
+        raise IdTokenError(
+            "The ID token file is empty.",
+            where=where,
+            cause="nothing has been written to it, or it was cut off",
+            remedy="Look at what should write it.",
+        )
+
+
+class CommandSource:
+    """A command that prints an ID token: the user's, CircleCI's or Buildkite's."""
+
+    def __init__(self, context: PipelineContext, clock: Clock, _wait: Wait | None) -> None:
+        self._command = context.command or _AGENT_COMMANDS.get(context.kind, ())
+        self._kind = context.kind
+        self._clock = clock
+        self._where = f"the command {Path(self._command[0]).name if self._command else '(none)'}"
+
+    def fetch(self, audience: str) -> IdToken:
+        """Run the command; `{audience}` in its arguments is the audience.
+
+        Raises:
+            IdTokenError: It cannot be run, fails, takes too long, or prints no token.
+        """
+        claims = json.dumps({"aud": audience})
+        command = [
+            part.replace("{audience}", audience).replace("{claims}", claims)
+            for part in self._command
+        ]
+        printed = self._run(command)
+        return parse_id_token(printed, now=self._clock.now(), audience=audience, where=self._where)
+
+    def _run(self, command: list[str]) -> str:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # so that what it starts can be ended with it
+            )
+        except (OSError, ValueError, IndexError) as error:
+            raise self._failed("could not be started", type(error).__name__) from error
+        with process:
+            try:
+                output, complaint = process.communicate(timeout=COMMAND_SECONDS)
+            except subprocess.TimeoutExpired as error:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                cause = f"it was still running after {COMMAND_SECONDS:.0f} s"
+                raise self._failed("took too long", cause) from error
+        if process.returncode != 0:
+            said = " ".join(Redactor().redact(complaint.decode("utf-8", "replace")).split())
+            cause = f"exit code {process.returncode}: {said[-EXCERPT:] or 'it printed no reason'}"
+            raise self._failed("failed", cause)
+        return output.decode("utf-8", "replace").strip()
+
+    def _failed(self, what: str, cause: str) -> IdTokenError:
+        remedy = "Run it by hand in the same step; it has to print an ID token and nothing else."
+        return IdTokenError(
+            f"What prints the ID token {what}.", where=self._where, cause=cause, remedy=remedy
+        )
+
+
+_AGENT_COMMANDS = {
+    "circleci": ("circleci", "run", "oidc", "get", "--claims", "{claims}"),
+    "buildkite": ("buildkite-agent", "oidc", "request-token", "--audience", "{audience}"),
+}
+_SOURCES: dict[str, Callable[[PipelineContext, Clock, Wait | None], IdTokenSource]] = {
+    "azure-devops": AzureDevOpsSource,
+    "github": GitHubSource,
+    "circleci": CommandSource,
+    "buildkite": CommandSource,
+    "command": CommandSource,
+    "gitlab": StaticSource,
+    "bitbucket": StaticSource,
+    "hcp-terraform": StaticSource,
+    "aks": FileSource,
+    "token-file": FileSource,
+}

@@ -1,0 +1,50 @@
+"""Certificates of the stand-in: a CA whose key lives in memory only, a certificate for each host.
+
+The public certificates that the outer environment trusts stay trusted, so registries can be
+reached through the same proxy.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+import trustme
+import requests.utils
+
+BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class CertificateAuthority:
+    """A CA for one run. Its certificates are valid from 2000 to 3000, so they survive jumps."""
+
+    def __init__(self) -> None:
+        self._ca = trustme.CA(organization_name="pytest-tfoidc stand-in for Azure")
+
+    @property
+    def certificate(self) -> bytes:
+        """The CA's own certificate, PEM."""
+        return self._ca.cert_pem.bytes()
+
+    @functools.lru_cache(maxsize=1024)  # noqa: B019 - as long-lived as the run that it serves
+    def context_for(self, host: str) -> ssl.SSLContext:
+        """Give a TLS server's context with a certificate for the host."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["http/1.1"])
+        self._ca.issue_cert(host).configure_cert(context)
+        return context
+
+    def bundle(self, environment: Mapping[str, str]) -> bytes:
+        """Give this CA's certificate and those that the outer environment trusts, PEM."""
+        return self.certificate + b"\n" + _public_certificates(environment)
+
+
+def _public_certificates(environment: Mapping[str, str]) -> bytes:
+    named = [environment[name] for name in BUNDLE_VARIABLES if environment.get(name)]
+    usual = [ssl.get_default_verify_paths().cafile, requests.utils.DEFAULT_CA_BUNDLE_PATH]
+    for name in (*named, *usual):
+        if name and Path(name).is_file():
+            return Path(name).read_bytes()
+    return b""

@@ -1,0 +1,323 @@
+"""Entra ID: exchanges ID tokens for access tokens, on the virtual clock.
+
+Source: WIRE.md, sections 3 and 9; the texts are Entra's own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+
+from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.events import AccessTokenIssued, EventLog, ExchangeRefused
+from pytest_tfoidc.loopback import Request, Response
+from pytest_tfoidc.mockazure.directory import Application, Directory, FederatedCredential
+from pytest_tfoidc.mockazure.issuer import Issuer
+from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, from_seconds
+
+LOGIN_HOSTS = (
+    "login.microsoftonline.com",
+    "login.microsoft.com",
+    "login.windows.net",
+    "sts.windows.net",
+    "login.microsoftonline.us",
+    "login.chinacloudapi.cn",
+    "login.partner.microsoftonline.cn",
+)
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
+
+
+@dataclass(frozen=True)
+class Refusal(Exception):  # noqa: N818 - an answer to a client, not an error of ours
+    """Entra says no. `code` has the digits after AADSTS."""
+
+    code: int
+    text: str
+    status: int = 401
+    error: str = "invalid_client"
+
+
+class Entra:
+    """The token endpoint, with MSAL's discovery documents beside it.
+
+    Args:
+        directory: The tenant, its applications and their federated credentials.
+        issuer: Whose signatures are good.
+        access_tokens: Signs what is handed out.
+        clock: Tells the virtual time.
+        events: Is told of every exchange and every refusal.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        issuer: Issuer,
+        access_tokens: AccessTokens,
+        clock: Clock,
+        events: EventLog,
+    ) -> None:
+        self._directory = directory
+        self._issuer = issuer
+        self._access_tokens = access_tokens
+        self._clock = clock
+        self._events = events
+        self.checks_expiry = True
+        """False breaks the stand-in: expired ID tokens are exchanged. For negative controls."""
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request for one of the login hosts."""
+        path = request.path.lower()
+        if path.endswith(("/oauth2/v2.0/token", "/oauth2/token")):
+            return self._token(request)
+        if path.endswith("/discovery/instance"):
+            return self._instances(request)
+        if path.endswith("/.well-known/openid-configuration"):
+            return self._configuration(request)
+        if path.endswith("/keys"):
+            return Response.json(self._access_tokens.key.jwks())
+        return Response.json({"error": "not_found"}, status=404)
+
+    def _instances(self, request: Request) -> Response:
+        tenant = self._directory.tenant_id
+        hosts = [h for h in LOGIN_HOSTS if h.endswith(request.host.rsplit(".", 1)[-1])]
+        entry = {
+            "preferred_network": request.host,
+            "preferred_cache": request.host,
+            "aliases": sorted({request.host, *hosts}),
+        }
+        return Response.json(
+            {
+                "tenant_discovery_endpoint": (
+                    f"https://{request.host}/{tenant}/v2.0/.well-known/openid-configuration"
+                ),
+                "api-version": "1.1",
+                "metadata": [entry],
+            }
+        )
+
+    def _configuration(self, request: Request) -> Response:
+        tenant = request.path.strip("/").split("/")[0]
+        if tenant.lower() in {"common", "organizations"}:
+            tenant = "{tenantid}"
+        base = f"https://{request.host}/{tenant}"
+        return Response.json(
+            {
+                "issuer": f"{base}/v2.0",
+                "token_endpoint": f"{base}/oauth2/v2.0/token",
+                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+                "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
+                "jwks_uri": f"{base}/discovery/v2.0/keys",
+                "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+                "response_types_supported": ["code", "id_token"],
+                "subject_types_supported": ["pairwise"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "scopes_supported": ["openid"],
+            }
+        )
+
+    def _token(self, request: Request) -> Response:
+        form = request.form
+        client_id = form.get("client_id", "")
+        try:
+            token, age = self._exchange(request, form)
+        except Refusal as refusal:
+            return self._refuse(client_id, refusal)
+        self._events.emit(
+            AccessTokenIssued(
+                at=self._clock.now(),
+                client_id=client_id,
+                scope=_resource(form),
+                expires_at=token.expires_at,
+                id_token_age=age,
+            )
+        )
+        lifetime = int(self._access_tokens.lifetime.total_seconds())
+        body: dict[str, Any] = {"token_type": "Bearer", "access_token": token.value}
+        if request.path.lower().endswith("/v2.0/token"):
+            return Response.json({**body, "expires_in": lifetime, "ext_expires_in": lifetime})
+        on = int(token.expires_at.timestamp())
+        return Response.json(
+            {
+                **body,
+                "expires_in": str(lifetime),
+                "expires_on": str(on),
+                "resource": _resource(form),
+            }
+        )
+
+    def _exchange(self, request: Request, form: dict[str, str]) -> tuple[AccessToken, timedelta]:
+        application = self._application(request, form)
+        claims, credentials = self._claims(form), application.credentials
+        self._match(claims, credentials)
+        self._check_dates(claims)
+        token = self._access_tokens.issue(
+            audience=_resource(form),
+            client_id=application.client_id,
+            object_id=application.object_id,
+            tenant_id=self._directory.tenant_id,
+        )
+        return token, self._clock.now() - from_seconds(claims["iat"])
+
+    def _application(self, request: Request, form: dict[str, str]) -> Application:
+        tenant, client_id = request.path.strip("/").split("/")[0], form.get("client_id", "")
+        if tenant.lower() != self._directory.tenant_id.lower():
+            raise Refusal(
+                90002,
+                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID"
+                " and are signing into the correct cloud. Check with your subscription"
+                " administrator, this may happen if there are no active subscriptions for the"
+                " tenant.",
+                status=400,
+                error="invalid_request",
+            )
+        if form.get("grant_type") != "client_credentials":
+            raise Refusal(
+                70003,
+                "The app requested an unsupported grant type"
+                f" '{form.get('grant_type', '')}'. Make sure the app is configured to use a"
+                " supported grant type.",
+                status=400,
+                error="unsupported_grant_type",
+            )
+        application = self._directory.applications.get(client_id.lower())
+        if application is None:
+            raise Refusal(
+                700016,
+                f"Application with identifier '{client_id}' was not found in the directory"
+                f" '{tenant}'. This can happen if the application has not been installed by the"
+                " administrator of the tenant or consented to by any user in the tenant. You may"
+                " have sent your authentication request to the wrong tenant.",
+                status=400,
+                error="unauthorized_client",
+            )
+        return application
+
+    def _claims(self, form: dict[str, str]) -> dict[str, Any]:
+        if "client_secret" in form:
+            raise Refusal(
+                7000215,
+                "Invalid client secret provided. Ensure the secret being sent in the request is"
+                " the client secret value, not the client secret ID, for a secret added to app"
+                f" '{form.get('client_id', '')}'.",
+            )
+        assertion = form.get("client_assertion", "")
+        if form.get("client_assertion_type") != JWT_BEARER or not assertion:
+            raise Refusal(
+                7000218,
+                "The request body must contain the following parameter: 'client_assertion' or"
+                " 'client_secret'.",
+            )
+        return _unverified(assertion) | self._verified(assertion)
+
+    def _verified(self, assertion: str) -> dict[str, Any]:
+        try:
+            return jwt.decode(
+                assertion,
+                self._issuer.key.public,
+                algorithms=["RS256"],
+                options={
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "verify_aud": False,
+                    "require": ["iss", "sub", "aud", "iat", "exp"],
+                },
+            )
+        except jwt.InvalidTokenError as error:
+            raise Refusal(
+                700027,
+                "The certificate with identifier used to sign the client assertion is not"
+                " registered on application. [Reason - The key was not found.]",
+            ) from error
+
+    def _match(self, claims: dict[str, Any], credentials: tuple[FederatedCredential, ...]) -> None:
+        if not credentials:
+            raise Refusal(
+                70025,
+                "The client has no configured federated identity credentials.",
+            )
+        tests: tuple[tuple[int, str, str, Callable[[FederatedCredential], str]], ...] = (
+            (700211, "issuer", "iss", lambda c: c.issuer),
+            (700213, "subject", "sub", lambda c: c.subject),
+            (700212, "audience", "aud", lambda c: c.audience),
+        )
+        for code, name, claim, expected in tests:
+            presented = claims[claim]
+            matching = tuple(c for c in credentials if expected(c) == presented)
+            if not matching:
+                near = any(expected(c).lower() == str(presented).lower() for c in credentials)
+                raise _mismatch(7002138 if near else code, name, presented)
+            credentials = matching
+
+    def _check_dates(self, claims: dict[str, Any]) -> None:
+        now = self._clock.now()
+        begins, ends = from_seconds(claims.get("nbf", 0)), from_seconds(claims["exp"])
+        ends = self._issuer.expired_early(claims.get("jti", "")) or ends
+        if self.checks_expiry and not begins <= now < ends:
+            raise Refusal(
+                700024,
+                "Client assertion is not within its valid time range."
+                f" Current time: {_instant(now)}, assertion valid from {_instant(begins)},"
+                f" expiry time of assertion {_instant(ends)}. Review the documentation at"
+                " https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",
+            )
+
+    def _refuse(self, client_id: str, refusal: Refusal) -> Response:
+        now = self._clock.now()
+        code, text = f"AADSTS{refusal.code}", refusal.text
+        self._events.emit(ExchangeRefused(at=now, client_id=client_id, code=code, reason=text))
+        trace, correlation, stamp = uuid.uuid4(), uuid.uuid4(), f"{now:%Y-%m-%d %H:%M:%S}Z"
+        ids = f"Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"
+        return Response.json(
+            {
+                "error": refusal.error,
+                "error_description": f"{code}: {text} {ids}",
+                "error_codes": [refusal.code],
+                "timestamp": stamp,
+                "trace_id": str(trace),
+                "correlation_id": str(correlation),
+                "error_uri": f"https://login.microsoftonline.com/error?code={refusal.code}",
+            },
+            status=refusal.status,
+        )
+
+
+def _resource(form: dict[str, str]) -> str:
+    """Give the audience that a v2.0 `scope` or a v1 `resource` asks for."""
+    scope = form.get("scope", "").split(" ")[0] or form.get("resource", "")
+    resource = scope.removesuffix("/.default")
+    return "https://graph.microsoft.com" if resource == GRAPH_APP_ID else resource
+
+
+def _unverified(assertion: str) -> dict[str, Any]:
+    try:
+        return jwt.decode(assertion, options={"verify_signature": False})
+    except jwt.InvalidTokenError as error:
+        raise Refusal(
+            50027,
+            "JWT token is invalid or malformed.",
+            status=400,
+            error="invalid_request",
+        ) from error
+
+
+def _mismatch(code: int, name: str, presented: object) -> Refusal:
+    hint = " The case does not match." if code == 7002138 else ""  # noqa: PLR2004 - Entra's own
+    return Refusal(
+        code,
+        f"No matching federated identity record found for presented assertion {name}"
+        f" '{presented}'.{hint} Please check your federated identity credential Subject, Audience"
+        " and Issuer against the presented assertion."
+        " https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+    )
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}0Z"

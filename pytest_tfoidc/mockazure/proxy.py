@@ -1,0 +1,112 @@
+"""Which hosts the stand-in's proxy answers itself, passes through, or refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from urllib.parse import unquote, urlsplit
+
+import requests.utils
+
+REGISTRY_HOSTS = (
+    "registry.terraform.io",
+    "registry.opentofu.org",
+    "*.hashicorp.com",
+    "*.opentofu.org",
+    "github.com",
+    "api.github.com",
+    "codeload.github.com",
+    "ghcr.io",
+    "pkg-containers.githubusercontent.com",
+    "objects.githubusercontent.com",
+    "raw.githubusercontent.com",
+    "release-assets.githubusercontent.com",
+)
+CONNECT_SECONDS = 10.0
+CHUNK = 64 * 1024
+
+
+def matches(host: str, patterns: tuple[str, ...]) -> bool:
+    """Tell whether a host is one of the patterns (`*` stands for any labels)."""
+    return any(fnmatchcase(host.lower(), pattern) for pattern in patterns)
+
+
+def upstream_proxy(host: str, environment: Mapping[str, str]) -> str | None:
+    """Give the outer environment's proxy for an https host, if it has one for it."""
+    named = {k.lower(): v for k, v in environment.items() if k.lower().endswith("_proxy") and v}
+    proxy = named.get("https_proxy") or named.get("all_proxy")
+    if proxy is None:
+        return None
+    bypass = requests.utils.should_bypass_proxies(
+        f"https://{host}/", no_proxy=named.get("no_proxy", "")
+    )
+    return None if bypass else proxy
+
+
+async def open_tunnel(
+    host: str, port: int, environment: Mapping[str, str]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a host, through the outer environment's proxy where it has one.
+
+    Raises:
+        OSError: The host or the proxy cannot be reached, or the proxy refuses.
+        TimeoutError: Nobody answered within ten seconds.
+    """
+    proxy = upstream_proxy(host, environment)
+    connecting = _through(proxy, host, port) if proxy else asyncio.open_connection(host, port)
+    try:
+        return await asyncio.wait_for(connecting, CONNECT_SECONDS)
+    except asyncio.TimeoutError as error:  # not yet the built-in one in Python 3.10
+        raise TimeoutError(f"no answer within {CONNECT_SECONDS:.0f}s") from error
+
+
+async def _through(
+    proxy: str, host: str, port: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    secure = parts.scheme == "https"
+    reader, writer = await asyncio.open_connection(
+        parts.hostname, parts.port or (443 if secure else 80), ssl=secure or None
+    )
+    lines = [f"CONNECT {host}:{port} HTTP/1.1", f"Host: {host}:{port}"]
+    if parts.username:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(user.encode()).decode()}")
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        writer.close()
+        raise ConnectionError("the outer proxy gave no answer") from error
+    status = head.split(b"\r\n", 1)[0].decode("latin-1")
+    if status.split(" ")[1:2] != ["200"]:
+        writer.close()
+        raise ConnectionError(f"the outer proxy answered {status!r}")
+    return reader, writer
+
+
+async def splice(
+    client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+) -> None:
+    """Carry bytes both ways, untouched, until both sides have closed."""
+    try:
+        await asyncio.gather(
+            _carry(client[0], upstream[1]), _carry(upstream[0], client[1]), return_exceptions=True
+        )
+    finally:
+        upstream[1].close()
+
+
+async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(CHUNK):
+            target.write(data)
+            await target.drain()
+    finally:
+        with contextlib.suppress(OSError, RuntimeError):
+            if target.can_write_eof():
+                target.write_eof()

@@ -1,0 +1,273 @@
+"""The stand-in for Azure: one proxy on loopback, behind which Azure's hosts answer.
+
+Modules, backends and clients keep their production host names: they reach them through
+`HTTPS_PROXY`, and trust the stand-in's CA through `SSL_CERT_FILE`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.events import (
+    EventLog,
+    HostPassedThrough,
+    HostRefused,
+    RequestAnswered,
+)
+from pytest_tfoidc.loopback import Connection, LoopbackServer, Request, Response
+from pytest_tfoidc.mockazure.blobservice import BlobService
+from pytest_tfoidc.mockazure.certificates import CertificateAuthority
+from pytest_tfoidc.mockazure.directory import Directory
+from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
+from pytest_tfoidc.mockazure.graph import Graph
+from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, GITHUB, ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
+from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
+from pytest_tfoidc.mockazure.tokens import AccessTokens
+
+Service = Callable[[Request], Response]
+
+BLOB_HOSTS = (
+    "*.blob.core.windows.net",
+    "*.blob.core.usgovcloudapi.net",
+    "*.blob.core.chinacloudapi.cn",
+)
+RESOURCE_MANAGER_HOSTS = (
+    "management.azure.com",
+    "management.usgovcloudapi.net",
+    "management.chinacloudapi.cn",
+)
+GRAPH_HOSTS = (
+    "graph.microsoft.com",
+    "graph.microsoft.us",
+    "microsoftgraph.chinacloudapi.cn",
+)
+HTTPS_PORT = 443
+
+
+class MockAzure(LoopbackServer):
+    """Azure on loopback.
+
+    Args:
+        clock: The virtual clock, which everything here tells the time by.
+        events: Is told of everything that happens.
+        environment: The outer environment: its proxy and its certificates are used for registries.
+        id_token_lifetime: How long ID tokens live.
+        access_token_lifetime: How long access tokens live.
+        allowed_hosts: Hosts that are passed through besides the registries; `*` is allowed.
+    """
+
+    def __init__(  # noqa: PLR0913 - settings, keyword only
+        self,
+        *,
+        clock: VirtualClock,
+        events: EventLog,
+        environment: Mapping[str, str],
+        id_token_lifetime: timedelta = timedelta(minutes=5),
+        access_token_lifetime: timedelta = timedelta(minutes=60),
+        allowed_hosts: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(self._answer_plain, name="tfoidc-mock-azure")
+        self.clock = clock
+        self.events = events
+        self.directory = directory = Directory()
+        self.certificates = CertificateAuthority()
+        self._environment = dict(environment)
+        self._passed_through = (*REGISTRY_HOSTS, *allowed_hosts)
+        self._ca_file: Path | None = None
+        self.access_tokens = tokens = AccessTokens(
+            clock=clock, events=events, lifetime=access_token_lifetime
+        )
+        self.issuer = issuer = Issuer(
+            directory=directory, clock=clock, events=events, lifetime=id_token_lifetime
+        )
+        self.entra = Entra(
+            directory=directory, issuer=issuer, access_tokens=tokens, clock=clock, events=events
+        )
+        self.blobs = BlobService(clock=clock, access_tokens=tokens)
+        self.resource_manager = ResourceManager(
+            clock=clock,
+            access_tokens=tokens,
+            subscription_id=directory.subscription_id,
+            tenant_id=directory.tenant_id,
+            events=events,
+        )
+        self.graph = Graph(
+            clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id, events=events
+        )
+        self.services: dict[tuple[str, ...], Service] = {
+            LOGIN_HOSTS: self.entra.handle,
+            ISSUER_HOSTS: issuer.handle,
+            BLOB_HOSTS: self.blobs.handle,
+            RESOURCE_MANAGER_HOSTS: self.resource_manager.handle,
+            GRAPH_HOSTS: self.graph.handle,
+        }
+
+    def start(self) -> None:
+        """Serve, and write the bundle that clients trust into a private file.
+
+        Raises:
+            TfOidcError: No port, or no temporary folder.
+        """
+        try:
+            handle, name = tempfile.mkstemp(prefix="tfoidc-ca-", suffix=".pem")
+        except OSError as error:
+            raise TfOidcError(
+                "The stand-in has nowhere to write its certificate.",
+                where=tempfile.gettempdir(),
+                cause=str(error),
+                remedy="Make the temporary folder writable, or set TMPDIR to one that is.",
+            ) from error
+        self._ca_file = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(self.certificates.bundle(self._environment))
+        super().start()
+
+    def stop(self) -> None:
+        """Close everything, remove the bundle, and say so if one of our handlers had a defect."""
+        super().stop()
+        if self._ca_file is not None:
+            self._ca_file.unlink(missing_ok=True)
+        if self.defects:
+            raise RuntimeError("the stand-in has a defect") from self.defects[0]
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Give all that the services hold, for `restore`."""
+        return tuple(service.snapshot() for service in self._holders())
+
+    def restore(self, held: tuple[Any, ...]) -> None:
+        """Put back what `snapshot` gave."""
+        for service, part in zip(self._holders(), held, strict=True):
+            service.restore(part)
+
+    def _holders(self) -> tuple[Any, ...]:
+        return self.blobs, self.resource_manager, self.graph
+
+    @property
+    def ca_file(self) -> Path:
+        """The bundle: the stand-in's CA and the ordinary public ones, PEM."""
+        if self._ca_file is None:
+            raise RuntimeError("the stand-in has not been started")
+        return self._ca_file
+
+    def transport_environment(self) -> dict[str, str]:
+        """Give the variables that lead any client here, and none around it."""
+        bundle = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+        proxies = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+        around = "127.0.0.1,localhost,::1"
+        return {
+            **{name: str(self.ca_file) for name in bundle},
+            **{name: self.url for name in proxies},
+            **{name.lower(): self.url for name in proxies},
+            "NO_PROXY": around,
+            "no_proxy": around,
+        }
+
+    def pipeline_environment(self, kind: str = AZURE_DEVOPS) -> dict[str, str]:
+        """Give the variables that a step of such a pipeline has.
+
+        Args:
+            kind: `azure-devops` or `github`.
+        """
+        directory, transport = self.directory, self.transport_environment()
+        client_id = next(iter(directory.applications))
+        identity = {
+            "ARM_TENANT_ID": directory.tenant_id,
+            "ARM_CLIENT_ID": client_id,
+            "ARM_SUBSCRIPTION_ID": directory.subscription_id,
+        }
+        if kind == GITHUB:
+            return {
+                **transport,
+                **identity,
+                "CI": "true",
+                "GITHUB_ACTIONS": "true",
+                "ACTIONS_ID_TOKEN_REQUEST_URL": directory.workflow.request_url,
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self.issuer.request_tokens[GITHUB],
+            }
+        return {
+            **transport,
+            **identity,
+            "TF_BUILD": "True",
+            "SYSTEM_OIDCREQUESTURI": directory.connection.request_url,
+            "SYSTEM_ACCESSTOKEN": self.issuer.request_tokens[AZURE_DEVOPS],
+            "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": directory.connection.id,
+        }
+
+    def _service(self, host: str) -> Service | None:
+        for patterns, service in self.services.items():
+            if matches(host, patterns):
+                return service
+        return None
+
+    def takes_access_tokens(self, host: str) -> bool:
+        """Tell whether a host is a service that checks access tokens."""
+        return matches(host, (*BLOB_HOSTS, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
+
+    async def answer(self, request: Request, connection: Connection) -> bool:
+        """Answer a request of a client, or open the tunnel that it asks for."""
+        if request.method == "CONNECT":
+            await self._connect(request, connection)
+            return False
+        return await super().answer(request, connection)
+
+    async def _connect(self, request: Request, connection: Connection) -> None:
+        host, _, port = request.target.rpartition(":")
+        host = host.strip("[]").lower()
+        if self._service(host) is not None and port == str(HTTPS_PORT):
+            if await connection.respond_to_connect():
+                tls = await connection.start_tls(self.certificates.context_for(host), host)
+                await tls.serve(self._answer_tls)
+                tls.writer.close()
+        elif matches(host, self._passed_through) and port.isdecimal():
+            await self._pass_through(host, int(port), connection)
+        else:
+            await connection.respond(self._refuse(host or request.target))
+
+    async def _answer_tls(self, request: Request, connection: Connection) -> bool:
+        response = await self.handle(request)
+        self.events.emit(
+            RequestAnswered(
+                at=self.clock.now(),
+                host=request.host,
+                method=request.method,
+                path=request.path,
+                status=response.status,
+            )
+        )
+        await connection.respond(response, method=request.method)
+        return True
+
+    def _answer_plain(self, request: Request) -> Response:
+        service = self._service(request.host) if request.scheme == "https" else None
+        return service(request) if service else self._refuse(request.host)
+
+    def _refuse(self, host: str) -> Response:
+        self.events.emit(HostRefused(at=self.clock.now(), host=host))
+        message = (
+            f"refused by tfoidc: {host} is neither one of Azure's hosts nor a registry"
+            " (--tf-allow-host lets it through)"
+        )
+        return Response.text(message, status=403, reason=_as_reason(message))
+
+    async def _pass_through(self, host: str, port: int, connection: Connection) -> None:
+        try:
+            upstream = await open_tunnel(host, port, self._environment)
+        except OSError as error:
+            message = f"tfoidc could not reach {host}: {error}"
+            await connection.respond(Response.text(message, status=502, reason=_as_reason(message)))
+            return
+        self.events.emit(HostPassedThrough(at=self.clock.now(), host=host))
+        if await connection.respond_to_connect():
+            await splice((connection.reader, connection.writer), upstream)
+
+
+def _as_reason(message: str) -> str:
+    return message.encode("ascii", "replace").decode().replace("\r", " ").replace("\n", " ")

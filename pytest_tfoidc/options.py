@@ -1,0 +1,249 @@
+"""Options and ini keys, read once into frozen settings."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_tfoidc.clock import parse_duration
+from pytest_tfoidc.errors import UsageError
+
+CHECKS = (
+    "delayed_apply",
+    "expiry_during_apply",
+    "destroy_after_expiry",
+    "no_cached_credentials",
+    "cached_token_fails",
+)
+CONTEXTS = ("auto", "mock", "azure-devops", "github")
+DEFAULT_DELAY = timedelta(minutes=30)
+TERRAFORM_FILES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the user asked for. `delay` is None where it was not given; `timeout` is in seconds."""
+
+    modules: tuple[Path, ...] = ()
+    context: str = "auto"
+    executable: str | None = None
+    variables: tuple[str, ...] = ()
+    variable_files: tuple[Path, ...] = ()
+    backend_config: tuple[tuple[str, str], ...] = ()
+    backend_files: tuple[Path, ...] = ()
+    delay: timedelta | None = None
+    checks: tuple[str, ...] = CHECKS
+    timeout: float | None = None
+    keep: bool = False
+    relay: bool = True
+    allowed_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `--tf-NAME` on the command line, `tf_NAME` in the ini file."""
+
+    name: str
+    help: str
+    metavar: str | None = None
+    many: bool = False
+    flag: bool = False
+
+    @property
+    def key(self) -> str:
+        """The ini key, and the name of the parsed value."""
+        return "tf_" + self.name.replace("-", "_")
+
+
+OPTIONS = (
+    Option("module", "module under test (repeatable)", "PATH", many=True),
+    Option(
+        "context",
+        f"where ID tokens come from: {', '.join(CONTEXTS)}; auto looks at the environment, and is"
+        " the stand-in for Azure where that is no pipeline",
+        "NAME",
+    ),
+    Option(
+        "executable",
+        "Terraform or OpenTofu: a path, or `embedded`; default: `terraform`, then `tofu` on PATH,"
+        " then the embedded one",
+        "PATH",
+    ),
+    Option("var", "a variable of the module, as Terraform's -var (repeatable)", "K=V", many=True),
+    Option(
+        "var-file", "a file of variables, as Terraform's -var-file (repeatable)", "FILE", many=True
+    ),
+    Option(
+        "backend-config",
+        "a value or a file for the backend, as Terraform's -backend-config (repeatable)",
+        "K=V|FILE",
+        many=True,
+    ),
+    Option(
+        "delay",
+        "the delay between plan and apply: on the stand-in a jump of the clock (default 30m), in a"
+        " pipeline really waited, and only when given",
+        "TIME",
+    ),
+    Option(
+        "check",
+        f"a check to make: {', '.join(CHECKS)}, all or none (repeatable; default all)",
+        "NAME",
+        many=True,
+    ),
+    Option("timeout", "time limit for one Terraform command", "TIME"),
+    Option("keep", "keep the workspaces, and say where they are", flag=True),
+    Option("no-relay", "hand the pipeline's own URL and token to Terraform", flag=True),
+    Option(
+        "allow-host",
+        "a host that the stand-in's proxy lets through, besides the registries; `*` stands for any"
+        " labels (repeatable)",
+        "HOST",
+        many=True,
+    ),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option, and the ini key of the same name."""
+    group = parser.getgroup("tfoidc", "Terraform with OIDC (pytest-tfoidc)")
+    for option in OPTIONS:
+        arguments: dict[str, Any] = {"dest": option.key, "default": None, "help": option.help}
+        if option.flag:
+            arguments["action"] = "store_true"
+        else:
+            arguments["metavar"] = option.metavar
+            arguments["action"] = "append" if option.many else "store"
+        group.addoption(f"--tf-{option.name}", **arguments)
+        kind: Any = "bool" if option.flag else "linelist" if option.many else "string"
+        parser.addini(option.key, option.help, type=kind, default=None)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The options' texts, and the folder that paths among them are relative to."""
+
+    config: pytest.Config
+
+    def _given(self, name: str) -> tuple[Any, Path]:
+        key = Option(name, "").key
+        value = self.config.getoption(key)
+        if value is not None:
+            return value, Path(self.config.invocation_params.dir)
+        return self.config.getini(key), (self.config.inipath or self.config.rootpath).parent
+
+    def flag(self, name: str) -> bool:
+        return bool(self._given(name)[0])
+
+    def one(self, name: str) -> str | None:
+        return self._given(name)[0] or None
+
+    def many(self, name: str) -> tuple[str, ...]:
+        return tuple(self._given(name)[0] or ())
+
+    def base(self, name: str) -> Path:
+        return self._given(name)[1]
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Read the settings; the command line wins over the ini file.
+
+    Raises:
+        UsageError: An option cannot be used as it was given.
+    """
+    values = _Values(config)
+    delay, timeout = values.one("delay"), values.one("timeout")
+    return Settings(
+        modules=_modules(values.many("module"), values.base("module")),
+        context=_known("--tf-context", values.one("context") or "auto", CONTEXTS),
+        executable=values.one("executable"),
+        variables=tuple("=".join(_pair("--tf-var", text)) for text in values.many("var")),
+        variable_files=tuple(
+            _file("--tf-var-file", values.base("var-file") / text)
+            for text in values.many("var-file")
+        ),
+        backend_config=tuple(
+            _pair("--tf-backend-config", text) for text in values.many("backend-config") if "=" in text
+        ),
+        backend_files=tuple(
+            _file("--tf-backend-config", values.base("backend-config") / text)
+            for text in values.many("backend-config")
+            if "=" not in text
+        ),
+        delay=_duration("--tf-delay", delay) if delay else None,
+        checks=_checks(values.many("check")),
+        timeout=_duration("--tf-timeout", timeout).total_seconds() if timeout else None,
+        keep=values.flag("keep"),
+        relay=not values.flag("no-relay"),
+        allowed_hosts=tuple(host.lower() for host in values.many("allow-host")),
+    )
+
+
+def _modules(texts: tuple[str, ...], base: Path) -> tuple[Path, ...]:
+    modules = tuple(Path(os.path.normpath(base / text)) for text in texts)
+    for module in modules:
+        _validate_module(module)
+    return tuple(dict.fromkeys(modules))
+
+
+def _validate_module(module: Path) -> None:
+    remedy = "Give the folder of a root module: the one that holds its .tf files."
+    if not module.exists():
+        raise UsageError("There is no such module.", where=f"--tf-module {module}", remedy=remedy)
+    if not module.is_dir():
+        raise UsageError("A module is a folder.", where=f"--tf-module {module}", remedy=remedy)
+    if not any(next(module.glob(pattern), None) for pattern in TERRAFORM_FILES):
+        raise UsageError(
+            "The folder holds no Terraform module: there is no .tf file in it.",
+            where=f"--tf-module {module}",
+            remedy=remedy,
+        )
+
+
+def _known(option: str, name: str, names: tuple[str, ...]) -> str:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"{name!r} is not known.", where=option, remedy=f"{hint}Use one of: {', '.join(names)}."
+        )
+    return name
+
+
+def _checks(names: tuple[str, ...]) -> tuple[str, ...]:
+    wanted = [_known("--tf-check", name, (*CHECKS, "all", "none")) for name in names or ("all",)]
+    if "all" in wanted:
+        return CHECKS
+    return tuple(check for check in CHECKS if check in wanted)
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(
+            f"{name!r} has no value.", where=option, remedy="Write NAME=VALUE, as for Terraform."
+        )
+    return name.strip(), value
+
+
+def _file(option: str, path: Path) -> Path:
+    if not path.is_file():
+        raise UsageError(
+            "There is no such file.",
+            where=f"{option} {path}",
+            remedy="Correct the path; it is relative to where pytest was started.",
+        )
+    return path.absolute()
+
+
+def _duration(option: str, text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except UsageError as error:
+        raise UsageError(error.what, where=option, remedy=error.remedy) from error

@@ -1,0 +1,79 @@
+"""The plugin's hooks. They declare and hand on; what is decided is decided elsewhere.
+
+pytest loads this in every run of every project that has the plugin installed, so nothing heavy is
+imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_tfoidc import collection, fixtures, options, pytestrun
+from pytest_tfoidc.pytestrun import EVIDENCE, RUN
+
+pytest_plugins = ("pytest_tfoidc.fixtures",)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    options.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, and choose what to collect."""
+    config.addinivalue_line("markers", "tfoidc: a check that pytest-tfoidc makes for a module")
+    pytestrun.configure(config)
+    collection.choose_arguments(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start early where a module is under test, so that what is wrong is said once."""
+    run = session.config.stash[RUN]
+    if run.settings.modules:
+        with pytestrun.usage_errors():
+            _ = run.session.executable
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which Terraform and which context this is."""
+    run = config.stash[RUN]
+    return run.header() if run.settings.modules else []
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a module under test."""
+    return collection.directory(path, parent)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that use `tf_module` for each module."""
+    fixtures.parametrize(metafunc)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was not selected."""
+    collection.deselect(config, items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let what an item has shown travel with its last report."""
+    report = yield
+    if call.when == "teardown" and EVIDENCE in item.stash:
+        module, evidence = item.stash[EVIDENCE]
+        report.tfoidc = {"module": module, **evidence.as_json()}
+    return report
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close what was opened."""
+    run = config.stash.get(RUN, None)
+    if run is not None:
+        run.close()

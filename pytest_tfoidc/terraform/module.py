@@ -1,0 +1,379 @@
+"""A root module as its files describe it: backend, called modules, providers, variables, outputs.
+
+Read without running Terraform. What is wrong beyond the syntax is left to Terraform to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pytest_tfoidc.errors import ModuleError, TfOidcError, UsageError
+from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.source_files import MODULE_SUFFIXES, source_files
+
+BUILTIN = "terraform.io/builtin/"
+_DEFAULT_HOST = "registry.terraform.io/"
+_DEFAULT_NAMESPACE = "hashicorp"
+_LOCAL = ("./", "../", ".\\", "..\\")
+_RESOURCES = ("resource", "data", "ephemeral", "action")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A `backend` block.
+
+    Attributes:
+        type: The backend's type, such as azurerm.
+        config: The arguments that are plain literals. They may be secrets: never show the values.
+        names: The names of all arguments, blocks included.
+        file: The file that it is in.
+        line: Its first line, from 1.
+    """
+
+    type: str
+    config: Mapping[str, hcl.Literal]
+    names: frozenset[str]
+    file: Path
+    line: int
+
+    def __repr__(self) -> str:
+        """Show which arguments there are, never their values."""
+        return f"<Backend {self.type} at {self.file}:{self.line}: {', '.join(sorted(self.names))}>"
+
+
+@dataclass(frozen=True)
+class ModuleCall:
+    """A `module` block; `path` is the resolved folder of a local source, else None."""
+
+    name: str
+    source: str
+    path: Path | None
+    file: Path
+    line: int
+
+
+@dataclass(frozen=True)
+class ProviderRequirement:
+    """An entry of `required_providers`; the source has a namespace, and a host if it is unusual."""
+
+    name: str
+    source: str
+    constraint: str
+    file: Path
+    line: int
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A `variable` block; `type` is its source text, empty where there is none."""
+
+    name: str
+    type: str
+    has_default: bool
+    sensitive: bool
+    ephemeral: bool
+    file: Path
+    line: int
+
+
+@dataclass(frozen=True)
+class RootModule:
+    """What the files of one folder say.
+
+    Attributes:
+        path: The folder.
+        files: The files that Terraform reads, overrides last.
+        backend: The backend, if there is one; override files have the last word.
+        has_cloud: Whether there is a `cloud` block in its place.
+        calls: The modules that it calls, from this folder's files alone.
+        required_version: The constraints on Terraform's version, joined by commas.
+        required_providers: What `required_providers` asks for.
+        providers: The sources of all providers that Terraform will want for this folder.
+        variables: The variables, in the order of the files.
+        outputs: The names of the outputs.
+        opentofu: Whether it was read as OpenTofu reads it.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    backend: Backend | None
+    has_cloud: bool
+    calls: tuple[ModuleCall, ...]
+    required_version: str
+    required_providers: tuple[ProviderRequirement, ...]
+    providers: frozenset[str]
+    variables: tuple[Variable, ...]
+    outputs: tuple[str, ...]
+    opentofu: bool = False
+
+    def local_modules(self) -> tuple[Path, ...]:
+        """Give the folders of all modules that are called by a path, directly or further down.
+
+        Raises:
+            ModuleError: A called folder is missing or is no module; it names the call's file:line.
+            HclError: A file has a syntax error.
+        """
+        return tuple(module.path for module in self._called_modules())
+
+    @property
+    def needs_providers(self) -> bool:
+        """Whether a provider has to be downloaded, for this module or for a local one it calls.
+
+        Raises:
+            ModuleError: As for `local_modules`.
+        """
+        modules = (self, *self._called_modules())
+        sources = (source for module in modules for source in module.providers)
+        return any(not source.startswith(BUILTIN) for source in sources)
+
+    def _called_modules(self) -> tuple[RootModule, ...]:
+        found: dict[Path, RootModule] = {self.path.resolve(): self}
+        waiting = [self]
+        while waiting:
+            for call in waiting.pop(0).calls:
+                if call.path is not None and call.path not in found:
+                    found[call.path] = _read_called(call, call.path, opentofu=self.opentofu)
+                    waiting.append(found[call.path])
+        return tuple(found.values())[1:]
+
+
+def read_module(path: Path, *, opentofu: bool = False) -> RootModule:
+    """Read the files of a module's folder.
+
+    Args:
+        path: The folder.
+        opentofu: Whether OpenTofu will run it: `.tofu` files count, and go before `.tf` files of
+            the same name.
+
+    Raises:
+        UsageError: There is no such folder, or no file for Terraform in it.
+        ModuleError: The folder or a file cannot be read.
+        HclError: A file has a syntax error; with file, line and column.
+    """
+    files = _files(path, opentofu=opentofu)
+    parsed = [_parse(file) for file in files]
+    backend, has_cloud = _backend(parsed)
+    required = _required_providers(parsed)
+    implied = _implied_providers(one.body for one in parsed)
+    implied_sources = (_short(name) for name in implied if name not in required)
+    return RootModule(
+        path=path,
+        files=files,
+        backend=backend,
+        has_cloud=has_cloud,
+        calls=tuple(_calls(parsed)),
+        required_version=_required_version(parsed),
+        required_providers=tuple(required.values()),
+        providers=frozenset([*(one.source for one in required.values()), *implied_sources]),
+        variables=tuple(_variables(parsed)),
+        outputs=tuple(name for _, name, _, _ in _merged(parsed, "output")),
+        opentofu=opentofu,
+    )
+
+
+def _read_called(call: ModuleCall, path: Path, *, opentofu: bool) -> RootModule:
+    try:
+        return read_module(path, opentofu=opentofu)
+    except hcl.HclError:
+        raise
+    except TfOidcError as error:
+        raise ModuleError(
+            f"The module `{call.name}` cannot be read: {error.what[:1].lower()}{error.what[1:]}",
+            where=f"{call.file}:{call.line}",
+            cause=f'its source is "{call.source}", which is {path}',
+            remedy="Mend the source, or put the module there.",
+        ) from error
+
+
+def _files(path: Path, *, opentofu: bool) -> tuple[Path, ...]:
+    """Give the files that Terraform reads, sorted, overrides last."""
+    if not path.is_dir():
+        raise UsageError(
+            "The module is not a folder" if path.exists() else "There is no such module",
+            where=str(path),
+            remedy="Name the folder that holds the root module's .tf files.",
+        )
+    try:
+        found = source_files(path, suffixes=MODULE_SUFFIXES, opentofu=opentofu)
+        others = source_files(path, suffixes=MODULE_SUFFIXES, opentofu=True)
+    except OSError as error:
+        raise ModuleError(
+            "The module's folder cannot be read", where=str(path), cause=str(error.strerror)
+        ) from error
+    if not found:
+        raise _no_files(path, has_opentofu=bool(others))
+    return tuple(sorted(found, key=lambda file: (_is_override(file), file.name)))
+
+
+def _no_files(path: Path, *, has_opentofu: bool) -> UsageError:
+    what = "The folder holds no Terraform files"
+    if has_opentofu:
+        cause = "it has .tofu files, which only OpenTofu reads"
+        return UsageError(what, where=str(path), cause=cause, remedy="Run it with OpenTofu.")
+    return UsageError(
+        what,
+        where=str(path),
+        cause="no file in it ends in .tf or .tf.json",
+        remedy="Name the folder that holds the root module's .tf files.",
+    )
+
+
+def _is_override(file: Path) -> bool:
+    suffixes = (*MODULE_SUFFIXES, *MODULE_SUFFIXES.values())
+    suffix = max((suffix for suffix in suffixes if file.name.endswith(suffix)), key=len)
+    stem = file.name.removesuffix(suffix)
+    return stem == "override" or stem.endswith("_override")
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """A file and what is in it."""
+
+    file: Path
+    body: hcl.Body
+
+    @property
+    def is_override(self) -> bool:
+        return _is_override(self.file)
+
+    def settings(self) -> Iterator[hcl.Body]:
+        return (block.body for block in self.body.of_type("terraform"))
+
+
+def _parse(file: Path) -> _Parsed:
+    try:
+        return _Parsed(file, hcl.parse_file(file))
+    except OSError as error:
+        raise ModuleError(
+            "A file of the module cannot be read", where=str(file), cause=str(error.strerror)
+        ) from error
+
+
+def _backend(parsed: Sequence[_Parsed]) -> tuple[Backend | None, bool]:
+    """Give the backend and whether there is a `cloud` block; the last override file wins."""
+    found = [
+        (one, block)
+        for one in parsed
+        for settings in one.settings()
+        for block in settings.of_type("backend", "cloud")
+    ]
+    if not found:
+        return None, False
+    one, block = found[-1] if found[-1][0].is_override else found[0]
+    if block.type == "cloud":
+        return None, True
+    literals = {name: value.value for name, value in block.body.attributes.items()}
+    config = {name: value for name, value in literals.items() if value is not hcl.NOT_LITERAL}
+    names = frozenset([*literals, *(inner.type for inner in block.body.blocks)])
+    backend = Backend(
+        type=".".join(block.labels),
+        config=MappingProxyType(config),
+        names=names,
+        file=one.file,
+        line=block.line,
+    )
+    return backend, False
+
+
+def _required_version(parsed: Sequence[_Parsed]) -> str:
+    found = [
+        (one.is_override, version)
+        for one in parsed
+        for settings in one.settings()
+        if isinstance(version := settings.literal("required_version"), str)
+    ]
+    overriding = [version for is_override, version in found if is_override]
+    return ", ".join(overriding or [version for _, version in found])
+
+
+def _required_providers(parsed: Sequence[_Parsed]) -> dict[str, ProviderRequirement]:
+    return {
+        attribute.name: _requirement(attribute, one.file)
+        for one in parsed
+        for settings in one.settings()
+        for block in settings.of_type("required_providers")
+        for attribute in block.body.attributes.values()
+    }
+
+
+def _requirement(attribute: hcl.Attribute, file: Path) -> ProviderRequirement:
+    """Read an entry, also the old form that is nothing but a version."""
+    fields = {key: entry.value for key, entry in attribute.expression.entries.items()}
+    source = fields.get("source")
+    constraint = fields.get("version", attribute.value)
+    return ProviderRequirement(
+        name=attribute.name,
+        source=_short(source if isinstance(source, str) else attribute.name),
+        constraint=constraint if isinstance(constraint, str) else "",
+        file=file,
+        line=attribute.line,
+    )
+
+
+def _short(source: str) -> str:
+    """Give a provider's source with its namespace, and with its host if that is unusual."""
+    source = source.lower().removeprefix(_DEFAULT_HOST)
+    if source == "terraform":
+        return f"{BUILTIN}terraform"
+    return source if "/" in source else f"{_DEFAULT_NAMESPACE}/{source}"
+
+
+def _implied_providers(bodies: Iterable[hcl.Body]) -> Iterator[str]:
+    """Give the local names of the providers that blocks make use of."""
+    for body in bodies:
+        for block in body.blocks:
+            if block.type in _RESOURCES and block.labels:
+                by_type = block.labels[0].split("_")[0]
+                yield block.body.text("provider").split(".")[0].strip() or by_type
+            elif block.type == "provider" and block.labels:
+                yield block.labels[0]
+            elif block.type == "check":
+                yield from _implied_providers([block.body])
+
+
+def _calls(parsed: Sequence[_Parsed]) -> Iterator[ModuleCall]:
+    for one, name, line, merged in _merged(parsed, "module"):
+        source = merged["source"].value if "source" in merged else None
+        if not isinstance(source, str):
+            continue
+        path = _called_path(source, one.file, line) if source.startswith(_LOCAL) else None
+        yield ModuleCall(name=name, source=source, path=path, file=one.file, line=line)
+
+
+def _called_path(source: str, file: Path, line: int) -> Path:
+    try:
+        return (file.parent / source.replace("\\", "/")).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL in the name
+        raise ModuleError(
+            "A module's source cannot be a path", where=f"{file}:{line}", cause=str(error)
+        ) from error
+
+
+def _variables(parsed: Sequence[_Parsed]) -> Iterator[Variable]:
+    for one, name, line, merged in _merged(parsed, "variable"):
+        yield Variable(
+            name=name,
+            type=merged["type"].text if "type" in merged else "",
+            has_default="default" in merged,
+            sensitive="sensitive" in merged and merged["sensitive"].value is True,
+            ephemeral="ephemeral" in merged and merged["ephemeral"].value is True,
+            file=one.file,
+            line=line,
+        )
+
+
+def _merged(
+    parsed: Sequence[_Parsed], kind: str
+) -> Iterator[tuple[_Parsed, str, int, dict[str, hcl.Attribute]]]:
+    """Give the blocks of a type by name, with what override files set in them."""
+    found: dict[str, list[tuple[_Parsed, hcl.Block]]] = {}
+    for one in parsed:
+        for block in one.body.of_type(kind):
+            found.setdefault(".".join(block.labels), []).append((one, block))
+    for name, blocks in found.items():
+        first, block = blocks[0]
+        attributes = (item for _, part in blocks for item in part.body.attributes.items())
+        yield first, name, block.line, dict(attributes)

@@ -1,0 +1,316 @@
+"""An isolated copy of a module, with its own `.terraform`, and the commands to run in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.errors import ModuleError, TerraformError
+from pytest_tfoidc.events import CredentialFound, EventLog
+from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.audit import CachedCredential, audit_workspace
+from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.isolation import isolate
+from pytest_tfoidc.terraform.module import RootModule, read_module
+from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
+
+OVERRIDE_FILE = "tfoidc_override.tf.json"
+BACKEND_FILE = ".tfoidc.tfbackend"
+PLAN_FILE = "tfplan"
+CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for changes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the user gives to every command. `variables`: K=V; files are absolute."""
+
+    variables: tuple[str, ...] = ()
+    variable_files: tuple[Path, ...] = ()
+    backend: Mapping[str, str] = field(default_factory=dict)
+    backend_files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A saved plan. `has_changes`: it would change resources or outputs."""
+
+    path: Path
+    has_changes: bool
+    completed: Completed = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What every workspace of a run shares.
+
+    `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
+    leaves values out; None in a live context, where the module's own backend is used.
+    """
+
+    executable: Executable
+    environment: Mapping[str, str]
+    events: EventLog
+    clock: Clock
+    redactor: Redactor
+    timeout: float | None = None
+    standin_backend: Mapping[str, str] | None = None
+
+
+class Workspace:
+    """An isolated copy of a module.
+
+    Args:
+        module: The root module's folder.
+        setting: What every workspace of the run shares.
+        inputs: Variables and backend configuration.
+        keep: Leave the copy on disk at the end.
+
+    Raises:
+        ModuleError: The module cannot be read or copied.
+    """
+
+    def __init__(
+        self, module: Path, *, setting: Setting, inputs: Inputs = Inputs(), keep: bool = False
+    ) -> None:
+        self.module = module
+        self.setting = setting
+        self.inputs = inputs
+        self.keep = keep
+        self.configuration = read_module(module)
+        self.is_deployed = False
+        self.plans: list[Path] = []
+        self.base = _temporary_folder()
+        try:
+            self.path = _copy(self.configuration, self.base)
+            self.runner = self._runner()
+        except BaseException:
+            shutil.rmtree(self.base, ignore_errors=True)
+            raise
+
+    def _runner(self) -> Runner:
+        setting = self.setting
+        return Runner(
+            executable=setting.executable,
+            directory=self.path,
+            environment=setting.environment,
+            events=setting.events,
+            clock=setting.clock,
+            redactor=setting.redactor,
+            module=self.module.name,
+            timeout=setting.timeout,
+        )
+
+    def close(self) -> None:
+        """Remove the copy, unless it is to be kept or holds the only way to what is deployed."""
+        if not self.keep:
+            shutil.rmtree(self.base, ignore_errors=True)
+
+    def __enter__(self) -> Workspace:
+        """Give the workspace."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def init(
+        self, *, backend: bool = True, backend_config: Mapping[str, str] | None = None
+    ) -> Completed:
+        """Run `terraform init`.
+
+        Args:
+            backend: False leaves the backend out, as for `terraform test`.
+            backend_config: More backend configuration; wins over what was given before.
+        """
+        options: dict[str, Any] = {"input": False, "no_color": Flag}
+        if backend:
+            self._write_backend({**self._backend_config(), **(backend_config or {})})
+            options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
+        else:
+            options["backend"] = False
+        with self._plugin_cache():
+            return self.run("init", **options)
+
+    def _backend_config(self) -> dict[str, str]:
+        own = self.configuration.backend
+        given = self.setting.standin_backend
+        if given is None:
+            return dict(self.inputs.backend)
+        known = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
+        return {**{k: v for k, v in given.items() if k not in known}, **self.inputs.backend}
+
+    def _needs_backend(self) -> bool:
+        own = self.configuration.backend
+        if self.setting.standin_backend is not None:
+            return own is None or own.type != "azurerm"
+        has_none = own is None and not self.configuration.has_cloud
+        return has_none and bool(self.inputs.backend or self.inputs.backend_files)
+
+    def _write_backend(self, config: Mapping[str, str]) -> None:
+        """Write the configuration where no process list shows it, and an override if needed."""
+        if self._needs_backend():
+            override = {"terraform": {"backend": {"azurerm": {}}}}
+            (self.path / OVERRIDE_FILE).write_text(json.dumps(override), encoding="utf-8")
+        lines = "".join(f"{name} = {_quote(value)}\n" for name, value in config.items())
+        descriptor = os.open(self.path / BACKEND_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(lines)
+
+    @contextlib.contextmanager
+    def _plugin_cache(self) -> Iterator[None]:
+        """Let one init at a time use a shared plugin cache, which is not safe for more."""
+        cache = self.setting.environment.get("TF_PLUGIN_CACHE_DIR")
+        if not cache or not Path(cache).is_dir():
+            yield
+            return
+        with filelock.FileLock(Path(cache) / ".tfoidc.lock"):
+            yield
+
+    def plan(self, *, out: str = PLAN_FILE, destroy: bool = False) -> Plan:
+        """Run `terraform plan` and save the plan."""
+        path = self.path / out
+        done = self.run(
+            "plan",
+            input=False,
+            json=Flag,
+            detailed_exitcode=Flag,
+            out=out,
+            destroy=Flag if destroy else None,
+            accept=(0, CHANGES),
+            **self._variables(),
+        )
+        path.chmod(0o600)
+        self.plans.append(path)
+        return Plan(path=path, has_changes=done.exit_code == CHANGES, completed=done)
+
+    def apply(self, plan: Plan | None = None) -> Completed:
+        """Run `terraform apply`, of a saved plan or of what there is to do now."""
+        self.is_deployed = True
+        if plan is not None:
+            return self.run("apply", str(plan.path), input=False, json=Flag)
+        return self.run("apply", input=False, json=Flag, auto_approve=Flag, **self._variables())
+
+    def destroy(self) -> Completed:
+        """Run `terraform destroy`."""
+        done = self.run("destroy", input=False, json=Flag, auto_approve=Flag, **self._variables())
+        self.is_deployed = False
+        return done
+
+    def output(self, name: str | None = None) -> Any:  # noqa: ANN401 - whatever the module gives
+        """Give one output's value, or the values of all; sensitive ones too.
+
+        Raises:
+            KeyError: There is no output of this name.
+        """
+        values = json.loads(self.run("output", json=Flag, no_color=Flag).stdout)
+        if name is None:
+            return {key: output["value"] for key, output in values.items()}
+        return values[name]["value"]
+
+    def test(self, *arguments: str) -> Completed:
+        """Run `terraform test -json`, with more arguments if there are any.
+
+        Raises:
+            TerraformError: A run failed, or none could be made.
+        """
+        return self.run("test", *arguments, json=Flag, **self._variables())
+
+    def select_workspace(self, name: str) -> None:
+        """Select a Terraform workspace, and make it where it does not exist yet."""
+        done = self.run("workspace select", name, no_color=Flag, accept=(0, 1))
+        if done.exit_code:
+            self.run("workspace new", name, no_color=Flag)
+
+    def state(self) -> str:
+        """Give the state as it is, JSON. It may hold secrets."""
+        return self.run("state pull").stdout
+
+    def audit(self) -> tuple[CachedCredential, ...]:
+        """Look for tokens and secrets in the plans, the backend cache, the state and the lock."""
+        found = audit_workspace(
+            self.path,
+            plans=self.plans,
+            secrets=self.setting.redactor.secrets,
+            states={"state": self.state()} if self.is_deployed else {},
+        )
+        for credential in found:
+            self.setting.events.emit(
+                CredentialFound(
+                    at=self.setting.clock.now(),
+                    file=credential.file,
+                    field=credential.field,
+                    kind=credential.kind,
+                )
+            )
+        return found
+
+    @contextlib.contextmanager
+    def deployed(self) -> Iterator[Workspace]:
+        """Init and apply; destroy at the end, whatever happens."""
+        self.init()
+        try:
+            self.apply()
+            yield self
+        finally:
+            self.destroy()
+
+    def run(
+        self, command: str, *arguments: str, accept: tuple[int, ...] = (0,), **options: Any
+    ) -> Completed:  # noqa: ANN401, E501
+        """Run any command.
+
+        Raises:
+            TerraformError: It ended with an exit code that is not in `accept`.
+        """
+        done = self.runner.run(command, *arguments, **options)
+        if done.exit_code not in accept:
+            raise self._failure(done)
+        return done
+
+    def _failure(self, done: Completed) -> TerraformError:
+        redact = self.setting.redactor.redact
+        errors = [d for d in done.diagnostics if d.get("severity") == "error"]
+        output = "\n\n".join(map(describe_diagnostic, errors)) if errors else done.text
+        product = self.setting.executable.product.lower()
+        how = "was killed" if done.exit_code < 0 else "failed"
+        return TerraformError(
+            f"`{product} {done.command}` {how} with exit code {done.exit_code}.",
+            where=str(self.module),
+            output=redact(output),
+            exit_code=done.exit_code,
+        )
+
+    def _variables(self) -> dict[str, list[str]]:
+        files = [str(file) for file in self.inputs.variable_files]
+        return {"var_file": files, "var": list(self.inputs.variables)}
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="tfoidc-")).resolve()
+    except OSError as error:
+        raise ModuleError(
+            "There is no temporary folder to copy the module to.",
+            where=tempfile.gettempdir(),
+            cause=str(error),
+            remedy="Make it writable, or set TMPDIR to a folder that is.",
+        ) from error
+
+
+def _copy(module: RootModule, base: Path) -> Path:
+    return isolate(module.path, base, local_modules=module.local_modules())
+
+
+def _quote(value: str) -> str:
+    """Write a string as HCL does: template markers are doubled, the rest is JSON's."""
+    return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")

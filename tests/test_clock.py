@@ -1,0 +1,170 @@
+"""The virtual clock: one time for everything in the process, real time for waiting."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
+from pytest_tfoidc.errors import UsageError
+
+HOUR = datetime.timedelta(hours=1)
+
+
+@pytest.fixture
+def clock() -> Iterator[VirtualClock]:
+    clock = VirtualClock()
+    yield clock
+    clock.reset()
+
+
+def near(moment: datetime.datetime, other: datetime.datetime) -> bool:
+    return abs(moment - other) < datetime.timedelta(seconds=30)
+
+
+def test_a_jump_moves_the_clock_and_every_library_together(clock: VirtualClock) -> None:
+    before = time.time()
+    clock.advance(HOUR)
+    seen = datetime.datetime.now(tz=datetime.timezone.utc)
+    assert near(seen, clock.now())
+    assert 3570 < time.time() - before < 3630
+
+
+def test_time_goes_on_after_a_jump(clock: VirtualClock) -> None:
+    clock.advance(HOUR)
+    first, library_first = clock.now(), time.time()
+    while clock.now() == first or time.time() == library_first:
+        pass
+    assert clock.now() > first
+
+
+def test_jumps_add_up(clock: VirtualClock) -> None:
+    before = time.time()
+    clock.advance(HOUR)
+    clock.advance(HOUR)
+    assert near(
+        clock.now(), datetime.datetime.fromtimestamp(before, tz=datetime.timezone.utc) + 2 * HOUR
+    )
+    assert 7170 < time.time() - before < 7230
+
+
+def test_reset_brings_real_time_back(clock: VirtualClock) -> None:
+    before = time.time()
+    clock.advance(HOUR)
+    clock.reset()
+    assert time.time() - before < 60
+    assert clock.offset == datetime.timedelta()
+
+
+def test_threads_and_pools_see_the_same_time(clock: VirtualClock) -> None:
+    clock.advance(HOUR)
+    seen: list[float] = []
+    thread = threading.Thread(target=lambda: seen.append(time.time()))
+    thread.start()
+    thread.join()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        seen.append(pool.submit(time.time).result())
+    assert all(abs(moment - clock.now().timestamp()) < 30 for moment in seen)
+
+
+def test_a_jump_does_not_end_a_subprocess_timeout_early(clock: VirtualClock) -> None:
+    jump = threading.Timer(0.2, clock.advance, [HOUR])
+    jump.start()
+    done = subprocess.run(
+        [sys.executable, "-c", "import time; time.sleep(0.4)"], timeout=30, check=False
+    )
+    jump.join()
+    assert done.returncode == 0
+    assert clock.offset == HOUR
+
+
+def test_a_moved_clock_does_not_stop_subprocess_timeouts(clock: VirtualClock) -> None:
+    clock.advance(HOUR)
+    waits_for_ever = [sys.executable, "-c", "import threading; threading.Event().wait(60)"]
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run(waits_for_ever, timeout=0.3, check=False)
+
+
+def test_a_jump_does_not_end_waiting_for_a_lock_early(clock: VirtualClock) -> None:
+    ready = threading.Event()
+    condition = threading.Condition()
+    threading.Timer(0.1, clock.advance, [HOUR]).start()
+    threading.Timer(0.3, ready.set).start()
+    threading.Timer(0.35, lambda: _notify(condition)).start()
+    with condition:
+        assert condition.wait_for(ready.is_set, timeout=20)
+
+
+def _notify(condition: threading.Condition) -> None:
+    with condition:
+        condition.notify_all()
+
+
+def test_pytest_measures_real_time(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        from datetime import timedelta
+        from pytest_tfoidc.clock import VirtualClock
+
+        def test_jump():
+            VirtualClock().advance(timedelta(hours=1))
+    """)
+    result = pytester.runpytest_subprocess("--durations=1", "-vv", "-p", "no:randomly")
+    result.assert_outcomes(passed=1)
+    assert not any("3600" in line or "3599" in line for line in result.outlines)
+
+
+def test_the_clock_is_never_moved_back(clock: VirtualClock) -> None:
+    with pytest.raises(UsageError, match="cannot be moved back"):
+        clock.advance(-HOUR)
+
+
+def test_a_jump_past_the_end_of_time_is_refused(clock: VirtualClock) -> None:
+    with pytest.raises(UsageError, match="cannot be moved by"):
+        clock.advance(datetime.timedelta(days=365 * 9000))
+    assert clock.offset == datetime.timedelta()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d", 172800), ("1.5h", 5400), ("250ms", 0.25)],
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-5m", "10 m", "5x", "1h-3m", "٣m x"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a duration"):
+        parse_duration(text)
+
+
+@given(st.text())
+def test_any_text_is_a_duration_or_a_usage_error(text: str) -> None:
+    try:
+        assert parse_duration(text) >= datetime.timedelta()
+    except UsageError as error:
+        assert error.remedy  # noqa: PT017 - what is raised is half of the property
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (datetime.timedelta(minutes=5), "5m"),
+        (datetime.timedelta(hours=2, minutes=34, seconds=9), "2h 34m"),
+        (datetime.timedelta(seconds=14.23), "14.2s"),
+        (datetime.timedelta(minutes=60), "1h"),
+        (datetime.timedelta(seconds=90), "1m 30s"),
+        (datetime.timedelta(), "0s"),
+    ],
+)
+def test_durations_are_written_for_people(duration: datetime.timedelta, text: str) -> None:
+    assert format_duration(duration) == text
