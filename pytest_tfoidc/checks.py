@@ -23,9 +23,12 @@ from pytest_tfoidc.terraform.workspace import Plan, Workspace
 CLEAN_UP_DELAY = timedelta(hours=2)
 # During `expiry_during_apply` the clock jumps by this part of an ID token's life after an answer of
 # Azure's, and access tokens live for two and a half jumps: whoever keeps one through the apply
-# holds an expired one, while a call that is on its way when the clock jumps is not hit.
+# holds an expired one, while a call that is on its way when the clock jumps is not hit. Clients
+# live in real time: they are told that a token has five seconds left, and so renew it for every
+# call (go-azure-sdk renews below 20 minutes, the backend before Terraform 1.11 below 10 seconds).
 JUMP = 0.4
 JUMPS_IN_A_LIFE = 2.5
+ANNOUNCED = timedelta(seconds=5)
 JUMP_SPACING = 0.05  # real seconds
 
 
@@ -191,13 +194,14 @@ def _expiring_tokens(subject: Subject) -> Iterator[list[float]]:
             jumps.append(now)
             subject.clock.advance(length, reason="expiry during apply")
 
-    usual = mock.access_tokens.lifetime
-    mock.access_tokens.lifetime = length * JUMPS_IN_A_LIFE
+    tokens = mock.access_tokens
+    usual = tokens.lifetime
+    tokens.lifetime, tokens.announced_lifetime = length * JUMPS_IN_A_LIFE, ANNOUNCED
     try:
         with subject.session.events.subscribed(jump):
             yield jumps
     finally:
-        mock.access_tokens.lifetime = usual
+        tokens.lifetime, tokens.announced_lifetime = usual, None
 
 
 def _require_empty(plan: Plan) -> None:

@@ -138,7 +138,8 @@ class Entra:
                 id_token_age=age,
             )
         )
-        lifetime = int(self._access_tokens.lifetime.total_seconds())
+        tokens = self._access_tokens
+        lifetime = int((tokens.announced_lifetime or tokens.lifetime).total_seconds())
         body: dict[str, Any] = {"token_type": "Bearer", "access_token": token.value}
         if request.path.lower().endswith("/v2.0/token"):
             return Response.json({**body, "expires_in": lifetime, "ext_expires_in": lifetime})
