@@ -285,3 +285,17 @@ RUNS = st.builds('run "{}" {{\n{}\n}}\n'.format, st.sampled_from("ab é"), RUN)
 def test_no_file_raises_anything_but_our_errors(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(TfOidcError):
         assert read(Path(folder), text).path.parent == Path(folder)
+
+
+MODULES = Path(__file__).parent.parent / "modules"
+
+
+def test_the_runs_of_the_example_modules_are_found() -> None:
+    table = (MODULES / "README.md").read_text(encoding="utf-8")
+    modules = sorted(MODULES.glob("runs_*"))
+    assert len(modules) >= 14
+    for module in modules:
+        assert f"`{module.name}`" in table
+        for file in discover(module):
+            assert f"`{file.name}`" in table
+            assert all(f"`{run.name}`" in table for run in read_test_file(file).runs)
