@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.tokens import AccessToken
 
 MAX_BODY = 4 * 1024 * 1024  # bytes: Resource Manager's own limit
+MAX_DEPTH = 100
 API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:-[A-Za-z0-9.-]+)?")
 
 
@@ -62,22 +64,55 @@ class Call:
         """
         if len(self.request.body) > MAX_BODY:
             raise armerrors.too_large(MAX_BODY)
-        try:
-            value = json.loads(self.request.body, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            why = "too deeply nested" if isinstance(error, RecursionError) else str(error)
-            raise armerrors.bad_content(why) from error
-        if not isinstance(value, dict):
-            raise armerrors.bad_content("The body must be a JSON object.")
-        return value
+        return parse_object(self.request.body)
 
     def header(self, name: str) -> str:
         """Give a header's value; empty where there is none."""
         return self.request.headers.get(name, "").strip()
 
 
-def _refuse_constant(name: str) -> None:
+def parse_object(content: bytes) -> dict[str, Any]:
+    """Parse a body that has to be a JSON object.
+
+    Raises:
+        ArmError: It is something else, or nested deeper than anything of Azure.
+    """
+    try:
+        value = json.loads(content, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        why = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise armerrors.bad_content(why) from error
+    if not isinstance(value, dict):
+        raise armerrors.bad_content("The body must be a JSON object.")
+    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_deep(value):
+        raise armerrors.bad_content("too deeply nested")
+    return value
+
+
+def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is too large")
+    return value
+
+
+def _is_deep(value: object) -> bool:
+    """Tell whether a value is nested too deeply, without recursion."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def check_api_version(query: Mapping[str, str]) -> None:

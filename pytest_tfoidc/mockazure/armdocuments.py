@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.armtypes import New, guid, rules_for
+from pytest_tfoidc.mockazure.armadditions import New, guid
+from pytest_tfoidc.mockazure.armtypes import rules_for
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.armcall import Call

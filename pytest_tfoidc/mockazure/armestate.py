@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure import armdocuments, armerrors
+from pytest_tfoidc.mockazure.armadditions import guid
 from pytest_tfoidc.mockazure.armids import Place, parse_segments
 from pytest_tfoidc.mockazure.armroles import ROLE_TYPE, Roles
-from pytest_tfoidc.mockazure.armtypes import guid, rules_for
+from pytest_tfoidc.mockazure.armtypes import rules_for
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.armcall import Call

@@ -26,6 +26,7 @@ STATES = {"create": "Creating", "update": "Updating", "delete": "Deleting"}
 USUAL_POLLS = 10
 MOST_POLLS = 60  # of one operation, however long it takes
 LONGEST_STEP = timedelta(seconds=60)  # unless that makes too many polls
+LONGEST = timedelta(days=1000)
 PYTHON_SDK = "azsdk-python"
 MOST_REMEMBERED = 10_000  # finished operations that can still be asked for
 
@@ -84,6 +85,8 @@ class Operations:
             UsageError: A verb or the duration is none.
         """
         by = parse_duration(duration) if isinstance(duration, str) else duration
+        if by > LONGEST:
+            raise UsageError(f"No operation of Azure takes {by}.", remedy="Use at most 1000 days.")
         for verb in verbs:
             if verb not in VERBS:
                 raise UsageError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfoidc.mockazure.armtypes import guid
+from pytest_tfoidc.mockazure.armadditions import guid
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.armids import Place

@@ -12,7 +12,7 @@ from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.loopback import Request, Response
 from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
-from pytest_tfoidc.mockazure.tokens import AccessTokens
+from pytest_tfoidc.mockazure.tokens import AccessTokens, SigningKey
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 TENANT = "663e8688-7e4c-44eb-b173-96bc0257b5a2"
@@ -21,6 +21,7 @@ S = f"/subscriptions/{SUBSCRIPTION}"
 RG = f"{S}/resourceGroups/rg"
 VNET = f"{RG}/providers/Microsoft.Network/virtualNetworks/vnet"
 VERSION = "2024-01-01"
+KEY = SigningKey()  # one for all: making an RSA key takes its time
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Arm:
         self.tokens = AccessTokens(
             clock=self.clock, events=self.events, lifetime=timedelta(hours=1)
         )
+        self.tokens.key = KEY
         self.manager = ResourceManager(
             clock=self.clock,
             access_tokens=self.tokens,
@@ -73,13 +75,14 @@ class Arm:
         )
         return token.value
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         path: str,
         body: object = None,
         *,
         version: str = VERSION,
+        host: str = HOST,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request; a body that is no bytes is sent as JSON."""
@@ -90,8 +93,8 @@ class Arm:
         content = (
             body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         )
-        named = {"authorization": f"Bearer {self.bearer}", "host": HOST, **(headers or {})}
-        return Answer(self.manager.handle(Request(method, "https", HOST, target, named, content)))
+        named = {"authorization": f"Bearer {self.bearer}", "host": host, **(headers or {})}
+        return Answer(self.manager.handle(Request(method, "https", host, target, named, content)))
 
     def group(self, name: str = "rg") -> str:
         """Make a resource group."""
