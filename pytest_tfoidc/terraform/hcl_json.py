@@ -103,13 +103,9 @@ def read(source: Source) -> Body:
 def _check(text: str) -> None:
     """Let Python's own parser judge the syntax, which gives the better messages."""
     try:
-        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+        json.loads(text, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         raise Problem(len(text[: error.pos].encode()), f"not JSON: {error.msg}") from error
-
-
-def _refuse(constant: str) -> None:
-    raise json.JSONDecodeError(f"{constant} is no JSON value", constant, 0)
 
 
 class _Reader:
@@ -129,6 +125,8 @@ class _Reader:
             return self._object(token)
         if token[0] == "[":
             return self._list(token)
+        if token[0].lstrip("-") in {"NaN", "Infinity"}:  # Python takes them for JSON
+            raise Problem(len(self._text[: token.start()].encode()), f"not JSON: {token[0]}")
         return _Json(token.start(), token.end(), _plain(token[0]))
 
     def _object(self, token: re.Match[str]) -> _Json:

@@ -26,13 +26,13 @@ _SPREAD = {  # what may be spread over lines: it stands between brackets, or is 
     "template_directive",
 }
 _TEXTS = {"string_lit", "quoted_template"}
-_OPENING = {"(", "[", "{", "template_interpolation_start", "template_directive_start"}
+_OPENING = {"(", "[", "{", "<<", "<<-", "template_interpolation_start", "template_directive_start"}
 _CLOSING = {")", "]", "}", "template_interpolation_end", "template_directive_end"}
 _EXPONENT = re.compile(rb"(?<![\w.-])(\d+(?:\.\d+)?)[eE]([-+]?)(\d+)")
 _INDENTED_KEY = re.compile(rb"\n[ \t]*([ \t])[(\[-][^\n]*[=:]\Z")
-_LOGGED_SIZE = 200_000  # bytes; tree-sitter's log of a longer file takes too long
+_WINDOW = 200_000  # bytes; tree-sitter's log of more takes too long
 _MAX_MENDS = 100
-_WINDOW = 2_000  # bytes before an error that are looked at
+_KEY_WINDOW = 2_000  # bytes before an error that a key may take
 
 
 def parse_tree(data: bytes) -> tree_sitter.Node:
@@ -160,7 +160,7 @@ def _mended(data: bytes) -> tree_sitter.Node | None:
         if not root.has_error:
             return root
         stop = _error_offset(root, copy)[0] + 1
-        start = max(0, stop - _WINDOW)
+        start = max(0, stop - _KEY_WINDOW)
         key = _INDENTED_KEY.search(copy[start:stop])
         if key is None:
             return None
@@ -178,28 +178,47 @@ def _diagnosis(root: tree_sitter.Node, data: bytes) -> Problem:
     if problem:
         return problem
     line_start = data.rfind(b"\n", 0, offset) + 1
-    if is_complete and data[offset : offset + 1] in {b"}", b"]", b")"}:
+    if is_complete and data.startswith((b"}", b"]", b")"), offset):
         return Problem(offset, "nothing is open that this could close")
+    if is_complete:
+        return Problem(offset, "an argument or a block must stand here")
     if not data[line_start:offset].strip():
         return Problem(len(data[:offset].rstrip()), "the line ends in the middle of something")
     return Problem(offset, "an argument, a block or an operator cannot continue like this")
 
 
 def _error_offset(root: tree_sitter.Node, data: bytes) -> tuple[int, bool]:
-    """Give the first byte that cannot follow, and whether what stands before it is complete."""
-    if len(data) > _LOGGED_SIZE:
-        broken = (node.start_byte for node in leaves(root) if node.is_error or node.is_missing)
-        return next(broken, root.start_byte), False
+    """Give the first byte that cannot follow, and whether what stands before it is complete.
+
+    tree-sitter's tree shows how it went on after the error; only its log tells where it met it.
+    """
+    start = _sound_until(root)
+    window = data[start : start + _WINDOW]
     log: list[str] = []
     parser = tree_sitter.Parser(_LANGUAGE)
     parser.logger = lambda _type, message: log.append(message)
-    parser.parse(data)
-    error = next(n for n, message in enumerate(log) if message.startswith("detect_error"))
-    lexed = next(message for message in reversed(log[:error]) if message.startswith("lex_"))
+    parser.parse(window)
+    error = next((n for n, message in enumerate(log) if message.startswith("detect_error")), 0)
+    lexed = next((message for message in reversed(log[:error]) if message.startswith("lex_")), "")
+    if not lexed:
+        return len(data), False
     row, column = (int(number) for number in re.findall(r"(?:row|column):(\d+)", lexed))
-    starts = [0, *(match.end() for match in re.finditer(rb"\n", data))]
-    after = data[starts[row] + column :]
-    return len(data) - len(after.lstrip()), "sym:body," in log[error - 1]
+    starts = [0, *(match.end() for match in re.finditer(rb"\n", window))]
+    after = window[starts[row] + column :].lstrip()
+    is_cut = not after and start + _WINDOW < len(data)
+    offset = len(data) if is_cut else start + len(window) - len(after)
+    is_complete = "sym:body," in log[error - 1]
+    return offset, is_complete or not any(line.startswith("shift state") for line in log[:error])
+
+
+def _sound_until(root: tree_sitter.Node) -> int:
+    """Give the end of the blocks and arguments before the first that is broken."""
+    end = 0
+    for node in root.children[0].children if root.children[0].type == "body" else root.children:
+        if node.has_error or node.type not in {"block", "attribute", "comment"}:
+            break
+        end = node.end_byte
+    return end
 
 
 def _broken_string(root: tree_sitter.Node, data: bytes, stop: int) -> Problem | None:
@@ -218,13 +237,20 @@ def _broken_string(root: tree_sitter.Node, data: bytes, stop: int) -> Problem | 
 
 
 def _unclosed(root: tree_sitter.Node) -> Problem | None:
-    """Find the innermost bracket that is still open at the end of the file."""
+    """Find the innermost bracket or heredoc that is still open at the end of the file."""
     still_open: list[tree_sitter.Node] = []
+    before = ""
     for leaf in leaves(root):
+        if leaf.is_missing:
+            continue
+        is_end_marker = leaf.type == "heredoc_identifier" and not before.startswith("<<")
         if leaf.type in _OPENING:
             still_open.append(leaf)
-        elif leaf.type in _CLOSING and still_open:
+        elif (leaf.type in _CLOSING or is_end_marker) and still_open:
             still_open.pop()
+        before = leaf.type
     if not still_open:
         return None
-    return Problem(still_open[-1].start_byte, "this is never closed")
+    is_heredoc = still_open[-1].type.startswith("<<")
+    hint = ": its marker must stand alone on a whole line" if is_heredoc else ""
+    return Problem(still_open[-1].start_byte, f"this is never closed{hint}")

@@ -1,0 +1,137 @@
+"""One call of Resource Manager, read: place, query, body, caller."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from pytest_tfoidc.mockazure import armerrors
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.loopback import Request
+    from pytest_tfoidc.mockazure.armids import Place
+    from pytest_tfoidc.mockazure.tokens import AccessToken
+
+MAX_BODY = 4 * 1024 * 1024  # bytes: Resource Manager's own limit
+MAX_DEPTH = 100
+API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:-[A-Za-z0-9.-]+)?")
+
+
+def parse_query(target: str) -> dict[str, str]:
+    """Give a target's query; the names in lower case, since Resource Manager does not tell them."""
+    query = target.partition("?")[2].partition("#")[0]
+    return {name.lower(): value for name, value in parse_qsl(query, keep_blank_values=True)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request with everything that a verb needs."""
+
+    request: Request
+    place: Place
+    query: Mapping[str, str]
+    caller: AccessToken
+    now: datetime
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.request.method
+
+    @property
+    def api_version(self) -> str:
+        """The api-version, which has been checked."""
+        return self.query["api-version"]
+
+    @property
+    def base(self) -> str:
+        """Where the client reached us: scheme, host and port."""
+        return f"{self.request.scheme}://{self.request.headers.get('host') or self.request.host}"
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """The body.
+
+        Raises:
+            ArmError: It is too large, or no JSON object.
+        """
+        if len(self.request.body) > MAX_BODY:
+            raise armerrors.too_large(MAX_BODY)
+        return parse_object(self.request.body)
+
+    def header(self, name: str) -> str:
+        """Give a header's value; empty where there is none."""
+        return self.request.headers.get(name, "").strip()
+
+
+def parse_object(content: bytes) -> dict[str, Any]:
+    """Parse a body that has to be a JSON object.
+
+    Raises:
+        ArmError: It is something else, or nested deeper than anything of Azure.
+    """
+    try:
+        value = json.loads(content, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        why = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise armerrors.bad_content(why) from error
+    if not isinstance(value, dict):
+        raise armerrors.bad_content("The body must be a JSON object.")
+    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_deep(value):
+        raise armerrors.bad_content("too deeply nested")
+    return value
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is too large")
+    return value
+
+
+def _is_deep(value: object) -> bool:
+    """Tell whether a value is nested too deeply, without recursion."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def check_api_version(query: Mapping[str, str]) -> None:
+    """Check that there is an api-version, and that it is a date.
+
+    Raises:
+        ArmError: There is none, or it is malformed. Which dates a type knows is not checked.
+    """
+    value = query.get("api-version", "")
+    if not value:
+        raise armerrors.missing_api_version()
+    match = API_VERSION.fullmatch(value)
+    if not match or not _is_date(match[1]):
+        raise armerrors.bad_api_version(value)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - a date, not a moment
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""What types of resources need beyond being stored and given back: one entry each.
+
+A type that reads back what was written needs no entry at all. To add one that does not:
+
+1. Apply a module with it. Where a client complains, or plans a change after the apply, its log
+   (`TF_LOG=DEBUG`) or the SDK's documentation shows the property that it misses.
+2. Write the entry in `TYPES`, under the type as Azure writes it. `adds` is a function in
+   `armadditions` that gives the properties which Azure computes; what was written wins over them.
+   Values must be stable: derive them from the id with `guid` and `key`.
+3. Where the type answers other statuses than 200, has actions (`POST …/listKeys`), shows children
+   in its own properties or is there together with its parent, the other fields of `Rules` say so.
+4. Add a line to `tests/mockazure/test_resourcemanager_types.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_tfoidc.mockazure import armadditions as adds
+from pytest_tfoidc.mockazure.armadditions import Adds, Answers, nothing
+from pytest_tfoidc.mockazure.armids import GROUP_TYPE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a type needs beyond echo.
+
+    `created`: the status of a PUT that creates; `accepted`: of one that takes its time.
+    `located`: a slow PUT announces `Location` instead of `Azure-AsyncOperation`.
+    `children`: properties that show child resources, and the children's type below this one.
+    `implied`: children that are there with their parent, as `TYPE/NAME`, and their documents.
+    `actions`: answers to POSTs, by the action's name in lower case.
+    `returned`: DELETE gives the resource back. `listed_below`: lists reach into nested scopes.
+    `recoverable`: deleted ones are kept in this list of their location, until they are purged.
+    """
+
+    adds: Adds = nothing
+    created: int = 200
+    accepted: int = 201
+    located: bool = False
+    children: Mapping[str, str] = field(default_factory=dict)
+    implied: Mapping[str, Adds] = field(default_factory=dict)
+    actions: Mapping[str, Answers] = field(default_factory=dict)
+    returned: bool = False
+    listed_below: bool = False
+    recoverable: str = ""
+
+
+NETWORK = Rules(created=201)  # every type of Microsoft.Network, where it has no entry
+BUS = Rules(
+    adds=adds.bus,
+    implied={
+        "networkRuleSets/default": adds.bus_network,
+        "authorizationRules/RootManageSharedAccessKey": adds.bus_root_rule,
+    },
+)
+BUS_RULE = Rules(actions={"listkeys": adds.bus_keys, "regeneratekeys": adds.bus_keys})
+
+TYPES: dict[str, Rules] = {
+    GROUP_TYPE: Rules(created=201),
+    "Microsoft.Authorization/locks": Rules(created=201, listed_below=True),
+    "Microsoft.Authorization/policyAssignments": Rules(
+        created=201, returned=True, listed_below=True
+    ),
+    "Microsoft.Authorization/roleAssignments": Rules(
+        created=201, returned=True, listed_below=True, adds=adds.role_assignment
+    ),
+    "Microsoft.Authorization/roleDefinitions": Rules(created=201, returned=True),
+    "Microsoft.Compute/disks": Rules(accepted=202),
+    "Microsoft.ContainerRegistry/registries": Rules(
+        adds=adds.registry, actions={"listcredentials": adds.registry_credentials}
+    ),
+    "Microsoft.EventHub/namespaces": BUS,
+    "Microsoft.EventHub/namespaces/authorizationRules": BUS_RULE,
+    "Microsoft.EventHub/namespaces/eventhubs/authorizationRules": BUS_RULE,
+    "Microsoft.Insights/components": Rules(
+        adds=adds.component, implied={"currentbillingfeatures": adds.billing}
+    ),
+    "Microsoft.KeyVault/vaults": Rules(created=201, adds=adds.vault, recoverable="deletedVaults"),
+    "Microsoft.ManagedIdentity/userAssignedIdentities": Rules(created=201, adds=adds.identity),
+    "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": Rules(
+        created=201
+    ),
+    "Microsoft.Network/dnsZones": Rules(
+        created=201,
+        adds=adds.dns_zone,
+        implied={
+            "SOA/@": adds.soa(
+                "SOARecord",
+                host="ns1-01.azure-dns.com.",
+                email="azuredns-hostmaster.microsoft.com",
+                minimum={"minimumTTL": 300},
+            )
+        },
+    ),
+    "Microsoft.Network/loadBalancers": Rules(
+        created=201,
+        children={
+            "backendAddressPools": "backendAddressPools",
+            "inboundNatRules": "inboundNatRules",
+        },
+    ),
+    "Microsoft.Network/networkSecurityGroups": Rules(
+        created=201, children={"securityRules": "securityRules"}
+    ),
+    "Microsoft.Network/privateDnsZones": Rules(
+        created=201,
+        adds=adds.private_zone,
+        implied={
+            "SOA/@": adds.soa(
+                "soaRecord",
+                host="azureprivatedns.net",
+                email="azureprivatedns-host.microsoft.com",
+                minimum={"minimumTtl": 10},
+            )
+        },
+    ),
+    "Microsoft.Network/routeTables": Rules(created=201, children={"routes": "routes"}),
+    "Microsoft.Network/virtualNetworks": Rules(
+        created=201,
+        children={"subnets": "subnets", "virtualNetworkPeerings": "virtualNetworkPeerings"},
+    ),
+    "Microsoft.OperationalInsights/workspaces": Rules(
+        adds=adds.workspace,
+        actions={"sharedkeys": adds.shared_keys, "regeneratesharedkey": adds.shared_keys},
+    ),
+    "Microsoft.ServiceBus/namespaces": BUS,
+    "Microsoft.ServiceBus/namespaces/authorizationRules": BUS_RULE,
+    "Microsoft.ServiceBus/namespaces/queues/authorizationRules": BUS_RULE,
+    "Microsoft.ServiceBus/namespaces/topics/authorizationRules": BUS_RULE,
+    "Microsoft.Storage/storageAccounts": Rules(
+        accepted=202,
+        located=True,
+        adds=adds.storage_account,
+        actions={"listkeys": adds.storage_keys, "regeneratekey": adds.storage_keys},
+        implied={
+            "blobServices/default": adds.blob_service,
+            "fileServices/default": adds.file_service,
+            "queueServices/default": nothing,
+            "tableServices/default": nothing,
+        },
+    ),
+    "Microsoft.Web/serverFarms": Rules(accepted=202),
+    "Microsoft.Web/sites": Rules(accepted=202),
+}
+ECHO = Rules()
+_BY_KEY = {name.lower(): rules for name, rules in TYPES.items()}
+
+
+def rules_for(kind: str) -> Rules:
+    """Give the rules of a type, in any case; those of plain echo where it has no entry."""
+    lower = kind.lower()
+    default = NETWORK if lower.startswith("microsoft.network/") else ECHO
+    return _BY_KEY.get(lower, default)

@@ -1,0 +1,232 @@
+"""Azure Resource Manager on loopback: a faithful store of resources of any type.
+
+What a type needs beyond that is one entry in `armtypes`.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import jwt
+
+from pytest_tfoidc.mockazure import armerrors, armlists, armverbs
+from pytest_tfoidc.mockazure.armcall import Call, check_api_version, parse_query
+from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.mockazure.armestate import Estate
+from pytest_tfoidc.mockazure.armids import NAMESPACE, parse_segments, split_path
+from pytest_tfoidc.mockazure.armoperations import VERBS, Operations, OperationsSnapshot
+from pytest_tfoidc.mockazure.armstore import Store, StoreSnapshot
+from pytest_tfoidc.mockazure.armsubscriptions import Subscriptions
+from pytest_tfoidc.mockazure.armtypes import rules_for
+from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefused, from_seconds
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.clock import VirtualClock
+    from pytest_tfoidc.events import EventLog
+    from pytest_tfoidc.loopback import Request, Response
+    from pytest_tfoidc.mockazure.armids import Place
+
+AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+STATUSES = ("operationstatuses", "operationresults")
+
+Verb = Callable[[Estate, Call], "Response"]
+ITEM_VERBS: dict[str, Verb] = {
+    "GET": armverbs.read,
+    "HEAD": armverbs.exists,
+    "PUT": armverbs.write,
+    "PATCH": armverbs.change,
+    "DELETE": armverbs.delete,
+}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that Resource Manager holds at a moment."""
+
+    store: StoreSnapshot
+    operations: OperationsSnapshot
+    unregistered: frozenset[str]
+
+
+class ResourceManager:
+    """Resource Manager's answers, for one tenant and one subscription. Thread safe.
+
+    Args:
+        clock: The virtual clock; operations that take their time move it.
+        access_tokens: Checks callers' bearers.
+        subscription_id: The subscription that there is.
+        tenant_id: The tenant that it belongs to.
+        events: Is told of moves of the clock and of refused tokens.
+        audiences: What an access token for Resource Manager may be for; sovereign clouds differ.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword only, and each is needed
+        self,
+        *,
+        clock: VirtualClock,
+        access_tokens: AccessTokens,
+        subscription_id: str,
+        tenant_id: str,
+        events: EventLog,
+        audiences: tuple[str, ...] = AUDIENCES,
+    ) -> None:
+        self._clock = clock
+        self._tokens = access_tokens
+        self._audiences = audiences
+        self._operations = Operations(clock=clock, events=events)
+        self._store = Store()
+        self._estate = Estate(store=self._store, operations=self._operations, tenant_id=tenant_id)
+        self._subscriptions = Subscriptions(subscription_id=subscription_id, tenant_id=tenant_id)
+        self._lock = threading.RLock()
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request. Errors are Resource Manager's own, never a 5xx."""
+        with self._lock:
+            try:
+                return self._answer(request)
+            except ArmError as error:
+                return error.response()
+
+    def _answer(self, request: Request) -> Response:
+        caller = self._authenticate(request)
+        query = parse_query(request.target)
+        check_api_version(query)
+        try:
+            place = parse_segments(split_path(request.target))
+        except ValueError as error:
+            raise armerrors.url_not_found(request.target) from error
+        self._estate.settle()
+        now = self._clock.now()
+        call = Call(request=request, place=place, query=query, caller=caller, now=now)
+        self._subscriptions.check(call)
+        return self._route(call)
+
+    def _authenticate(self, request: Request) -> AccessToken:
+        try:
+            return self._tokens.verify(request, *self._audiences)
+        except BearerRefused as refused:
+            expired_at = _expiry(request.bearer) if refused.reason == "expired" else None
+            raise armerrors.unauthorized(
+                refused.reason, expired_at=expired_at, now=self._clock.now()
+            ) from refused
+
+    def _route(self, call: Call) -> Response:
+        place = call.place
+        if place.is_tenant or place.words:
+            return self._words(call)
+        if place.is_subscription:
+            return self._only_get(call, lambda: armverbs.given(self._subscriptions.subscription()))
+        if not NAMESPACE.fullmatch(place.namespace):
+            raise armerrors.bad_namespace(place.namespace)
+        if place.type_key.rpartition("/")[2] in STATUSES and place.pairs:
+            return self._only_get(call, lambda: self._operation(call))
+        return self._item(call) if place.pairs else self._collection(call)
+
+    @staticmethod
+    def _only_get(call: Call, answer: Callable[[], Response]) -> Response:
+        if call.method not in {"GET", "HEAD"}:
+            raise armerrors.method_not_allowed(call.method, "GET")
+        return answer()
+
+    def _words(self, call: Call) -> Response:
+        words = tuple(w.lower() for w in call.place.words)
+        scope = call.place.parent
+        known: dict[tuple[str, ...], Verb] = {("resources",): armlists.resources}
+        if scope.is_subscription:
+            known["resourcegroups",] = armlists.groups
+        verb = known.get(words) if not scope.is_tenant else None
+        if verb is not None:
+            return self._only_get(call, lambda: verb(self._estate, call))
+        found = self._subscriptions.answer(call)
+        if found is None:
+            raise armerrors.url_not_found(call.request.target)
+        return self._only_get(call, lambda: found)
+
+    def _operation(self, call: Call) -> Response:
+        if call.place.type_key.endswith("results"):
+            return armverbs.operation_result(self._estate, call)
+        return armverbs.operation_status(self._estate, call)
+
+    def _item(self, call: Call) -> Response:
+        verb = ITEM_VERBS.get(call.method)
+        if verb is None:
+            raise armerrors.method_not_allowed(call.method, *ITEM_VERBS)
+        return verb(self._estate, call)
+
+    def _collection(self, call: Call) -> Response:
+        """Answer for a collection, an action, or a resource without a name of its own."""
+        if call.method == "POST":
+            return self._act(call)
+        if self._is_singleton(call.place):
+            return self._item(call)
+        if call.method not in {"GET", "HEAD"}:
+            raise armerrors.method_not_allowed(call.method, "GET")
+        return armlists.collection(self._estate, call)
+
+    def _is_singleton(self, place: Place) -> bool:
+        """Tell whether a path without a last name is a resource by the table of types."""
+        implied = rules_for(place.parent.kind).implied
+        return place.name.lower() in {name.lower() for name in implied}
+
+    def _act(self, call: Call) -> Response:
+        place = call.place
+        action = place.name.lower()
+        if place.parent.is_subscription and action in {"register", "unregister"}:
+            registered = action == "register"
+            return self._subscriptions.register(place.namespace, registered=registered)
+        return armlists.act(self._estate, call)
+
+    def takes(
+        self, resource_type: str, duration: str | timedelta, *, verb: str | None = None
+    ) -> None:
+        """Let operations on a type take their time, on the virtual clock only.
+
+        Args:
+            resource_type: Such as `Microsoft.Network/virtualNetworkGateways`, in any case.
+            duration: Such as `45m`; zero makes the type instant again.
+            verb: `create`, `update` or `delete`; all three where it is not given.
+
+        Raises:
+            UsageError: The duration or the verb is none.
+        """
+        with self._lock:
+            self._operations.takes(resource_type, duration, (verb,) if verb else VERBS)
+
+    @property
+    def resources(self) -> Mapping[str, dict[str, Any]]:
+        """Every resource as it reads now, by id in lower case. They are copies."""
+        with self._lock:
+            self._estate.settle()
+            shown = {r.key: copy.deepcopy(self._estate.shown(r)) for r in self._store}
+        return MappingProxyType(shown)
+
+    def snapshot(self) -> Snapshot:
+        """Give everything that there is, to be restored later."""
+        with self._lock:
+            return Snapshot(
+                self._store.snapshot(),
+                self._operations.snapshot(),
+                self._subscriptions.snapshot(),
+            )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to what there was."""
+        with self._lock:
+            self._store.restore(snapshot.store)
+            self._operations.restore(snapshot.operations)
+            self._subscriptions.restore(snapshot.unregistered)
+
+
+def _expiry(bearer: str | None) -> datetime | None:
+    """Read when a token expired, which the 401 tells. Only for a token whose signature is ours."""
+    try:
+        claims = jwt.decode(bearer or "", options={"verify_signature": False})
+        return from_seconds(claims["exp"])
+    except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,115 @@
+"""No input gives a 5xx, an exception, or an answer that cannot be sent."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import h11
+from armclient import RG, SUBSCRIPTION, VNET, Arm, S
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_tfoidc.loopback import Request, Response
+from pytest_tfoidc.mockazure.odata import FilterError, parse_filter
+
+METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS", "TRACE", "get", "X"]
+WORDS = [
+    "subscriptions", SUBSCRIPTION, "resourceGroups", "rg", "providers", "Microsoft.Network",
+    "virtualNetworks", "vnet", "subnets", "default", "resources", "locations", "tenants",
+    "Microsoft.Authorization", "locks", "roleDefinitions", "roleAssignments", "register",
+    "Microsoft.KeyVault", "vaults", "kv", "deletedVaults", "purge", "westeurope", "SOA", "@",
+    "Microsoft.Storage", "storageAccounts", "listKeys", "checkNameAvailability", "list",
+    "Microsoft.Insights", "components", "currentbillingfeatures", "operationStatuses",
+    "operationResults", "Microsoft.Resources", "deployments", "tags", "",
+]  # fmt: skip
+VERSION = "api-version=2024-01-01"
+FILTER_WORDS = ["(", ")", "a", "eq", "'b'", "and", "not", "x/any", ":", "in", ","]
+
+printable = st.characters(min_codepoint=33, max_codepoint=126)
+short = st.text(max_size=6)
+anything = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | short,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(short, inner, max_size=3),
+    max_leaves=8,
+)
+properties = {
+    "subnets": anything | st.lists(st.fixed_dictionaries({"name": short})),
+    "level": st.sampled_from(["ReadOnly", "CanNotDelete"]),
+    "createMode": st.just("recover"),
+    "roleDefinitionId": anything,
+}
+identity = st.fixed_dictionaries({"type": anything, "userAssignedIdentities": anything})
+known = {
+    "location": st.sampled_from(["westeurope", "eastus"]) | anything,
+    "properties": anything | st.fixed_dictionaries({}, optional=properties),
+    "tags": anything,
+    "identity": anything | identity,
+    "name": anything,
+    "type": anything,
+}
+documents = st.one_of(anything, st.fixed_dictionaries({}, optional=known))
+bodies = st.binary(max_size=40) | documents.map(lambda v: json.dumps(v).encode())
+segments = st.lists(st.sampled_from(WORDS) | short.map(lambda t: quote(t, safe="")), max_size=9)
+paths = st.sampled_from(["", S, RG, VNET, f"{RG}/providers", f"{S}/providers"]).flatmap(
+    lambda base: segments.map(lambda parts: base + "/" + "/".join(parts))
+)
+queries = st.sampled_from(
+    ["", VERSION, f"{VERSION.upper()}&$top=1", f"{VERSION}&$filter=name eq 'a'"]
+) | st.text(alphabet=printable, max_size=30).map(lambda t: f"{VERSION}&{t}")
+targets = st.builds(lambda path, query: f"{path}?{query}", paths, queries) | st.text(
+    alphabet=printable, max_size=60
+)
+headers = st.dictionaries(
+    st.sampled_from(["if-match", "if-none-match", "host", "user-agent"]),
+    st.sampled_from(["*", '"x"', "W/", "azsdk-python", "a b", "[::1"]),
+)
+requests = st.tuples(st.sampled_from(METHODS), targets, bodies, headers)
+
+
+def check_sendable(response: Response) -> None:
+    assert 200 <= response.status < 500
+    if response.body:
+        json.loads(response.body, parse_constant=refuse)
+    h11.Response(status_code=response.status, headers=[*response.headers.items()])
+
+
+def refuse(name: str) -> None:
+    raise AssertionError(f"{name} in an answer")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(requests, max_size=12), st.booleans())
+def test_no_sequence_of_requests_gives_a_server_error(
+    sequence: list[tuple[str, str, bytes, dict[str, str]]],
+    slow: bool,  # noqa: FBT001 - hypothesis passes it
+) -> None:
+    arm = Arm()
+    arm.group()
+    arm.vnet()
+    if slow:
+        arm.manager.takes("Microsoft.Network/virtualNetworks", "5m")
+        arm.manager.takes("Microsoft.Storage/storageAccounts", "5m")
+    for method, target, body, extra in sequence:
+        named = {"authorization": f"Bearer {arm.bearer}", **extra}
+        request = Request(method, "https", "management.azure.com", target, named, body)
+        check_sendable(arm.manager.handle(request))
+    assert arm.manager.resources is not None
+    arm.clock.reset()
+
+
+@given(st.text(max_size=60) | st.lists(st.sampled_from(FILTER_WORDS)).map(" ".join))
+def test_a_filter_is_parsed_or_refused(text: str) -> None:
+    try:
+        parse_filter(text)({"a": "b", "properties": {"c": [1]}})
+    except FilterError:
+        return
+
+
+def test_a_deeply_nested_filter_is_refused() -> None:
+    for text in ("(" * 4000, "(" * 2000 + "a eq 1" + ")" * 2000, "not " * 1900 + "a eq 1"):
+        try:
+            parse_filter(text)
+        except FilterError:
+            continue
+        raise AssertionError(text[:20])

@@ -1,0 +1,7 @@
+resource "terraform_data" "this" {
+  input = "lab"
+}
+
+output "name" {
+  value = terraform_data.this.output
+}
