@@ -190,13 +190,13 @@ def _read_called(call: ModuleCall, path: Path, *, opentofu: bool) -> RootModule:
 
 def _files(path: Path, *, opentofu: bool) -> tuple[Path, ...]:
     """Give the files that Terraform reads, sorted, overrides last."""
-    if not path.is_dir():
-        raise UsageError(
-            "The module is not a folder" if path.exists() else "There is no such module",
-            where=str(path),
-            remedy="Name the folder that holds the root module's .tf files.",
-        )
     try:
+        if not path.is_dir():
+            raise UsageError(
+                "The module is not a folder" if path.exists() else "There is no such module",
+                where=str(path),
+                remedy="Name the folder that holds the root module's .tf files.",
+            )
         found = source_files(path, suffixes=MODULE_SUFFIXES, opentofu=opentofu)
         others = source_files(path, suffixes=MODULE_SUFFIXES, opentofu=True)
     except OSError as error:

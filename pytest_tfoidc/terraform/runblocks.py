@@ -161,9 +161,9 @@ def read_test_file(path: Path) -> TestFile:
 
 
 def _files(folder: Path, *, opentofu: bool) -> list[Path]:
-    if not folder.exists():
-        return []
     try:
+        if not folder.exists():
+            return []
         return source_files(folder, suffixes=TEST_SUFFIXES, opentofu=opentofu)
     except OSError as error:
         raise ModuleError(
