@@ -32,7 +32,7 @@ ANNOUNCED = timedelta(seconds=5)
 JUMP_SPACING = 0.05  # real seconds
 
 
-class CheckFailure(AssertionError):
+class CheckFailure(AssertionError):  # noqa: N818 - a test's failure, not an error
     """A check failed. The message says what happened and what to do."""
 
 

@@ -16,7 +16,7 @@ from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
 GROUP = "oidc"
 
 
-class ModuleDirectory(pytest.Dir):
+class ModuleDirectory(pytest.Dir):  # type: ignore[misc] # final for type checkers only
     """A module under test: what lies in its folder, then the checks."""
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:

@@ -169,7 +169,9 @@ def settings_of(config: pytest.Config) -> Settings:
             for text in values.many("var-file")
         ),
         backend_config=tuple(
-            _pair("--tf-backend-config", text) for text in values.many("backend-config") if "=" in text
+            _pair("--tf-backend-config", text)
+            for text in values.many("backend-config")
+            if "=" in text
         ),
         backend_files=tuple(
             _file("--tf-backend-config", values.base("backend-config") / text)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pytest_tfoidc import collection, fixtures, options, pytestrun
-from pytest_tfoidc.pytestrun import EVIDENCE, RUN
+from pytest_tfoidc.pytestrun import EVIDENCE, REPORT_KEY, RUN
 
 pytest_plugins = ("pytest_tfoidc.fixtures",)
 
@@ -68,7 +67,7 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
-        report.tfoidc = {"module": module, **evidence.as_json()}
+        setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
     return report
 
 

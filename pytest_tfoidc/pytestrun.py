@@ -133,6 +133,7 @@ class PytestRun:
             item.stash[EVIDENCE] = (module_name, before + shown)
 
 
+REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along
 RUN = pytest.StashKey[PytestRun]()
 EVIDENCE = pytest.StashKey["tuple[str, Evidence]"]()
 
@@ -171,7 +172,7 @@ class EvidenceReport:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add what a report brings along."""
-        brought = getattr(report, "tfoidc", None)
+        brought = getattr(report, REPORT_KEY, None)
         if brought is not None:
             from pytest_tfoidc.reporting.summary import Evidence  # noqa: PLC0415 - not in every run
 

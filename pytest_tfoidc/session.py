@@ -28,7 +28,7 @@ from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.executable import Executable, find_executable
 from pytest_tfoidc.terraform.runner import terraform_environment
-from pytest_tfoidc.terraform.workspace import Inputs, Setting, Workspace
+from pytest_tfoidc.terraform.workspace import NO_INPUTS, Inputs, Setting, Workspace
 
 STANDIN_BACKEND = MappingProxyType(
     {
@@ -101,7 +101,7 @@ class OidcSession:
         self.stop()
 
     def _outer_environment(self, stack: contextlib.ExitStack) -> dict[str, str]:
-        """Give the environment of the pipeline: the real one, or the one that the stand-in makes."""
+        """Give the pipeline's environment: the real one, or the one that the stand-in makes."""
         options = self.options
         outer = dict(options.environment)
         wanted = options.context
@@ -188,7 +188,7 @@ class OidcSession:
         return f"{self.executable} | {where} | relay {relay}"
 
     def workspace(
-        self, module: Path, *, inputs: Inputs = Inputs(), keep: bool = False
+        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False
     ) -> Workspace:
         """Make an isolated copy of a module.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import subprocess
 import sys
 import threading
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
 from pytest_tfoidc.errors import UsageError
 
-HOUR = datetime.timedelta(hours=1)
+HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def clock() -> Iterator[VirtualClock]:
     clock.reset()
 
 
-def near(moment: datetime.datetime, other: datetime.datetime) -> bool:
-    return abs(moment - other) < datetime.timedelta(seconds=30)
+def near(moment: dt.datetime, other: dt.datetime) -> bool:
+    return abs(moment - other) < dt.timedelta(seconds=30)
 
 
 def test_a_jump_moves_the_clock_and_every_library_together(clock: VirtualClock) -> None:
     before = time.time()
     clock.advance(HOUR)
-    seen = datetime.datetime.now(tz=datetime.timezone.utc)
+    seen = dt.datetime.now(tz=dt.timezone.utc)
     assert near(seen, clock.now())
     assert 3570 < time.time() - before < 3630
 
@@ -51,9 +51,7 @@ def test_jumps_add_up(clock: VirtualClock) -> None:
     before = time.time()
     clock.advance(HOUR)
     clock.advance(HOUR)
-    assert near(
-        clock.now(), datetime.datetime.fromtimestamp(before, tz=datetime.timezone.utc) + 2 * HOUR
-    )
+    assert near(clock.now(), dt.datetime.fromtimestamp(before, tz=dt.timezone.utc) + 2 * HOUR)
     assert 7170 < time.time() - before < 7230
 
 
@@ -62,7 +60,7 @@ def test_reset_brings_real_time_back(clock: VirtualClock) -> None:
     clock.advance(HOUR)
     clock.reset()
     assert time.time() - before < 60
-    assert clock.offset == datetime.timedelta()
+    assert clock.offset == dt.timedelta()
 
 
 def test_threads_and_pools_see_the_same_time(clock: VirtualClock) -> None:
@@ -129,8 +127,8 @@ def test_the_clock_is_never_moved_back(clock: VirtualClock) -> None:
 
 def test_a_jump_past_the_end_of_time_is_refused(clock: VirtualClock) -> None:
     with pytest.raises(UsageError, match="cannot be moved by"):
-        clock.advance(datetime.timedelta(days=365 * 9000))
-    assert clock.offset == datetime.timedelta()
+        clock.advance(dt.timedelta(days=365 * 9000))
+    assert clock.offset == dt.timedelta()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +148,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 @given(st.text())
 def test_any_text_is_a_duration_or_a_usage_error(text: str) -> None:
     try:
-        assert parse_duration(text) >= datetime.timedelta()
+        assert parse_duration(text) >= dt.timedelta()
     except UsageError as error:
         assert error.remedy  # noqa: PT017 - what is raised is half of the property
 
@@ -158,13 +156,13 @@ def test_any_text_is_a_duration_or_a_usage_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("duration", "text"),
     [
-        (datetime.timedelta(minutes=5), "5m"),
-        (datetime.timedelta(hours=2, minutes=34, seconds=9), "2h 34m"),
-        (datetime.timedelta(seconds=14.23), "14.2s"),
-        (datetime.timedelta(minutes=60), "1h"),
-        (datetime.timedelta(seconds=90), "1m 30s"),
-        (datetime.timedelta(), "0s"),
+        (dt.timedelta(minutes=5), "5m"),
+        (dt.timedelta(hours=2, minutes=34, seconds=9), "2h 34m"),
+        (dt.timedelta(seconds=14.23), "14.2s"),
+        (dt.timedelta(minutes=60), "1h"),
+        (dt.timedelta(seconds=90), "1m 30s"),
+        (dt.timedelta(), "0s"),
     ],
 )
-def test_durations_are_written_for_people(duration: datetime.timedelta, text: str) -> None:
+def test_durations_are_written_for_people(duration: dt.timedelta, text: str) -> None:
     assert format_duration(duration) == text

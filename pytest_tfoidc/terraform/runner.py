@@ -21,14 +21,24 @@ from typing import IO, Any
 import python_terraform
 
 from pytest_tfoidc.clock import Clock
-from pytest_tfoidc.errors import TerraformTimeoutError
-from pytest_tfoidc.events import CommandFinished, CommandStarted, EventLog
+from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
+from pytest_tfoidc.events import (
+    AccessTokenIssued,
+    CommandFinished,
+    CommandStarted,
+    Event,
+    EventLog,
+    ExchangeRefused,
+    IdTokenFetchFailed,
+    IdTokenRefused,
+)
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.executable import Executable
 
 Flag = python_terraform.IsFlagged
 LineListener = Callable[[str], None]
 GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT
+REFUSED_SECONDS = 4.0  # for Terraform to fail by itself after a refusal that nobody will take back
 DRAIN_SECONDS = 5.0  # for what a child of Terraform may still hold open
 
 
@@ -106,6 +116,9 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         redactor: Takes secrets out of messages.
         module: The module's name, for the events and the messages.
         timeout: The time limit for a command, in real seconds; None for none.
+        refusals_are_final: Stop a command that keeps trying although Entra or the pipeline has
+            refused: on the stand-in nobody will change their mind, and old backends try for many
+            minutes.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -119,6 +132,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         redactor: Redactor,
         module: str,
         timeout: float | None = None,
+        refusals_are_final: bool = False,
     ) -> None:
         super().__init__(working_dir=str(directory), terraform_bin_path=executable.argv[-1])
         self.executable = executable
@@ -126,6 +140,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         self.module = module
         self.redactor = redactor
         self.timeout = timeout
+        self.refusals_are_final = refusals_are_final
         self._events = events
         self._clock = clock
 
@@ -160,6 +175,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
 
         Raises:
             TerraformTimeoutError: The command took too long; it was interrupted, then killed.
+            TerraformError: It kept trying after a refusal, and was stopped in the same way.
             KeyboardInterrupt: After Terraform was interrupted once and has ended.
         """
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
@@ -176,51 +192,124 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         ) as child:
             out, err = _Drain(child.stdout, on_line), _Drain(child.stderr, None)
             try:
-                self._wait(child, command, out, err)
+                stopped = self._wait(child)
             finally:
                 _stop(child)
                 out.finish(child)
                 err.finish(child)
                 seconds = time.monotonic() - started
-                self._events.emit(
-                    CommandFinished(
-                        at=self._clock.now(),
-                        command=command,
-                        module=self.module,
-                        exit_code=child.returncode,
-                        seconds=seconds,
-                    )
-                )
-        return Completed(
+                self._finished(command, child.returncode, seconds)
+        done = Completed(
             command=command,
             exit_code=child.returncode,
             stdout=out.text,
             stderr=err.text,
             seconds=seconds,
         )
+        if stopped is not None:
+            raise self._stopped(done, stopped)
+        return done
 
-    def _wait(self, child: subprocess.Popen[bytes], command: str, out: _Drain, err: _Drain) -> None:
-        try:
-            child.wait(self.timeout)
-        except KeyboardInterrupt:
-            _interrupt(child)
-            child.wait()  # a second Ctrl-C ends this wait, and the child is killed
-            raise
-        except subprocess.TimeoutExpired as error:
-            _interrupt(child)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(GRACE_SECONDS)
-            raise self._too_slow(command, out.text + err.text) from error
-
-    def _too_slow(self, command: str, output: str) -> TerraformTimeoutError:
-        return TerraformTimeoutError(
-            f"`{self.executable.product.lower()} {command}` took longer than {self.timeout:g}s"
-            " and was stopped.",
-            where=self.module,
-            cause="The time limit for one command was reached (--tf-timeout).",
-            remedy="Look at what it was waiting for, or raise --tf-timeout.",
-            output=self.redactor.redact(output),
+    def _finished(self, command: str, exit_code: int, seconds: float) -> None:
+        self._events.emit(
+            CommandFinished(
+                at=self._clock.now(),
+                command=command,
+                module=self.module,
+                exit_code=exit_code,
+                seconds=seconds,
+            )
         )
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> str | None:
+        """Wait for the child's end. Gives the reason for which it had to be stopped, if any."""
+        with _Watch(child, self.timeout) as watch, contextlib.ExitStack() as stack:
+            if self.refusals_are_final:
+                stack.enter_context(self._events.subscribed(watch.notice))
+            try:
+                child.wait()
+            except KeyboardInterrupt:
+                _interrupt(child)
+                child.wait()  # a second Ctrl-C ends this wait, and the child is killed
+                raise
+        return watch.reason
+
+    def _stopped(self, done: Completed, reason: str) -> TerraformError:
+        what = f"`{self.executable.product.lower()} {done.command}`"
+        output = self.redactor.redact("\n".join([done.text, reason if reason != TOO_SLOW else ""]))
+        if reason == TOO_SLOW:
+            return TerraformTimeoutError(
+                f"{what} took longer than {self.timeout:g}s and was stopped.",
+                where=self.module,
+                cause="The time limit for one command was reached (--tf-timeout).",
+                remedy="Look at what it was waiting for, or raise --tf-timeout.",
+                output=output,
+                exit_code=done.exit_code,
+            )
+        return TerraformError(
+            f"{what} was stopped: it kept trying although it had been refused.",
+            where=self.module,
+            output=output,
+            exit_code=done.exit_code,
+        )
+
+
+TOO_SLOW = "too slow"
+
+
+class _Watch:
+    """Stops a child that is too slow, or that goes on after it was refused."""
+
+    def __init__(self, child: subprocess.Popen[bytes], timeout: float | None) -> None:
+        self._child = child
+        self._timers: list[threading.Timer] = []
+        self._refused: threading.Timer | None = None
+        self._timeout = timeout
+        self.reason: str | None = None
+
+    def __enter__(self) -> _Watch:
+        if self._timeout is not None:
+            self._start(self._timeout, TOO_SLOW, GRACE_SECONDS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for timer in self._timers:
+            timer.cancel()
+
+    def notice(self, event: Event) -> None:
+        """Give the child a few seconds after a refusal; let it go on if it is accepted later."""
+        if isinstance(event, AccessTokenIssued) and self._refused is not None:
+            self._refused.cancel()
+            self._refused = None
+        refusal = _refusal(event)
+        if refusal and self._refused is None:
+            self._refused = self._start(REFUSED_SECONDS, refusal, DRAIN_SECONDS)
+
+    def _start(self, seconds: float, reason: str, grace: float) -> threading.Timer:
+        timer = threading.Timer(seconds, self._stop, [reason, grace])
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+        return timer
+
+    def _stop(self, reason: str, grace: float) -> None:
+        if self._child.poll() is None and self.reason is None:
+            self.reason = reason
+            _interrupt(self._child)
+            kill = threading.Timer(grace, _signal_session, [self._child, signal.SIGKILL])
+            kill.daemon = True
+            self._timers.append(kill)
+            kill.start()
+
+
+def _refusal(event: Event) -> str:
+    if isinstance(event, ExchangeRefused):
+        return f"{event.code}: {event.reason}"
+    if isinstance(event, IdTokenRefused):
+        return f"The ID token endpoint answered with HTTP status {event.status}: {event.reason}"
+    if isinstance(event, IdTokenFetchFailed):
+        return event.reason
+    return ""
 
 
 class _Drain:

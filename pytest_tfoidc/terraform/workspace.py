@@ -40,6 +40,9 @@ class Inputs:
     backend_files: tuple[Path, ...] = ()
 
 
+NO_INPUTS = Inputs()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A saved plan. `has_changes`: it would change resources or outputs."""
@@ -80,7 +83,7 @@ class Workspace:
     """
 
     def __init__(
-        self, module: Path, *, setting: Setting, inputs: Inputs = Inputs(), keep: bool = False
+        self, module: Path, *, setting: Setting, inputs: Inputs = NO_INPUTS, keep: bool = False
     ) -> None:
         self.module = module
         self.setting = setting
@@ -108,6 +111,7 @@ class Workspace:
             redactor=setting.redactor,
             module=self.module.name,
             timeout=setting.timeout,
+            refusals_are_final=setting.standin_backend is not None,
         )
 
     def close(self) -> None:
@@ -159,7 +163,7 @@ class Workspace:
     def _write_backend(self, config: Mapping[str, str]) -> None:
         """Write the configuration where no process list shows it, and an override if needed."""
         if self._needs_backend():
-            override = {"terraform": {"backend": {"azurerm": {}}}}
+            override: dict[str, Any] = {"terraform": {"backend": {"azurerm": {}}}}
             (self.path / OVERRIDE_FILE).write_text(json.dumps(override), encoding="utf-8")
         lines = "".join(f"{name} = {_quote(value)}\n" for name, value in config.items())
         descriptor = os.open(self.path / BACKEND_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -265,8 +269,12 @@ class Workspace:
             self.destroy()
 
     def run(
-        self, command: str, *arguments: str, accept: tuple[int, ...] = (0,), **options: Any
-    ) -> Completed:  # noqa: ANN401, E501
+        self,
+        command: str,
+        *arguments: str,
+        accept: tuple[int, ...] = (0,),
+        **options: Any,  # noqa: ANN401 - whatever Terraform takes
+    ) -> Completed:
         """Run any command.
 
         Raises:
@@ -290,7 +298,7 @@ class Workspace:
             exit_code=done.exit_code,
         )
 
-    def _variables(self) -> dict[str, list[str]]:
+    def _variables(self) -> dict[str, Any]:
         files = [str(file) for file in self.inputs.variable_files]
         return {"var_file": files, "var": list(self.inputs.variables)}
 
