@@ -24,6 +24,7 @@ from pytest_tfoidc.mockazure.armoperations import VERBS, Operations, OperationsS
 from pytest_tfoidc.mockazure.armstore import Store, StoreSnapshot
 from pytest_tfoidc.mockazure.armsubscriptions import Subscriptions
 from pytest_tfoidc.mockazure.armtypes import rules_for
+from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefused, from_seconds
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.armids import Place
 
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+IDENTITIES = "microsoft.managedidentity/userassignedidentities"
+FEDERATED = f"{IDENTITIES}/federatedidentitycredentials"
 STATUSES = ("operationstatuses", "operationresults")
 
 Verb = Callable[[Estate, Call], "Response"]
@@ -205,6 +208,15 @@ class ResourceManager:
             self._estate.settle()
             shown = {r.key: copy.deepcopy(self._estate.shown(r)) for r in self._store}
         return MappingProxyType(shown)
+
+    def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
+        """Give the federated credentials of a user-assigned identity, for Entra to honour."""
+        with self._lock:
+            for identity in self._store.of_type(IDENTITIES):
+                if str(identity.properties.get("clientId")).lower() == client_id.lower():
+                    kept = self._store.children(identity.key, FEDERATED)
+                    return tuple(FederatedCredential.parse(c.name, c.properties) for c in kept)
+        return ()
 
     def snapshot(self) -> Snapshot:
         """Give everything that there is, to be restored later."""
