@@ -29,7 +29,6 @@ from pytest_tfoidc.mockazure.devopscall import (
 from pytest_tfoidc.mockazure.tokens import BearerRefused
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.events import EventLog
     from pytest_tfoidc.loopback import Request
     from pytest_tfoidc.mockazure.tokens import AccessTokens
 
@@ -69,7 +68,6 @@ class AzureDevOps:
 
     Args:
         access_tokens: Checks callers' bearers; a personal access token (Basic) is taken as it is.
-        events: Is told of refused tokens, by `access_tokens`.
         organization: The organization's name, the first part of every path.
         project: The name of a project that is there from the start.
         issuer: The issuer of the ID tokens of service connections that are created here.
@@ -79,13 +77,11 @@ class AzureDevOps:
         self,
         *,
         access_tokens: AccessTokens,
-        events: EventLog,
         organization: str = "org",
         project: str = "project",
         issuer: str = "",
     ) -> None:
         self._tokens = access_tokens
-        self._events = events
         self.organization = organization
         self._issuer = issuer or f"https://vstoken.dev.azure.com/{_guid(organization)}"
         self._projects: dict[str, Document] = {}

@@ -32,7 +32,6 @@ from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefu
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.events import EventLog
     from pytest_tfoidc.loopback import Request
 
 AUDIENCES = (
@@ -75,16 +74,12 @@ class Graph:
         clock: Tells the virtual time.
         access_tokens: Checks callers' bearers.
         tenant_id: The tenant whose directory this is.
-        events: Is told of refused tokens, by `access_tokens`.
     """
 
-    def __init__(
-        self, *, clock: Clock, access_tokens: AccessTokens, tenant_id: str, events: EventLog
-    ) -> None:
+    def __init__(self, *, clock: Clock, access_tokens: AccessTokens, tenant_id: str) -> None:
         self._clock = clock
         self._tokens = access_tokens
         self._tenant_id = tenant_id
-        self._events = events
         self._directory = Directory()
         self._directory.put("servicePrincipals", graphverbs.microsoft_graph())
         self._lock = threading.RLock()

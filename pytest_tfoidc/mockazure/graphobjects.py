@@ -25,75 +25,76 @@ NESTED = ("federatedIdentityCredentials", "appRoleAssignedTo", "appRoleAssignmen
 MICROSOFT_GRAPH = "00000003-0000-0000-c000-000000000000"
 NAMED_BY = {"applications": "appId", "servicePrincipals": "appId", "users": "userPrincipalName"}
 BIND = "@odata.bind"
+# What Graph adds to a new object.
+DEFAULTS: dict[str, Document] = {
+    "applications": {
+        "api": {
+            "acceptMappedClaims": None,
+            "knownClientApplications": [],
+            "requestedAccessTokenVersion": None,
+            "oauth2PermissionScopes": [],
+            "preAuthorizedApplications": [],
+        },
+        "appRoles": [],
+        "identifierUris": [],
+        "info": {},
+        "isFallbackPublicClient": None,
+        "keyCredentials": [],
+        "passwordCredentials": [],
+        "publicClient": {"redirectUris": []},
+        "publisherDomain": "pytest-tfoidc.onmicrosoft.com",
+        "requiredResourceAccess": [],
+        "signInAudience": "AzureADMyOrg",
+        "spa": {"redirectUris": []},
+        "tags": [],
+        "web": {
+            "homePageUrl": None,
+            "logoutUrl": None,
+            "redirectUris": [],
+            "implicitGrantSettings": {
+                "enableAccessTokenIssuance": False,
+                "enableIdTokenIssuance": False,
+            },
+        },
+    },
+    "servicePrincipals": {
+        "accountEnabled": True,
+        "alternativeNames": [],
+        "appRoleAssignmentRequired": False,
+        "appRoles": [],
+        "homepage": None,
+        "keyCredentials": [],
+        "notificationEmailAddresses": [],
+        "oauth2PermissionScopes": [],
+        "passwordCredentials": [],
+        "replyUrls": [],
+        "servicePrincipalType": "Application",
+        "signInAudience": "AzureADMyOrg",
+        "tags": [],
+    },
+    "groups": {
+        "description": None,
+        "groupTypes": [],
+        "mail": None,
+        "isAssignableToRole": None,
+        "onPremisesSyncEnabled": None,
+        "proxyAddresses": [],
+        "visibility": None,
+    },
+    "users": {
+        "accountEnabled": True,
+        "businessPhones": [],
+        "givenName": None,
+        "mail": None,
+        "surname": None,
+        "userType": "Member",
+    },
+}
 
 
 def defaults(collection: str) -> Document:
-    """Give what Graph adds to a new object."""
-    empty: dict[str, Document] = {
-        "applications": {
-            "api": {
-                "acceptMappedClaims": None,
-                "knownClientApplications": [],
-                "requestedAccessTokenVersion": None,
-                "oauth2PermissionScopes": [],
-                "preAuthorizedApplications": [],
-            },
-            "appRoles": [],
-            "identifierUris": [],
-            "info": {},
-            "isFallbackPublicClient": None,
-            "keyCredentials": [],
-            "passwordCredentials": [],
-            "publicClient": {"redirectUris": []},
-            "publisherDomain": "pytest-tfoidc.onmicrosoft.com",
-            "requiredResourceAccess": [],
-            "signInAudience": "AzureADMyOrg",
-            "spa": {"redirectUris": []},
-            "tags": [],
-            "web": {
-                "homePageUrl": None,
-                "logoutUrl": None,
-                "redirectUris": [],
-                "implicitGrantSettings": {
-                    "enableAccessTokenIssuance": False,
-                    "enableIdTokenIssuance": False,
-                },
-            },
-        },
-        "servicePrincipals": {
-            "accountEnabled": True,
-            "alternativeNames": [],
-            "appRoleAssignmentRequired": False,
-            "appRoles": [],
-            "homepage": None,
-            "keyCredentials": [],
-            "notificationEmailAddresses": [],
-            "oauth2PermissionScopes": [],
-            "passwordCredentials": [],
-            "replyUrls": [],
-            "servicePrincipalType": "Application",
-            "signInAudience": "AzureADMyOrg",
-            "tags": [],
-        },
-        "groups": {
-            "description": None,
-            "groupTypes": [],
-            "mail": None,
-            "isAssignableToRole": None,
-            "onPremisesSyncEnabled": None,
-            "proxyAddresses": [],
-            "visibility": None,
-        },
-        "users": {
-            "accountEnabled": True,
-            "businessPhones": [],
-            "givenName": None,
-            "mail": None,
-            "surname": None,
-            "userType": "Member",
-        },
-    }
-    return copy.deepcopy(empty.get(collection, {}))
+    """Give what Graph adds to a new object of a collection."""
+    return copy.deepcopy(DEFAULTS.get(collection, {}))
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,7 @@ class Client:
         self.events = EventLog()
         tokens = AccessTokens(clock=self.clock, events=self.events)
         tokens.key = KEY
-        self.graph = Graph(
-            clock=self.clock, access_tokens=tokens, tenant_id=TENANT, events=self.events
-        )
+        self.graph = Graph(clock=self.clock, access_tokens=tokens, tenant_id=TENANT)
         self.tokens = tokens
         self.bearer = self.new_bearer()
 

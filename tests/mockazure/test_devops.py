@@ -33,7 +33,7 @@ class Client:
         self.events = EventLog()
         tokens = AccessTokens(clock=VirtualClock(), events=self.events)
         tokens.key = KEY
-        self.devops = AzureDevOps(access_tokens=tokens, events=self.events)
+        self.devops = AzureDevOps(access_tokens=tokens)
         token = tokens.issue(
             audience=AUDIENCE, client_id="client", object_id="object", tenant_id=TENANT
         )
