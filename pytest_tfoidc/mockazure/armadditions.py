@@ -13,16 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_tfoidc.mockazure.armmetadata import Cloud, cloud_of
+
 Properties = dict[str, Any]
 Adds = Callable[["New"], Properties]
 Answers = Callable[["New"], Any]
 GUIDS = uuid.UUID("7f3c1d52-52f4-4e0e-9d0c-6a1f9a4d7c10")  # makes our GUIDs differ from others'
 DNS_LIMIT = 10000
-DOMAINS = {  # of the clouds, by the host of Resource Manager
-    "management.usgovcloudapi.net": ("core.usgovcloudapi.net", "vault.usgovcloudapi.net"),
-    "management.chinacloudapi.cn": ("core.chinacloudapi.cn", "vault.azure.cn"),
-}
-PUBLIC_DOMAINS = ("core.windows.net", "vault.azure.net")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +39,9 @@ class New:
         return str(self.body.get("location", "")).lower().replace(" ", "")
 
     @property
-    def storage_domain(self) -> str:
-        """The domain of the cloud's storage endpoints."""
-        return DOMAINS.get(self.host, PUBLIC_DOMAINS)[0]
-
-    @property
-    def vault_domain(self) -> str:
-        """The domain of the cloud's key vaults."""
-        return DOMAINS.get(self.host, PUBLIC_DOMAINS)[1]
+    def cloud(self) -> Cloud:
+        """The cloud that the client talks to."""
+        return cloud_of(self.host)
 
     def guid(self, purpose: str) -> str:
         """Give a GUID that is always the same for this id and purpose."""
@@ -74,9 +66,9 @@ def nothing(_: New) -> Properties:
 
 def storage_account(new: New) -> Properties:
     """Give a storage account its endpoints and region."""
-    hosts = {"web": f"https://{new.name}.z6.web.{new.storage_domain}/"}
+    hosts = {"web": f"https://{new.name}.z6.web.{new.cloud.storage}/"}
     hosts |= {
-        service: f"https://{new.name}.{service}.{new.storage_domain}/"
+        service: f"https://{new.name}.{service}.{new.cloud.storage}/"
         for service in ("blob", "queue", "table", "file", "dfs")
     }
     return {
@@ -137,7 +129,7 @@ def role_assignment(new: New) -> Properties:
 
 def vault(new: New) -> Properties:
     """Give a key vault its URI."""
-    return {"vaultUri": f"https://{new.name}.{new.vault_domain}/", "tenantId": new.tenant_id}
+    return {"vaultUri": f"https://{new.name}.{new.cloud.vaults}/", "tenantId": new.tenant_id}
 
 
 def dns_zone(new: New) -> Properties:
@@ -203,7 +195,7 @@ def component(new: New) -> Properties:
 
 def registry(new: New) -> Properties:
     """Give a container registry its host."""
-    return {"loginServer": f"{new.name.lower()}.azurecr.io"}
+    return {"loginServer": f"{new.name.lower()}.{new.cloud.registries}"}
 
 
 def registry_credentials(new: New) -> Any:  # noqa: ANN401 - JSON

@@ -6,33 +6,44 @@ What a type needs beyond that is one entry in `armtypes`.
 from __future__ import annotations
 
 import copy
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import jwt
 
+from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.loopback import Request, Response
 from pytest_tfoidc.mockazure import armerrors, armlists, armverbs
 from pytest_tfoidc.mockazure.armcall import Call, check_api_version, parse_query
 from pytest_tfoidc.mockazure.armerrors import ArmError
 from pytest_tfoidc.mockazure.armestate import Estate
 from pytest_tfoidc.mockazure.armids import NAMESPACE, parse_segments, split_path
+from pytest_tfoidc.mockazure.armmetadata import is_metadata, metadata
 from pytest_tfoidc.mockazure.armoperations import VERBS, Operations, OperationsSnapshot
 from pytest_tfoidc.mockazure.armstore import Store, StoreSnapshot
 from pytest_tfoidc.mockazure.armsubscriptions import Subscriptions
 from pytest_tfoidc.mockazure.armtypes import rules_for
+from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefused, from_seconds
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import VirtualClock
     from pytest_tfoidc.events import EventLog
-    from pytest_tfoidc.loopback import Request, Response
     from pytest_tfoidc.mockazure.armids import Place
 
+HOST = "management.azure.com"
+API_VERSION = "2024-01-01"
+LOCATION = "westeurope"
+SELF = "pytest-tfoidc"
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+IDENTITIES = "microsoft.managedidentity/userassignedidentities"
+FEDERATED = f"{IDENTITIES}/federatedidentitycredentials"
 STATUSES = ("operationstatuses", "operationresults")
 
 Verb = Callable[[Estate, Call], "Response"]
@@ -79,6 +90,7 @@ class ResourceManager:
         self._clock = clock
         self._tokens = access_tokens
         self._audiences = audiences
+        self._tenant_id = tenant_id
         self._operations = Operations(clock=clock, events=events)
         self._store = Store()
         self._estate = Estate(store=self._store, operations=self._operations, tenant_id=tenant_id)
@@ -94,7 +106,11 @@ class ResourceManager:
                 return error.response()
 
     def _answer(self, request: Request) -> Response:
-        caller = self._authenticate(request)
+        if is_metadata(request):
+            return metadata(request)
+        return self._called(request, self._authenticate(request))
+
+    def _called(self, request: Request, caller: AccessToken) -> Response:
         query = parse_query(request.target)
         check_api_version(query)
         try:
@@ -198,6 +214,39 @@ class ResourceManager:
         with self._lock:
             self._operations.takes(resource_type, duration, (verb,) if verb else VERBS)
 
+    def add(self, resource_id: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Put a resource there that no client created, and what it lies in; give how it reads.
+
+        Such as the storage account of a backend, which is there before any module is applied.
+
+        Args:
+            resource_id: A full resource id.
+            body: What a client would have written; a location is added where there is none.
+
+        Raises:
+            UsageError: The id is none, or the resource is refused.
+        """
+        with self._lock:
+            place = parse_segments(split_path(resource_id))
+            group = parse_segments(place.segments[:4])
+            if group.is_group and place != group and self._store.get(group.key) is None:
+                self._added(group.id, {})
+            return self._added(resource_id, body or {})
+
+    def _added(self, resource_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        content = json.dumps({"location": LOCATION, **body}).encode()
+        target = f"{quote(resource_id)}?api-version={API_VERSION}"
+        caller = AccessToken("", "", SELF, SELF, self._tenant_id, self._clock.now())
+        request = Request("PUT", "https", HOST, target, {}, content)
+        try:
+            response = self._called(request, caller)
+        except ArmError as error:
+            raise UsageError(
+                f"{resource_id} cannot be added to the stand-in.", cause=error.message
+            ) from error
+        added: dict[str, Any] = json.loads(response.body or b"{}")
+        return added
+
     @property
     def resources(self) -> Mapping[str, dict[str, Any]]:
         """Every resource as it reads now, by id in lower case. They are copies."""
@@ -205,6 +254,15 @@ class ResourceManager:
             self._estate.settle()
             shown = {r.key: copy.deepcopy(self._estate.shown(r)) for r in self._store}
         return MappingProxyType(shown)
+
+    def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
+        """Give the federated credentials of a user-assigned identity, for Entra to honour."""
+        with self._lock:
+            for identity in self._store.of_type(IDENTITIES):
+                if str(identity.properties.get("clientId")).lower() == client_id.lower():
+                    kept = self._store.children(identity.key, FEDERATED)
+                    return tuple(FederatedCredential.parse(c.name, c.properties) for c in kept)
+        return ()
 
     def snapshot(self) -> Snapshot:
         """Give everything that there is, to be restored later."""

@@ -1,0 +1,358 @@
+"""Azure DevOps' REST on loopback, as far as the azuredevops provider needs it.
+
+It starts (resource locations), finds and makes projects, and creates, reads, changes, shares, tests
+and deletes service connections; those with workload identity federation get issuer and subject.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.mockazure.armcall import parse_query
+from pytest_tfoidc.mockazure.armids import split_path
+from pytest_tfoidc.mockazure.devopscall import (
+    DevOpsError,
+    Document,
+    listed,
+    locations,
+    nowhere,
+    only,
+    queued,
+    read_body,
+)
+from pytest_tfoidc.mockazure.tokens import BearerRefused
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.loopback import Request
+    from pytest_tfoidc.mockazure.tokens import AccessTokens
+
+PROCESSES = {
+    "adcc42ab-9882-485e-a3ed-7678f01f66bc": "Agile",
+    "6b724908-ef14-45cf-84f8-768b5384da45": "Scrum",
+    "27450541-8e31-4150-9947-dc59f998fc01": "CMMI",
+    "b8a3a935-7e91-48b8-a94c-606d37c3e9f2": "Basic",
+}
+AGILE = "adcc42ab-9882-485e-a3ed-7678f01f66bc"
+AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps' application in every tenant
+FEDERATION = "WorkloadIdentityFederation"
+SIGN_IN = "<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A service connection: who an ID token that is asked for with its id is for."""
+
+    id: str
+    name: str
+    project: str
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class DevOpsSnapshot:
+    """A state to come back to."""
+
+    projects: Mapping[str, Document]
+    endpoints: Mapping[str, Document]
+
+
+class AzureDevOps:
+    """Azure DevOps' answers, for one organization. Thread safe.
+
+    Args:
+        access_tokens: Checks callers' bearers; a personal access token (Basic) is taken as it is.
+        organization: The organization's name, the first part of every path.
+        project: The name of a project that is there from the start.
+        issuer: The issuer of the ID tokens of service connections that are created here.
+    """
+
+    def __init__(
+        self,
+        *,
+        access_tokens: AccessTokens,
+        organization: str = "org",
+        project: str = "project",
+        issuer: str = "",
+    ) -> None:
+        self._tokens = access_tokens
+        self.organization = organization
+        self._issuer = issuer or f"https://vstoken.dev.azure.com/{_guid(organization)}"
+        self._projects: dict[str, Document] = {}
+        self._endpoints: dict[str, Document] = {}
+        self._lock = threading.RLock()
+        self._add_project({"name": project})
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request. Errors are Azure DevOps' own, never a 5xx."""
+        with self._lock:
+            try:
+                return self._answer(request)
+            except DevOpsError as error:
+                return error.response()
+
+    def _answer(self, request: Request) -> Response:
+        if not self._is_known(request):
+            suppressed = request.headers.get("x-tfs-fedauthredirect", "").lower() == "suppress"
+            status = 401 if suppressed else 203
+            return Response.text(SIGN_IN, status=status, kind="text/html")
+        organization, *segments = split_path(request.target) or ("",)
+        if organization.lower() != self.organization.lower():
+            message = f"TF400813: The organization '{organization}' does not exist."
+            raise DevOpsError(404, "OrganizationNotFoundException", message)
+        return self._route(request, tuple(segments))
+
+    def _is_known(self, request: Request) -> bool:
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            return bool(value.strip())
+        try:
+            self._tokens.verify(request, AUDIENCE)
+        except BearerRefused:
+            return False
+        return True
+
+    def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
+        lower = tuple(s.lower() for s in segments)
+        if lower == ("_apis",) and request.method == "OPTIONS":
+            return listed(locations())
+        if lower[:1] == ("_apis",):
+            project, words, names = "", lower[1:], segments[1:]
+        elif lower[1:2] == ("_apis",):
+            project, words, names = segments[0], lower[2:], segments[2:]
+        else:
+            raise nowhere(request)
+        routes: dict[tuple[str, ...], Callable[..., Response]] = {
+            # which service lives where: an empty list says that all of them live here
+            ("resourceareas",): lambda *_: listed([]),
+            ("connectiondata",): self._connection_data,
+            ("projects",): self._project,
+            ("process", "processes"): self._process,
+            ("operations",): self._operation,
+            ("serviceendpoint", "endpoints"): self._endpoint,
+            ("serviceendpoint", "endpointproxy"): self._proxy,
+        }
+        for words_of, answer in routes.items():
+            if words[: len(words_of)] == words_of:
+                return answer(request, project, names[len(words_of) :])
+        raise nowhere(request)
+
+    def _connection_data(self, *_: object) -> Response:
+        user = {"id": _guid("user"), "providerDisplayName": "pytest-tfoidc", "isActive": True}
+        return Response.json(
+            {
+                "authenticatedUser": user,
+                "authorizedUser": user,
+                "instanceId": _guid(self.organization),
+                "deploymentType": "hosted",
+            }
+        )
+
+    @staticmethod
+    def _process(request: Request, _: str, rest: tuple[str, ...]) -> Response:
+        only(request, "GET")
+        known = [{"id": i, "name": n, "isDefault": n == "Agile"} for i, n in PROCESSES.items()]
+        if not rest:
+            return listed(known)
+        found = next((p for p in known if p["id"] == rest[0].lower()), None)
+        if found is None:
+            raise DevOpsError(404, "ProcessNotFoundException", f"VS402362: no process {rest[0]}")
+        return Response.json(found)
+
+    @staticmethod
+    def _operation(request: Request, _: str, rest: tuple[str, ...]) -> Response:
+        """Every operation has succeeded by the time that it can be asked for."""
+        only(request, "GET")
+        if not rest:
+            raise nowhere(request)
+        return Response.json({"id": rest[0], "status": "succeeded"})
+
+    # projects
+
+    def _project(self, request: Request, _: str, rest: tuple[str, ...]) -> Response:
+        if not rest:
+            only(request, "GET", "POST")
+            if request.method == "GET":
+                return listed(list(self._projects.values()))
+            self._add_project(read_body(request))
+            return queued()
+        project = self._find_project(rest[0])
+        only(request, "GET", "PATCH", "DELETE")
+        if request.method == "GET":
+            return Response.json(project)
+        if request.method == "PATCH":
+            changed = {k: v for k, v in read_body(request).items() if k in {"name", "description"}}
+            self._projects[project["id"]] = {**project, **changed}
+        else:
+            del self._projects[project["id"]]
+        return queued()
+
+    def _add_project(self, body: Document) -> None:
+        name = str(body.get("name") or "")
+        if not name or any(p["name"].lower() == name.lower() for p in self._projects.values()):
+            message = f"TF200019: The project '{name}' already exists, or has no valid name."
+            raise DevOpsError(409, "ProjectAlreadyExistsException", message)
+        template = {"templateName": "Agile", "templateTypeId": AGILE}
+        capabilities = {
+            "versioncontrol": {"sourceControlType": "Git", "gitEnabled": "True"},
+            "processTemplate": template,
+        }
+        given = body.get("capabilities")
+        written = given if isinstance(given, dict) else {}
+        project_id = _guid(f"project:{name}")
+        self._projects[project_id] = {
+            "id": project_id,
+            "name": name,
+            "description": body.get("description") or "",
+            "state": "wellFormed",
+            "revision": 1,
+            "visibility": body.get("visibility") or "private",
+            "capabilities": {**capabilities, **written},
+        }
+
+    def _find_project(self, name: str) -> Document:
+        wanted = name.lower()
+        for project in self._projects.values():
+            if wanted in {project["id"], str(project["name"]).lower()}:
+                return project
+        message = f"TF200016: The following project does not exist: {name}. Verify its name."
+        raise DevOpsError(404, "ProjectDoesNotExistWithNameException", message)
+
+    # service connections
+
+    def _endpoint(self, request: Request, project: str, rest: tuple[str, ...]) -> Response:
+        if project:
+            self._find_project(project)
+        if not rest:
+            only(request, "GET", "POST")
+            if request.method == "GET":
+                return listed(self._listed_endpoints(request))
+            return Response.json(self._create_endpoint(read_body(request)))
+        known = self._endpoints.get(rest[0].lower())
+        only(request, "GET", "PUT", "PATCH", "DELETE")
+        if request.method == "GET":
+            return Response.json(known)  # null where there is none, as the service says it
+        if known is None:
+            message = f"Service connection with id {rest[0]} was not found."
+            raise DevOpsError(404, "ServiceEndpointNotFoundException", message)
+        if request.method == "DELETE":
+            del self._endpoints[known["id"]]
+            return Response(204)
+        if request.method == "PATCH":
+            return Response(204)  # sharing with another project
+        return Response.json(self._store_endpoint(known["id"], read_body(request), known))
+
+    def _listed_endpoints(self, request: Request) -> list[Document]:
+        query = parse_query(request.target)
+        names = {n.lower() for n in query.get("endpointnames", "").split(",")} - {""}
+        ids = {i.lower() for i in query.get("endpointids", "").split(",")} - {""}
+        kind = query.get("type", "").lower()
+        return [
+            e
+            for e in self._endpoints.values()
+            if (not names or str(e.get("name")).lower() in names)
+            and (not ids or e["id"] in ids)
+            and kind in {"", str(e.get("type")).lower()}
+        ]
+
+    def _create_endpoint(self, body: Document) -> Document:
+        name = str(body.get("name") or "")
+        if not name or any(e.get("name") == name for e in self._endpoints.values()):
+            message = f"Service connection with name {name} already exists, or has no valid name."
+            raise DevOpsError(409, "DuplicateServiceConnectionException", message)
+        return self._store_endpoint(str(uuid.uuid4()), body, {})
+
+    def _store_endpoint(self, endpoint_id: str, body: Document, before: Document) -> Document:
+        document = {
+            **body,
+            "id": endpoint_id,
+            "isReady": True,
+            "isShared": False,
+            "owner": body.get("owner") or "library",
+            "operationStatus": {"state": "Ready", "statusMessage": ""},
+            "createdBy": {"id": _guid("user"), "displayName": "pytest-tfoidc"},
+        }
+        authorization = body.get("authorization")
+        if isinstance(authorization, dict):
+            document["authorization"] = self._authorized(endpoint_id, document, before)
+        self._endpoints[endpoint_id] = document
+        return document
+
+    def _authorized(self, endpoint_id: str, document: Document, before: Document) -> Document:
+        """Give an authorization what the service adds, and take out what it never gives back."""
+        authorization = document["authorization"]
+        given = authorization.get("parameters")
+        parameters = dict(given) if isinstance(given, dict) else {}
+        parameters.pop("serviceprincipalkey", None)
+        if authorization.get("scheme") != FEDERATION:
+            return {**authorization, "parameters": parameters}
+        old = _of(_of(before, "authorization"), "parameters")
+        if not parameters.get("serviceprincipalid"):
+            made = old.get("serviceprincipalid") or _guid(f"app:{endpoint_id}")
+            parameters["serviceprincipalid"] = made
+        parameters["workloadIdentityFederationIssuer"] = self._issuer
+        parameters["workloadIdentityFederationSubject"] = self._subject(document)
+        return {**authorization, "parameters": parameters}
+
+    def _subject(self, document: Document) -> str:
+        return f"sc://{self.organization}/{self._project_of(document)}/{document.get('name')}"
+
+    def _project_of(self, document: Document) -> str:
+        references = document.get("serviceEndpointProjectReferences")
+        first = references[0] if isinstance(references, list) and references else {}
+        reference = _of(first if isinstance(first, dict) else {}, "projectReference")
+        known = self._projects.get(str(reference.get("id", "")).lower(), {})
+        return str(known.get("name") or reference.get("name") or reference.get("id") or "")
+
+    def _proxy(self, request: Request, project: str, rest: tuple[str, ...]) -> Response:
+        """Test a connection: it works."""
+        self._find_project(project)
+        only(request, "POST")
+        if rest:
+            raise nowhere(request)
+        return Response.json({"statusCode": "ok", "errorMessage": "", "result": []})
+
+    # for the rest of the stand-in
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The service connections with workload identity federation, for issuer and Entra."""
+        with self._lock:
+            return tuple(
+                Connection(
+                    id=e["id"],
+                    name=str(e.get("name")),
+                    project=self._project_of(e),
+                    issuer=parameters["workloadIdentityFederationIssuer"],
+                    subject=parameters["workloadIdentityFederationSubject"],
+                )
+                for e in self._endpoints.values()
+                if "workloadIdentityFederationIssuer"
+                in (parameters := _of(_of(e, "authorization"), "parameters"))
+            )
+
+    def snapshot(self) -> DevOpsSnapshot:
+        """Give everything that there is, to be restored later."""
+        with self._lock:
+            return DevOpsSnapshot(copy.deepcopy(self._projects), copy.deepcopy(self._endpoints))
+
+    def restore(self, snapshot: DevOpsSnapshot) -> None:
+        """Go back to what there was."""
+        with self._lock:
+            self._projects = copy.deepcopy(dict(snapshot.projects))
+            self._endpoints = copy.deepcopy(dict(snapshot.endpoints))
+
+
+def _guid(purpose: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tfoidc:azure-devops:{purpose}"))
+
+
+def _of(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}

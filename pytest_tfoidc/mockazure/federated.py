@@ -1,0 +1,28 @@
+"""Federated credentials, as Graph and Resource Manager hold them and Entra honours them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class FederatedCredential:
+    """Whose ID tokens an application or a managed identity trusts. All compare exactly."""
+
+    name: str
+    issuer: str
+    subject: str
+    audiences: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, name: str, document: Mapping[str, Any]) -> FederatedCredential:
+        """Read a credential from what a client wrote; what is missing is empty."""
+        audiences = document.get("audiences")
+        return cls(
+            name=name,
+            issuer=str(document.get("issuer") or ""),
+            subject=str(document.get("subject") or ""),
+            audiences=tuple(str(a) for a in audiences) if isinstance(audiences, list) else (),
+        )
