@@ -47,12 +47,14 @@ class Request:
     @property
     def path(self) -> str:
         """The decoded path, without the query."""
+        if self.target.startswith("/"):  # which may go on with a second one: not a host then
+            return unquote(self.target.partition("?")[0])
         return unquote(urlsplit(self.target).path)
 
     @property
     def query(self) -> dict[str, str]:
         """The query's parameters; of a repeated one the last value."""
-        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+        return dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
     @property
     def form(self) -> dict[str, str]:

@@ -53,7 +53,6 @@ WITHHELD = {
     "ARM_USE_OIDC": SWITCH,
     "ARM_USE_CLI": SWITCH,
     "ARM_USE_MSI": SWITCH,
-    "ARM_USE_AZUREAD": SWITCH,
     "ARM_CLIENT_ID_FILE_PATH": ANOTHER,
     "servicePrincipalId": ANOTHER,
     "tenantId": ANOTHER,
@@ -151,7 +150,6 @@ def _identity(context: PipelineContext) -> dict[str, str]:
     subscription = {"ARM_SUBSCRIPTION_ID": context.subscription_id or ""}
     return {
         "ARM_USE_OIDC": "true",
-        "ARM_USE_AZUREAD": "true",
         "ARM_USE_CLI": "false",
         "ARM_USE_MSI": "false",
         "ARM_TENANT_ID": context.tenant_id,

@@ -11,8 +11,8 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-import trustme
 import requests.utils
+import trustme
 
 BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 

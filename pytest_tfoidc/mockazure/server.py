@@ -24,10 +24,12 @@ from pytest_tfoidc.events import (
 from pytest_tfoidc.loopback import Connection, LoopbackServer, Request, Response
 from pytest_tfoidc.mockazure.blobservice import BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
+from pytest_tfoidc.mockazure.devops import AzureDevOps
 from pytest_tfoidc.mockazure.directory import Directory
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.graph import Graph
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, GITHUB, ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.keyvault import KeyVaults
 from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
 from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
 from pytest_tfoidc.mockazure.tokens import AccessTokens
@@ -49,6 +51,7 @@ GRAPH_HOSTS = (
     "graph.microsoft.us",
     "microsoftgraph.chinacloudapi.cn",
 )
+KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.azure.cn")
 HTTPS_PORT = 443
 
 
@@ -91,7 +94,7 @@ class MockAzure(LoopbackServer):
         self.entra = Entra(
             directory=directory, issuer=issuer, access_tokens=tokens, clock=clock, events=events
         )
-        self.blobs = BlobService(clock=clock, access_tokens=tokens)
+        self.blobs = BlobService(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
         self.resource_manager = ResourceManager(
             clock=clock,
             access_tokens=tokens,
@@ -99,15 +102,21 @@ class MockAzure(LoopbackServer):
             tenant_id=directory.tenant_id,
             events=events,
         )
-        self.graph = Graph(
-            clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id, events=events
+        self.graph = Graph(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
+        self.devops = AzureDevOps(
+            access_tokens=tokens,
+            organization=directory.connection.organization,
+            project=directory.connection.project,
+            issuer=directory.connection.issuer,
         )
+        self.key_vaults = KeyVaults(access_tokens=tokens, tenant_id=directory.tenant_id)
         self.services: dict[tuple[str, ...], Service] = {
             LOGIN_HOSTS: self.entra.handle,
-            ISSUER_HOSTS: issuer.handle,
+            ISSUER_HOSTS: self._answer_pipeline,
             BLOB_HOSTS: self.blobs.handle,
             RESOURCE_MANAGER_HOSTS: self.resource_manager.handle,
             GRAPH_HOSTS: self.graph.handle,
+            KEY_VAULT_HOSTS: self.key_vaults.handle,
         }
 
     def start(self) -> None:
@@ -148,7 +157,7 @@ class MockAzure(LoopbackServer):
             service.restore(part)
 
     def _holders(self) -> tuple[Any, ...]:
-        return self.blobs, self.resource_manager, self.graph
+        return self.blobs, self.resource_manager, self.graph, self.devops
 
     @property
     def ca_file(self) -> Path:
@@ -164,8 +173,8 @@ class MockAzure(LoopbackServer):
         around = "127.0.0.1,localhost,::1"
         return {
             **{name: str(self.ca_file) for name in bundle},
-            **{name: self.url for name in proxies},
-            **{name.lower(): self.url for name in proxies},
+            **dict.fromkeys(proxies, self.url),
+            **dict.fromkeys(map(str.lower, proxies), self.url),
             "NO_PROXY": around,
             "no_proxy": around,
         }
@@ -244,6 +253,12 @@ class MockAzure(LoopbackServer):
         )
         await connection.respond(response, method=request.method)
         return True
+
+    def _answer_pipeline(self, request: Request) -> Response:
+        """Answer as a pipeline service: ID tokens, or the rest of Azure DevOps."""
+        path = request.path.rstrip("/")
+        is_rest = request.host == "dev.azure.com" and not path.endswith("/oidctoken")
+        return self.devops.handle(request) if is_rest else self.issuer.handle(request)
 
     def _answer_plain(self, request: Request) -> Response:
         service = self._service(request.host) if request.scheme == "https" else None

@@ -98,7 +98,7 @@ class AccessTokens:
         self._events = events
         self.lifetime = lifetime
         self.announced_lifetime: timedelta | None = None
-        """What `expires_in` says where that is not the lifetime; a short one makes clients renew."""
+        """What `expires_in` says instead of the lifetime; a short one makes clients renew."""
         self.key = SigningKey()
         self._issued: dict[str, AccessToken] = {}
 

@@ -32,15 +32,19 @@ REFRESH_ONLY = (
 KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         r"AADSTS700024",
-        "the ID token had expired before it was exchanged: it was cached in the plan, the backend"
-        " configuration or the environment.",
+        (
+            "the ID token had expired before it was exchanged: it was cached in the plan, the"
+            " backend configuration or the environment."
+        ),
         REFRESH_ONLY,
     ),
     (
         r"AADSTS(?:70021[123]?|7002138)\b",
         "no federated credential matches the ID token's issuer, subject or audience.",
-        "compare them with the federated credential, letter by letter: a trailing `/`, letter case,"
-        " a renamed organization, project or service connection.",
+        (
+            "compare them with the federated credential, letter by letter: a trailing `/`, letter"
+            " case, a renamed organization, project or service connection."
+        ),
     ),
     (
         r"AADSTS70025\b",
@@ -60,8 +64,10 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         r"AADSTS(?:7000215|7000222)\b",
         "a client secret was used, and it is wrong or has expired.",
-        "take the client secret out of the backend configuration and the environment; federation"
-        " needs none.",
+        (
+            "take the client secret out of the backend configuration and the environment;"
+            " federation needs none."
+        ),
     ),
     (
         r"AADSTS(?:700223|700238|70052|900382)\b",
@@ -81,20 +87,26 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"githubAssertion: received HTTP status 405",
-        "a GitHub request reached Azure DevOps' ID token endpoint: the service connection's id is"
-        " missing, or this client does not speak Azure DevOps' protocol.",
+        (
+            "a GitHub request reached Azure DevOps' ID token endpoint: the service connection's id"
+            " is missing, or this client does not speak Azure DevOps' protocol."
+        ),
         "set ARM_OIDC_AZURE_SERVICE_CONNECTION_ID.",
     ),
     (
         r"adoPipelineAssertion: received HTTP status",
         "Azure DevOps refused to give an ID token.",
-        "check that the step maps SYSTEM_ACCESSTOKEN, and that the service connection is an input"
-        " of a task in this stage.",
+        (
+            "check that the step maps SYSTEM_ACCESSTOKEN, and that the service connection is an"
+            " input of a task in this stage."
+        ),
     ),
     (
         r"could not configure AzureCli Authorizer|Please run 'az login'",
-        "every way to authenticate with OIDC was skipped: a variable is missing, or a version is"
-        " too old for it.",
+        (
+            "every way to authenticate with OIDC was skipped: a variable is missing, or a version"
+            " is too old for it."
+        ),
         "set ARM_USE_OIDC, the request URL, the request token and the service connection's id.",
     ),
     (
@@ -103,17 +115,23 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "run init with -reconfigure, and take the token out of the backend configuration.",
     ),
     (
-        r"Failed to query available provider packages|could not query provider registry"
-        r"|Failed to install provider|registry\.(?:terraform\.io|opentofu\.org)",
+        (
+            r"Failed to query available provider packages|could not query provider registry"
+            r"|Failed to install provider|registry\.(?:terraform\.io|opentofu\.org)"
+        ),
         "a provider or a module could not be had: the registry is out of reach.",
-        "reach it through HTTPS_PROXY, or name a mirror in a CLI configuration file"
-        " (TF_CLI_CONFIG_FILE, `provider_installation`).",
+        (
+            "reach it through HTTPS_PROXY, or name a mirror in a CLI configuration file"
+            " (TF_CLI_CONFIG_FILE, `provider_installation`)."
+        ),
     ),
     (
         r"refused by tfoidc",
         "the run asked for a host that the stand-in does not play.",
-        "leave the resource out of the simulated run, or let the host through with"
-        " --tf-allow-host.",
+        (
+            "leave the resource out of the simulated run, or let the host through with"
+            " --tf-allow-host."
+        ),
     ),
     (
         r"No value for required variable",
