@@ -34,7 +34,6 @@ def test_azure_devops_clients_find_everything_that_they_need() -> None:
     assert variables == {
         "PATH": "/bin",
         "ARM_USE_OIDC": "true",
-        "ARM_USE_AZUREAD": "true",
         "ARM_USE_CLI": "false",
         "ARM_USE_MSI": "false",
         "ARM_ENVIRONMENT": "public",
