@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_tfoidc.errors import TerraformError, TfOidcError
-from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
+from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun, clock_of
 
 GROUP = "oidc"
 
@@ -57,7 +57,7 @@ class CheckItem(pytest.Item):
             subject = Subject(
                 session=run.session,
                 workspace=workspace,
-                clock=run.session.oidc_clock,
+                clock=clock_of(self.config),
                 delay=timedelta(seconds=run.delay),
             )
             try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from pytest_tfoidc.errors import ContextError
+from pytest_tfoidc.errors import ContextError, UsageError
 from pytest_tfoidc.identity.secret import Secret, jwt_claims, moment
 
 DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
@@ -416,6 +417,27 @@ def _command(variables: _Variables, command: tuple[str, ...]) -> tuple[str, ...]
         remedy = "Give the command that prints an ID token."
         variables.problems.append(_Problem("--tf-id-token-command", cause, remedy))
     return command
+
+
+def split_command(text: str, *, option: str) -> tuple[str, ...]:
+    """Split the user's command as a shell would.
+
+    Args:
+        text: The command; empty where there is none.
+        option: What it was given with, for the message.
+
+    Raises:
+        UsageError: A quotation mark is not closed.
+    """
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(
+            "The command cannot be split into words.",
+            where=option,
+            cause=str(error),
+            remedy="Close every quotation mark.",
+        ) from error
 
 
 def _tenant(variables: _Variables, kind: str) -> str:
