@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import TfOidcError, UsageError
-from pytest_tfoidc.events import Event, IdTokenFetchFailed, RequestTokenExpiring
+from pytest_tfoidc.events import (
+    Event,
+    EventLog,
+    ExchangeRefused,
+    IdTokenFetchFailed,
+    IdTokenRefused,
+    RequestTokenExpiring,
+)
 from pytest_tfoidc.identity.pipeline import split_command
 
 if TYPE_CHECKING:
@@ -128,7 +135,8 @@ def _rehearse(parsed: argparse.Namespace) -> int:
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
     )
-    with rehearsal(options) as environment:
+    events = EventLog()
+    with rehearsal(options, events=events) as environment, events.subscribed(_tell):
         return run_command(parsed.command, environment)
 
 
@@ -149,9 +157,13 @@ def _relay(parsed: argparse.Namespace) -> int:
 
 
 def _tell(event: Event) -> None:
-    """Say beside the command's own words why its ID tokens do not come."""
+    """Say beside the command's own words why its tokens do not come."""
     if isinstance(event, IdTokenFetchFailed):
         sys.stderr.write(f"tfoidc: {event.reason}\n")
+    elif isinstance(event, IdTokenRefused):
+        sys.stderr.write(f"tfoidc: No ID token: HTTP {event.status}: {event.reason}\n")
+    elif isinstance(event, ExchangeRefused):
+        sys.stderr.write(f"tfoidc: No access token: {event.code}: {event.reason}\n")
     elif isinstance(event, RequestTokenExpiring):
         when = f"{event.expires_at:%H:%M:%S} UTC"
         sys.stderr.write(f"tfoidc: The request token expires at {when}. {event.consequence}\n")

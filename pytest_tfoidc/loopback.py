@@ -116,6 +116,7 @@ class Connection:
         self.writer = writer
         self.scheme = scheme
         self.host = host
+        self.is_upgraded = False
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=READ_SIZE)
 
     async def serve(self, answer: Callable[[Request, Connection], Awaitable[bool]]) -> None:
@@ -214,6 +215,7 @@ class Connection:
         if transport is None:  # the client left during the handshake
             raise ConnectionResetError(host)
         protocol.connection_made(transport)
+        self.is_upgraded = True
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         return Connection(reader, writer, scheme="https", host=host)
 
@@ -294,9 +296,9 @@ class LoopbackServer:
         clients = dict(self._clients)
         for task in clients:
             task.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
         for writer in clients.values():
-            writer.transport.abort()
+            writer.transport.abort()  # a client that never says good-bye would hold up its task
+        await asyncio.gather(*clients, return_exceptions=True)
 
     def __enter__(self) -> Self:
         """Start."""
@@ -313,14 +315,16 @@ class LoopbackServer:
         task.add_done_callback(self._clients.pop)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, scheme="http", host="")
         try:
-            await Connection(reader, writer, scheme="http", host="").serve(self.answer)
+            await connection.serve(self.answer)
         except (OSError, asyncio.IncompleteReadError) as error:
             log.debug("client left: %s", type(error).__name__)
         finally:
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            if not connection.is_upgraded:  # nobody tells the writer below TLS of its end
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
 
     async def answer(self, request: Request, connection: Connection) -> bool:
         """Answer one request. False ends the connection."""

@@ -41,8 +41,14 @@ class RehearsalOptions:
 
 
 @contextlib.contextmanager
-def rehearsal(options: RehearsalOptions) -> Iterator[Mapping[str, str]]:
+def rehearsal(
+    options: RehearsalOptions, *, events: EventLog | None = None
+) -> Iterator[Mapping[str, str]]:
     """Give the environment of such a pipeline's step, for as long as the block lasts.
+
+    Args:
+        options: What to rehearse.
+        events: Is told of everything that happens in the stand-in.
 
     Raises:
         UsageError: This kind of pipeline cannot be rehearsed.
@@ -57,7 +63,7 @@ def rehearsal(options: RehearsalOptions) -> Iterator[Mapping[str, str]]:
         )
     mock = MockAzure(
         clock=VirtualClock(),
-        events=EventLog(),
+        events=events or EventLog(),
         environment=options.environment,
         id_token_lifetime=options.id_token_lifetime,
         access_token_lifetime=options.access_token_lifetime,
