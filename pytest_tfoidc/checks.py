@@ -165,14 +165,8 @@ def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None
 
 @contextlib.contextmanager
 def _cleaned_up(workspace: Workspace) -> Iterator[None]:
-    """Destroy what was deployed at the end, whatever happened."""
-    try:
-        yield
-    except BaseException:
-        if workspace.is_deployed:
-            with contextlib.suppress(TerraformError):  # the first error is the one to show
-                workspace.destroy()
-        raise
+    """Destroy what was deployed, as a part of the story: if it ends badly, the workspace does."""
+    yield
     if workspace.is_deployed:
         workspace.destroy()
 

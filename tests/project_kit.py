@@ -83,7 +83,8 @@ class Project:
 
     def run_plain(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest with these arguments and no others."""
-        return self._pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=90)
+        without = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # which is slow to import
+        return self._pytester.runpytest_subprocess(*without, *arguments, timeout=90)
 
     def check(self, name: str, *arguments: str | Path) -> pytest.RunResult:
         """Run one check, or all, of the module `module`."""

@@ -71,34 +71,24 @@ def test_the_control_fails_where_the_delay_is_shorter_than_a_token_lives(project
     result.stdout.fnmatch_lines(["The control did not fail: *", "Cause: *", "Remedy: *--tf-delay*"])
 
 
-@pytest.mark.proof
-def test_a_stale_id_token_in_the_environment_fails_the_delayed_apply(project: Project) -> None:
-    project.module()
-    wrapper = project.wrapper(STALE.format(folder=project.path))
-    fault = project.plant("token_in_a_file")
-    result = project.run(
-        "--tf-module=module", "--tf-check=delayed_apply", *fault, executable=wrapper
-    )
-    assert_stale(result, {"delayed_apply"})
-
-
 def test_a_stale_id_token_in_the_environment_fails_what_renews(project: Project) -> None:
     project.module()
     wrapper = project.wrapper(STALE.format(folder=project.path))
     fault = project.plant("token_in_a_file")
     result = project.run("--tf-module=module", *fault, executable=wrapper)
-    assert_stale(result, set(RENEWING))
+    assert_stale(result)
     assert (project.path / "token").read_text("utf-8") not in text_of(result)
 
 
 def test_a_relay_that_hands_out_expired_tokens_fails_what_renews(project: Project) -> None:
     project.module()
     result = project.check("all", *project.plant("relay_keeps_tokens"))
-    assert_stale(result, set(RENEWING))
+    assert_stale(result)
 
 
-def assert_stale(result: pytest.RunResult, names: set[str]) -> None:
-    assert failures(result) == names
+def assert_stale(result: pytest.RunResult) -> None:
+    names = RENEWING
+    assert failures(result) == set(names)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = text_of(result)
     assert text.count("Cause: the ID token had expired before it was exchanged") == len(names)
