@@ -67,9 +67,13 @@ class Project:
         self._monkeypatch.setenv("PYTHONPATH", str(FAULTS), prepend=os.pathsep)
         return "-p", fault
 
+    def terraform(self) -> tuple[str, ...]:
+        """Give the command line of the Terraform that the tests are run with."""
+        return find_executable(os.environ.get(EXECUTABLE), os.environ).argv
+
     def wrapper(self, line: str) -> Path:
         """Write a Terraform that runs a line of shell first."""
-        terraform = shlex.join(find_executable(os.environ.get(EXECUTABLE), os.environ).argv)
+        terraform = shlex.join(self.terraform())
         script = self.path / "terraform-wrapper"
         script.write_text(f'#!/bin/sh\n{line}\nexec {terraform} "$@"\n', encoding="utf-8")
         script.chmod(0o700)
