@@ -77,7 +77,12 @@ def test_tfoidc_mock_runs_a_command_against_the_stand_in(project: Project) -> No
     folder = project.module()
     command = shlex.split(blocks("console")[2])
     assert command[:3] == ["tfoidc", "mock", "--"]
-    backend = ("storage_account_name=a", "container_name=c", "key=k", "use_azuread_auth=true")
+    backend = (
+        "storage_account_name=state",
+        "container_name=tfstate",
+        "key=k",
+        "use_azuread_auth=true",
+    )
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest_tfoidc.cli", *command[1:3]),
