@@ -37,7 +37,7 @@ def commands_of(module: Path) -> list[str]:
         "    if isinstance(event, CommandStarted): print('COMMAND', event.command, flush=True)\n"
         "    emit(self, event)\n"
         "EventLog.emit = spy\n"
-        f"sys.exit(pytest.main(['-q', '-s', '-p', 'no:randomly', '--tf-module', {str(module)!r}]))"
+        f"sys.exit(pytest.main(['-qsW', 'ignore', '-p', 'no:randomly', '--tf-module', {str(module)!r}]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=module.parent
