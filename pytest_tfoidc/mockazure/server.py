@@ -137,6 +137,8 @@ class MockAzure(LoopbackServer):
         self._ca_file = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(self.certificates.bundle(self._environment))
+        self.issuer.key.prepare()
+        self.access_tokens.key.prepare()
         super().start()
 
     def stop(self) -> None:
