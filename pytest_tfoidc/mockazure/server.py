@@ -139,7 +139,11 @@ class MockAzure(LoopbackServer):
             file.write(self.certificates.bundle(self._environment))
         self.issuer.key.prepare()
         self.access_tokens.key.prepare()
-        super().start()
+        try:
+            super().start()
+        except TfOidcError:
+            self._ca_file.unlink()
+            raise
 
     def stop(self) -> None:
         """Close everything, remove the bundle, and say so if one of our handlers had a defect."""
