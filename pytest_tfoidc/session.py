@@ -156,7 +156,7 @@ class OidcSession:
             )
         variables, notes = terraform_environment(ready.variables)
         if self.mock is not None:
-            variables |= {"ARM_USE_AZUREAD": "true", "GO_AZURE_SDK_SKIP_POLLING_DELAY": "true"}
+            variables["GO_AZURE_SDK_SKIP_POLLING_DELAY"] = "true"
         return MappingProxyType(variables), notes
 
     @functools.cached_property
