@@ -121,10 +121,10 @@ class ResourceManager:
         call = Call(request=request, place=place, query=query, caller=caller, now=now)
         self._subscriptions.check(call)
         if place.names and _is_terraform_itself(request):
-            self._have_account(place)
+            self._have_account(place, host=request.host)
         return self._route(call)
 
-    def _have_account(self, place: Place) -> None:
+    def _have_account(self, place: Place, *, host: str) -> None:
         """Let the storage account that a backend asks for be there, unless its name is taken.
 
         A backend's account exists before Terraform first runs. Providers make theirs: to them an
@@ -135,7 +135,9 @@ class ResourceManager:
             return
         if all(a.name.lower() != account.name.lower() for a in self._store.of_type(ACCOUNTS)):
             with contextlib.suppress(UsageError):  # the answer to the request says what is wrong
-                self.add(account.id, {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}})
+                self.add(
+                    account.id, {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}}, host=host
+                )
 
     def _authenticate(self, request: Request) -> AccessToken:
         try:
@@ -233,7 +235,9 @@ class ResourceManager:
         """Whether no operation takes its time, so that no request moves the clock."""
         return self._operations.are_instant
 
-    def add(self, resource_id: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def add(
+        self, resource_id: str, body: Mapping[str, Any] | None = None, *, host: str = HOST
+    ) -> dict[str, Any]:
         """Put a resource there that no client created, and what it lies in; give how it reads.
 
         Such as the storage account of a backend, which is there before any module is applied.
@@ -241,6 +245,7 @@ class ResourceManager:
         Args:
             resource_id: A full resource id.
             body: What a client would have written; a location is added where there is none.
+            host: Resource Manager's host, which tells the cloud.
 
         Raises:
             UsageError: The id is none, or the resource is refused.
@@ -249,14 +254,14 @@ class ResourceManager:
             place = parse_segments(split_path(resource_id))
             group = parse_segments(place.segments[:4])
             if group.is_group and place != group and self._store.get(group.key) is None:
-                self._added(group.id, {})
-            return self._added(resource_id, body or {})
+                self._added(group.id, {}, host)
+            return self._added(resource_id, body or {}, host)
 
-    def _added(self, resource_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _added(self, resource_id: str, body: Mapping[str, Any], host: str) -> dict[str, Any]:
         content = json.dumps({"location": LOCATION, **body}).encode()
         target = f"{quote(resource_id)}?api-version={API_VERSION}"
         caller = AccessToken("", "", SELF, SELF, self._tenant_id, self._clock.now())
-        request = Request("PUT", "https", HOST, target, {}, content)
+        request = Request("PUT", "https", host, target, {}, content)
         try:
             response = self._called(request, caller)
         except ArmError as error:
