@@ -26,7 +26,6 @@ ALWAYS = "always"
 STATUSES = range(400, 600)
 DEFAULT_STATUS = 503
 LONGEST_WAIT = timedelta(hours=1)
-NO_ANSWER = 0  # instead of a status
 GARBAGE = b'{"\x00\xff\xfe truncated'
 
 Handle = Callable[[Request], Awaitable[Response]]
@@ -266,26 +265,29 @@ def _wait(value: str | timedelta) -> timedelta:
     return wait
 
 
-async def respond(fault: Fault, request: Request, connection: Connection, *, handle: Handle) -> int:
-    """Answer a request as the fault has it, and give the status that was sent; 0 for none.
+async def prepare(fault: Fault, request: Request, *, handle: Handle) -> Response | None:
+    """Make the answer that a fault leaves of a request's; None for no answer at all.
 
     `expire` is not done here: what has expired is refused by the services themselves.
     """
     if fault.effect == "refuse":
-        connection.writer.transport.abort()
-        return NO_ANSWER
+        return None
     if fault.effect == "answer":
-        response = _refusal(fault, request)
-    else:
-        await asyncio.sleep(fault.delay.total_seconds())
-        response = await handle(request)
+        return _refusal(fault, request)
+    await asyncio.sleep(fault.delay.total_seconds())
+    response = await handle(request)
+    if fault.effect == "corrupt":
+        return Response(response.status, GARBAGE, response.headers)
+    return response
+
+
+async def send(fault: Fault, response: Response, connection: Connection, *, method: str) -> bool:
+    """Send an answer, or half of it. False ends the connection."""
     if fault.effect == "cut":
         await _send_half(response, connection)
-        return NO_ANSWER
-    if fault.effect == "corrupt":
-        response = Response(response.status, GARBAGE, response.headers)
-    await connection.respond(response, method=request.method)
-    return response.status
+        return False
+    await connection.respond(response, method=method)
+    return True
 
 
 def _refusal(fault: Fault, request: Request) -> Response:

@@ -30,7 +30,7 @@ from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.devops import AzureDevOps
 from pytest_tfoidc.mockazure.directory import Application, Directory
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
-from pytest_tfoidc.mockazure.faults import NO_ANSWER, Fault, Faults, SetFault, respond
+from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph import Graph
 from pytest_tfoidc.mockazure.inspection import SeenRequests
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, GITHUB, ISSUER_HOSTS, Issuer
@@ -67,6 +67,7 @@ SERVICES = {  # as faults and inspection name them
     "key-vaults": KEY_VAULT_HOSTS,
 }
 HTTPS_PORT = 443
+NO_ANSWER = 0  # instead of a status
 SHOWN = 15  # requests, resources and blobs in a dump
 
 
@@ -327,9 +328,13 @@ class MockAzure(LoopbackServer):
             return True
         if fault.effect == "expire":
             self._expire_for(request.host)
-        status = await respond(fault, request, connection, handle=self.handle)
-        self._note(request, status, fault=fault)
-        return status != NO_ANSWER
+        broken = await prepare(fault, request, handle=self.handle)
+        whole = broken is not None and fault.effect != "cut"
+        self._note(request, broken.status if broken and whole else NO_ANSWER, fault=fault)
+        if broken is None:
+            connection.writer.transport.abort()
+            return False
+        return await send(fault, broken, connection, method=request.method)
 
     def _note(self, request: Request, status: int, *, fault: Fault | None = None) -> None:
         now = self.clock.now()
