@@ -6,6 +6,7 @@ import base64
 import hashlib
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.loopback import Request
 
 KEY_BITS = 2048
+RENEW_ALWAYS = timedelta(seconds=5)  # so few that every client asks for a new token for each call
 
 
 def seconds(moment: datetime) -> int:
@@ -119,8 +121,25 @@ class AccessTokens:
         self.lifetime = lifetime
         self.announced_lifetime: timedelta | None = None
         """What `expires_in` says instead of the lifetime; a short one makes clients renew."""
+        self.time_jumps: Callable[[], bool] = bool
+        """Whether requests may move the clock. Clients, who live in real time, have to renew then
+        as if every token were about to expire; without that they would keep one for too long."""
         self.key = SigningKey()
         self._issued: dict[str, AccessToken] = {}
+
+    @property
+    def announced(self) -> timedelta:
+        """How long `expires_in` says that a token lives."""
+        usual = RENEW_ALWAYS if self.time_jumps() else self.lifetime
+        return self.announced_lifetime or usual
+
+    def snapshot(self) -> tuple[timedelta, timedelta | None]:
+        """Give the settings, for `restore`. What was issued is not among them."""
+        return self.lifetime, self.announced_lifetime
+
+    def restore(self, held: tuple[timedelta, timedelta | None]) -> None:
+        """Put back what `snapshot` gave."""
+        self.lifetime, self.announced_lifetime = held
 
     def issue(
         self, *, audience: str, client_id: str, object_id: str, tenant_id: str

@@ -51,6 +51,8 @@ class Inputs:
 
 
 NO_INPUTS = Inputs()
+# A backend with one of these says how it gets at its account: by a key that it looks up or has.
+SAY_HOW = frozenset({"resource_group_name", "access_key", "sas_token"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +165,8 @@ class Workspace:
         if given is None:
             return dict(self.inputs.backend)
         known = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
+        if SAY_HOW & {*known, *self.inputs.backend}:
+            known |= {"use_azuread_auth"}
         return {**{k: v for k, v in given.items() if k not in known}, **self.inputs.backend}
 
     @property
