@@ -262,7 +262,11 @@ class Workspace:
         return self.run("test", *arguments, json=Flag, **self._variables())
 
     def select_workspace(self, name: str) -> None:
-        """Select a Terraform workspace, and make it where it does not exist yet."""
+        """Select a Terraform workspace, and make it where it does not exist yet.
+
+        It wins over TF_WORKSPACE, with which Terraform would refuse to select another one.
+        """
+        self.runner.environment.pop("TF_WORKSPACE", None)
         done = self.run("workspace select", name, no_color=Flag, accept=(0, 1))
         if done.exit_code:
             self.run("workspace new", name, no_color=Flag)
