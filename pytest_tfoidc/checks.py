@@ -17,7 +17,6 @@ from pytest_tfoidc.events import Event, RequestAnswered
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
-from pytest_tfoidc.terraform.audit import CachedCredential
 from pytest_tfoidc.terraform.workspace import Plan, Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
@@ -108,12 +107,12 @@ def no_cached_credentials(subject: Subject) -> Evidence:
         with _cleaned_up(workspace):
             workspace.init()
             plan = workspace.plan()
-            _require_clean(workspace.audit(), subject)
+            _require_clean(subject)
             workspace.apply(plan)
-            _require_clean(workspace.audit(), subject)
+            _require_clean(subject)
     except TerraformError as error:
         with contextlib.suppress(TerraformError):  # the first error is the one to show
-            _require_clean(workspace.audit(), subject, cause=error)
+            _require_clean(subject, cause=error)
         raise
     return Evidence(audited=1)
 
@@ -166,14 +165,8 @@ def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None
 
 @contextlib.contextmanager
 def _cleaned_up(workspace: Workspace) -> Iterator[None]:
-    """Destroy what was deployed at the end, whatever happened."""
-    try:
-        yield
-    except BaseException:
-        if workspace.is_deployed:
-            with contextlib.suppress(TerraformError):  # the first error is the one to show
-                workspace.destroy()
-        raise
+    """Destroy what was deployed, as a part of the story: if it ends badly, the workspace does."""
+    yield
     if workspace.is_deployed:
         workspace.destroy()
 
@@ -212,9 +205,8 @@ def _require_empty(plan: Plan) -> None:
         )
 
 
-def _require_clean(
-    found: tuple[CachedCredential, ...], subject: Subject, *, cause: BaseException | None = None
-) -> None:
+def _require_clean(subject: Subject, *, cause: BaseException | None = None) -> None:
+    found = subject.workspace.audit(used_at=subject.session.clock.now() + subject.delay)
     if found:
         text = "\n\n".join(credential.message for credential in found)
         raise CheckFailure(subject.session.redactor.redact(text)) from cause

@@ -115,15 +115,21 @@ class PytestRun:
         workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
         try:
             yield workspace
+        except BaseException:
+            with contextlib.suppress(TfOidcError):  # the first error is the one to show
+                self._clean_up(workspace)
+            raise
+        self._clean_up(workspace)
+
+    def _clean_up(self, workspace: Workspace) -> None:
+        try:
+            if workspace.is_deployed:
+                workspace.destroy()
         finally:
-            try:
-                if workspace.is_deployed:
-                    workspace.destroy()
-            finally:
-                workspace.keep |= workspace.is_deployed and self.session.is_live
-                if workspace.keep:
-                    self.kept.append(workspace.path)
-                workspace.close()
+            workspace.keep |= workspace.is_deployed and self.session.is_live
+            if workspace.keep:
+                self.kept.append(workspace.path)
+            workspace.close()
 
     @contextlib.contextmanager
     def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:

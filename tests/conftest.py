@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from project_kit import Project
 
 from pytest_tfoidc.mockazure.tokens import KEY_BITS, SigningKey
 
@@ -25,3 +28,13 @@ def keys_that_were_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
     ready = functools.cached_property(lambda _self: _key(next(numbers)))
     ready.__set_name__(SigningKey, "_private")
     monkeypatch.setattr(SigningKey, "_private", ready)
+
+
+@pytest.fixture
+def project(
+    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Project]:
+    """A project in which pytest runs; nothing may be left behind by that."""
+    made = Project(pytester, temp=tmp_path, monkeypatch=monkeypatch)
+    yield made
+    assert made.left_over() == []

@@ -31,7 +31,7 @@ REFRESH_ONLY = (
 # The first that matches wins: the more special one stands before the more general one.
 KNOWN: tuple[tuple[str, str, str], ...] = (
     (
-        r"AADSTS700024",
+        r"AADSTS700024\b",
         (
             "the ID token had expired before it was exchanged: it was cached in the plan, the"
             " backend configuration or the environment."
@@ -45,6 +45,11 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             "compare them with the federated credential, letter by letter: a trailing `/`, letter"
             " case, a renamed organization, project or service connection."
         ),
+    ),
+    (
+        r"AADSTS700027\b",
+        "the ID token was not signed by the issuer that it names.",
+        "use the ID token that this pipeline gives, and no other one.",
     ),
     (
         r"AADSTS70025\b",

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,16 @@ from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.errors import ModuleError, TerraformError
 from pytest_tfoidc.events import CredentialFound, EventLog
 from pytest_tfoidc.redaction import Redactor
-from pytest_tfoidc.terraform.audit import CachedCredential, audit_workspace
+from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.audit import (
+    AZURERM,
+    CACHE_NAME,
+    CachedCredential,
+    audit_backend,
+    audit_workspace,
+    backend_secrets,
+    module_sources,
+)
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.isolation import isolate
 from pytest_tfoidc.terraform.module import RootModule, read_module
@@ -92,6 +102,8 @@ class Workspace:
         self.configuration = read_module(module)
         self.is_deployed = False
         self.plans: list[Path] = []
+        self._given_backend = self._read_backend()
+        setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
@@ -158,6 +170,22 @@ class Workspace:
             return dict(self.inputs.backend)
         known = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
         return {**{k: v for k, v in given.items() if k not in known}, **self.inputs.backend}
+
+    @property
+    def _backend_type(self) -> str:
+        own = self.configuration.backend
+        return AZURERM if own is None or self._needs_backend() else own.type
+
+    def _read_backend(self) -> dict[str, Any]:
+        """Give what the user configures the backend with: the block, the files, the options."""
+        own = self.configuration.backend
+        is_used = own is not None and not self._needs_backend()
+        config: dict[str, Any] = dict(own.config) if own is not None and is_used else {}
+        for file in self.inputs.backend_files:
+            with contextlib.suppress(OSError, hcl.HclError):  # Terraform says it better
+                attributes = hcl.parse_file(file).attributes.items()
+                config.update({name: attribute.value for name, attribute in attributes})
+        return {**config, **self.inputs.backend}
 
     def _needs_backend(self) -> bool:
         own = self.configuration.backend
@@ -249,14 +277,28 @@ class Workspace:
         """Give the state as it is, JSON. It may hold secrets."""
         return self.run("state pull").stdout
 
-    def audit(self) -> tuple[CachedCredential, ...]:
-        """Look for tokens and secrets in the plans, the backend cache, the state and the lock."""
+    def audit(self, *, used_at: datetime | None = None) -> tuple[CachedCredential, ...]:
+        """Look for tokens and secrets in the plans, the backend cache, the state and the lock.
+
+        Args:
+            used_at: When the credentials would be used (aware).
+        """
+        secrets = self.setting.redactor.secrets
         found = audit_workspace(
             self.path,
             plans=self.plans,
-            secrets=self.setting.redactor.secrets,
+            secrets=secrets,
+            used_at=used_at,
             states={"state": self.state()} if self.is_deployed else {},
         )
+        if not (self.path / CACHE_NAME).exists():  # init was refused
+            found += audit_backend(
+                self._backend_type,
+                self._given_backend,
+                sources=module_sources(self.path),
+                secrets=secrets,
+                used_at=used_at,
+            )
         for credential in found:
             self.setting.events.emit(
                 CredentialFound(
