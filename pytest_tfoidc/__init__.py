@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.identity.sources import source_for
     from pytest_tfoidc.identity.tokenfile import KeptTokenFile
     from pytest_tfoidc.mockazure.server import MockAzure
-    from pytest_tfoidc.rehearsal import RehearsalOptions, rehearsal
+    from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse
     from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
     from pytest_tfoidc.terraform.audit import audit_path
     from pytest_tfoidc.terraform.workspace import Inputs, Workspace
@@ -45,7 +45,7 @@ __all__ = [
     "audit_path",
     "detect",
     "examine",
-    "rehearsal",
+    "rehearse",
     "source_for",
 ]
 
@@ -69,7 +69,7 @@ _HOMES = {
     "audit_path": "terraform.audit",
     "detect": "identity.pipeline",
     "examine": "doctor",
-    "rehearsal": "rehearsal",
+    "rehearse": "rehearsal",
     "source_for": "identity.sources",
 }
 

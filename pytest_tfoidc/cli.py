@@ -81,7 +81,7 @@ def _add_relay(commands: Commands) -> None:
         "relay",
         help="run a command of a pipeline's step with ID tokens that refresh",
         description="Run a command of a pipeline's step with an environment in which Terraform and"
-        " the Azure SDKs refresh their ID tokens. Exit code, streams and signals are the command's.",
+        " the Azure SDKs refresh. Exit code, streams and signals are the command's.",
         usage="tfoidc relay [options] -- COMMAND [ARGUMENT…]",
     )
     relay.add_argument(
@@ -127,7 +127,7 @@ def _mock(parsed: argparse.Namespace) -> int:
 
 
 def _rehearse(parsed: argparse.Namespace) -> int:
-    from pytest_tfoidc.rehearsal import RehearsalOptions, rehearsal  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse  # noqa: PLC0415 - heavy
 
     options = RehearsalOptions(
         pipeline=parsed.pipeline,
@@ -136,7 +136,7 @@ def _rehearse(parsed: argparse.Namespace) -> int:
         access_token_lifetime=parsed.access_token_lifetime,
     )
     events = EventLog()
-    with rehearsal(options, events=events) as environment, events.subscribed(_tell):
+    with rehearse(options, events=events) as environment, events.subscribed(_tell):
         return run_command(parsed.command, environment)
 
 

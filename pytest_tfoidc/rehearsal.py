@@ -41,7 +41,7 @@ class RehearsalOptions:
 
 
 @contextlib.contextmanager
-def rehearsal(
+def rehearse(
     options: RehearsalOptions, *, events: EventLog | None = None
 ) -> Iterator[Mapping[str, str]]:
     """Give the environment of such a pipeline's step, for as long as the block lasts.

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
 from pytest_tfoidc.errors import ContextError, UsageError
-from pytest_tfoidc.events import ClockMoved, EventLog, VariableWithheld
+from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
@@ -194,6 +194,13 @@ class OidcSession:
             )
             stack.enter_context(self.relay)
             self.redactor.add(self.relay.bearer)
+        stack.enter_context(self.events.subscribed(self._drop_expired))
+
+    def _drop_expired(self, event: Event) -> None:
+        if isinstance(event, TokensExpired) and event.kind == "access":
+            self.credential.drop()
+        elif isinstance(event, TokensExpired) and self.relay is not None:
+            self.relay.drop()
 
     def _child_environment(
         self, outer: Mapping[str, str]
@@ -214,7 +221,7 @@ class OidcSession:
             return ready.variables, ()
         variables, notes = terraform_environment(ready.variables)
         if context.stand_in:
-            variables |= {"ARM_USE_AZUREAD": "true", "GO_AZURE_SDK_SKIP_POLLING_DELAY": "true"}
+            variables["GO_AZURE_SDK_SKIP_POLLING_DELAY"] = "true"
         return MappingProxyType(variables), notes
 
     @functools.cached_property
@@ -364,8 +371,6 @@ class OidcClock:
             session.relay.drop()
             return
         self._require_stand_in("make ID tokens expire").issuer.expire_all()
-        if session.relay is not None:
-            session.relay.drop()
 
     def expire_access_tokens(self) -> None:
         """Make every access token that was issued so far an expired one.
@@ -374,7 +379,6 @@ class OidcClock:
             LiveClockError: In a live context.
         """
         self._require_stand_in("make access tokens expire").access_tokens.expire_all()
-        self._session.credential.drop()
 
     def _require_stand_in(self, what: str) -> MockAzure:
         mock = self._session.mock

@@ -28,9 +28,9 @@ ACCOUNT = "https://tfoidcstandin.blob.core.windows.net"
 @pytest.fixture
 def session() -> Iterator[OidcSession]:
     environment = {"PATH": os.environ["PATH"]}
-    with OidcSession(SessionOptions(context="mock", environment=environment)) as made:
-        with made.isolated():
-            yield made
+    options = SessionOptions(context="mock", environment=environment)
+    with OidcSession(options) as made, made.isolated():
+        yield made
 
 
 def wire(session: OidcSession) -> dict[str, Any]:
@@ -94,7 +94,10 @@ def test_an_id_token_that_is_not_renewed_does_not_survive(
     """The negative control: what was fetched once is refused after the jump."""
     token = session.source.fetch(session.context.audience).value
     with identity.ClientAssertionCredential(
-        session.context.tenant_id, session.context.client_id, func=lambda: str(token), **wire(session)
+        session.context.tenant_id,
+        session.context.client_id,
+        func=lambda: str(token),
+        **wire(session),
     ) as credential:
         credential.get_token(ARM)
         session.oidc_clock.advance("2h")
