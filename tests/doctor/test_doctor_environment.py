@@ -170,7 +170,8 @@ def test_no_name_that_clients_read_is_taken_for_a_typo() -> None:
 @given(
     environment=st.dictionaries(
         st.sampled_from([*KNOWN_NAMES, *AZURE_DEVOPS, *GITHUB, "idToken", "GITLAB_CI"]),
-        st.sampled_from(["", "x", GUID, "$(x)", "true", "a.b.c", "https://["]) | st.text(max_size=9),
+        st.sampled_from(["", "x", GUID, "$(x)", "true", "a.b.c", "https://["])
+        | st.text(max_size=9),
     )
 )
 def test_whatever_is_in_the_environment_the_doctor_has_an_opinion(
@@ -198,9 +199,7 @@ CURRENT = {
 
 
 @pytest.mark.parametrize(("environment", "authorizer"), CURRENT.values(), ids=CURRENT)
-def test_which_way_a_current_backend_signs_in(
-    environment: dict[str, str], authorizer: str
-) -> None:
+def test_which_way_a_current_backend_signs_in(environment: dict[str, str], authorizer: str) -> None:
     assert choose(BACKEND, environment).authorizer == authorizer
 
 
