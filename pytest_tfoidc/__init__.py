@@ -1,1 +1,70 @@
-"""Terraform integration tests with ID tokens that refresh, and the proof that they do."""
+"""Terraform integration tests with ID tokens that refresh, and the proof that they do.
+
+The plugin's parts can be used without pytest; what is named here is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.clock import VirtualClock
+    from pytest_tfoidc.errors import TfOidcError
+    from pytest_tfoidc.events import EventLog
+    from pytest_tfoidc.identity.credential import AsyncRefreshingCredential, RefreshingCredential
+    from pytest_tfoidc.identity.environment import arm_environment
+    from pytest_tfoidc.identity.pipeline import PipelineContext, detect
+    from pytest_tfoidc.identity.relay import IdTokenRelay
+    from pytest_tfoidc.identity.sources import source_for
+    from pytest_tfoidc.mockazure.server import MockAzure
+    from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
+    from pytest_tfoidc.terraform.audit import audit_path
+    from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+
+__all__ = [
+    "AsyncRefreshingCredential",
+    "EventLog",
+    "IdTokenRelay",
+    "Inputs",
+    "MockAzure",
+    "OidcClock",
+    "OidcSession",
+    "PipelineContext",
+    "RefreshingCredential",
+    "SessionOptions",
+    "TfOidcError",
+    "VirtualClock",
+    "Workspace",
+    "arm_environment",
+    "audit_path",
+    "detect",
+    "source_for",
+]
+
+_HOMES = {
+    "AsyncRefreshingCredential": "identity.credential",
+    "EventLog": "events",
+    "IdTokenRelay": "identity.relay",
+    "Inputs": "terraform.workspace",
+    "MockAzure": "mockazure.server",
+    "OidcClock": "session",
+    "OidcSession": "session",
+    "PipelineContext": "identity.pipeline",
+    "RefreshingCredential": "identity.credential",
+    "SessionOptions": "session",
+    "TfOidcError": "errors",
+    "VirtualClock": "clock",
+    "Workspace": "terraform.workspace",
+    "arm_environment": "identity.environment",
+    "audit_path": "terraform.audit",
+    "detect": "identity.pipeline",
+    "source_for": "identity.sources",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for
+    """Load a public name from its room (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

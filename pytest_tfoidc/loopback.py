@@ -16,12 +16,15 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
 
 from pytest_tfoidc.errors import TfOidcError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 LOOPBACK = "127.0.0.1"
 MAX_BODY = 64 * 1024 * 1024  # bytes; Terraform states of large estates reach tens of megabytes
@@ -295,7 +298,7 @@ class LoopbackServer:
         for writer in clients.values():
             writer.transport.abort()
 
-    def __enter__(self) -> LoopbackServer:
+    def __enter__(self) -> Self:
         """Start."""
         self.start()
         return self

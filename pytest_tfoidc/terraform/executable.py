@@ -99,7 +99,8 @@ def _probe(
     version = _version(done.stdout)
     if done.returncode != 0 or version is None:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise _not_terraform(argv, f"`version -json` answered {said[0] if said else 'nothing'!r}")
+        answer = repr(said[0]) if said else "nothing"
+        raise _not_terraform(argv, f"`version -json` answered {answer}")
     product = "OpenTofu" if Path(argv[-1]).name.startswith("tofu") else "Terraform"
     return Executable(argv=argv, product=product, version=version, embedded=is_embedded)
 

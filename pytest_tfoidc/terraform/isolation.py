@@ -57,7 +57,6 @@ def isolate(module: Path, into: Path, *, local_modules: Iterable[Path] = ()) -> 
                 folder,
                 into / folder.relative_to(top),
                 ignore=_left_out,
-                ignore_dangling_symlinks=True,
                 dirs_exist_ok=True,
             )
     except (OSError, shutil.Error) as error:
@@ -110,5 +109,12 @@ def _is_left_out(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in LEFT_OUT)
 
 
-def _left_out(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if _is_left_out(name)]
+def _left_out(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if _is_left_out(name) or _leads_nowhere(Path(folder, name))]
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Tell whether a path is a link to nothing, or back to a folder that it lies in."""
+    if not path.is_symlink():
+        return False
+    return not path.exists() or path.parent.resolve().is_relative_to(path.resolve())

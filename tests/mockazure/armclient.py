@@ -75,7 +75,7 @@ class Arm:
         )
         return token.value
 
-    def __call__(  # noqa: PLR0913 - the parts of a request
+    def __call__(
         self,
         method: str,
         path: str,

@@ -49,7 +49,7 @@ class BlobClient:
             audience=audience, client_id="client", object_id="object", tenant_id="tenant"
         ).value
 
-    def bare(  # noqa: PLR0913 - the parts of a request
+    def bare(
         self,
         method: str,
         target: str,

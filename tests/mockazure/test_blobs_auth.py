@@ -222,7 +222,7 @@ def stamp(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def service_sas(  # noqa: PLR0913 - the parts of a signature, mostly keyword only
+def service_sas(
     blobs: BlobClient,
     permissions: str,
     *,
