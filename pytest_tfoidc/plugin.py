@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_tfoidc import collection, fixtures, options, pytestrun
+from pytest_tfoidc import collection, fixtures, options, pytestrun, upgradeitems
 from pytest_tfoidc.pytestrun import EVIDENCE, REPORT_KEY, RUN
 
 pytest_plugins = ("pytest_tfoidc.fixtures",)
@@ -26,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and choose what to collect."""
     config.addinivalue_line("markers", "tfoidc: a check that pytest-tfoidc makes for a module")
     pytestrun.configure(config)
+    upgradeitems.register(config)
     collection.choose_arguments(config)
 
 
@@ -68,6 +69,7 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
+    upgradeitems.carry_row(item, report)
     return report
 
 

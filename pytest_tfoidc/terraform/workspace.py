@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -92,6 +93,7 @@ class Workspace:
         self.configuration = read_module(module)
         self.is_deployed = False
         self.plans: list[Path] = []
+        self.plugin_folder: Path | None = None  # a mirror that all providers come from
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
@@ -127,16 +129,30 @@ class Workspace:
         """Close it."""
         self.close()
 
+    def use(self, executable: Executable) -> None:
+        """Run every command from now on with another Terraform."""
+        self.setting = dataclasses.replace(self.setting, executable=executable)
+        self.runner = self._runner()
+
     def init(
-        self, *, backend: bool = True, backend_config: Mapping[str, str] | None = None
+        self,
+        *,
+        backend: bool = True,
+        backend_config: Mapping[str, str] | None = None,
+        upgrade: bool = False,
     ) -> Completed:
         """Run `terraform init`.
 
         Args:
             backend: False leaves the backend out, as for `terraform test`.
             backend_config: More backend configuration; wins over what was given before.
+            upgrade: Take the newest versions that are allowed, not those of the lock file.
         """
         options: dict[str, Any] = {"input": False, "no_color": Flag}
+        if upgrade:
+            options["upgrade"] = Flag
+        if self.plugin_folder is not None:
+            options["plugin_dir"] = str(self.plugin_folder)
         if backend:
             self._write_backend({**self._backend_config(), **(backend_config or {})})
             options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
