@@ -164,7 +164,9 @@ class UpgradeStory:
         made = sum(map(self._check, self._checks))
         skipped = len(self._checks) - made
         runs = self._run_blocks()
-        text = f"{made} checks" + (f", {skipped} skipped" if skipped else "")
+        text = f"{made} check{'' if made == 1 else 's'}" + (
+            f", {skipped} skipped" if skipped else ""
+        )
         self.row = dataclasses.replace(self.row, oidc=text + (", run blocks" if runs else ""))
 
     def _check(self, name: str) -> bool:

@@ -96,11 +96,13 @@ class UpgradeStep:
         self.snapshot: Path | None = None
         self.old: Side | None = None
         self.new: Side | None = None
+        self._given = workspace.setting.executable
+        self._new: Side
         self._known_warnings: tuple[Change, ...] = ()
         self._lock = (workspace.path / LOCK_FILE, workspace.module / LOCK_FILE)
 
     def start(self) -> None:
-        """Pin FROM and init.
+        """Make sure that both sides can be had, pin FROM and init.
 
         Raises:
             UpgradeError: The step cannot be made in this module.
@@ -108,12 +110,13 @@ class UpgradeStep:
         """
         locked = locked_versions(self._lock[1])
         _require_fresh_lock(self.workspace.configuration, locked, self._lock[1])
-        others = {
-            s: v for s, v in locked.items() if self._has_remote_modules() or s in self._used()
-        }
-        wanted = {**others, **self._providers(lambda move: move.before, locked)}
-        executable = self._executable(lambda move: move.before)
-        self.old = self._switch(executable, wanted)
+        is_known = self._has_remote_modules()
+        others = {s: v for s, v in locked.items() if is_known or s in self._used()}
+        old = self._resolved(lambda move: move.before, others, locked)
+        new = self._resolved(lambda move: move.after, old.versions, locked)
+        self._require_upwards(old, new)
+        self._new = new
+        self.old = self._switch(old)
 
     def check(self) -> None:
         """Plan under FROM, which must be empty after an apply, and note its warnings.
@@ -136,21 +139,15 @@ class UpgradeStep:
         """Keep the state, pin TO and `init -upgrade`.
 
         Raises:
-            UpgradeError: TO cannot be had, or the module excludes it.
             TerraformError: Init failed.
         """
-        assert self.old is not None  # noqa: S101 - for mypy: the step was started
         self._keep_state()
-        locked = locked_versions(self._lock[1])
-        wanted = {**self.old.versions, **self._providers(lambda move: move.after, locked)}
-        executable = self._executable(lambda move: move.after, self.old.executable)
-        self.new = self._switch(executable, wanted)
-        self._require_upwards(self.old, self.new)
+        self.new = self._switch(self._new)
 
     def back(self) -> None:
         """Go back to FROM."""
         assert self.old is not None  # noqa: S101 - for mypy: the step was started
-        self._switch(self.old.executable, self.old.versions)
+        self._switch(self.old)
 
     def plan(self) -> Comparison:
         """Plan under TO, and compare. Errors are differences too."""
@@ -193,15 +190,21 @@ class UpgradeStep:
         if lock.is_file():
             (workspace.path / LOCK_FILE).write_bytes(lock.read_bytes())
 
-    def _switch(self, executable: Executable, wanted: Mapping[str, str]) -> Side:
-        workspace = self.workspace
-        workspace.use(executable)
-        wanted = self._provided(executable, wanted)
+    def _resolved(self, pick: Pick, others: Mapping[str, str], locked: Mapping[str, str]) -> Side:
+        """Find out what is in force on one side; what is in `others` does not move."""
+        executable = self._executable(pick)
+        wanted = {**others, **self._providers(pick, locked)}
         self._require_allowed(wanted)
-        _write_pins(workspace, wanted, override=self.step.override)
-        workspace.init(upgrade=True)
-        versions = {**wanted, **locked_versions(self._lock[0])}
+        versions = self._provided(executable, wanted)
+        self._require_allowed(versions)
         return Side(executable=executable, versions=versions)
+
+    def _switch(self, side: Side) -> Side:
+        workspace = self.workspace
+        workspace.use(side.executable)
+        _write_pins(workspace, side.versions, override=self.step.override)
+        workspace.init(upgrade=True)
+        return side
 
     def _provided(self, executable: Executable, wanted: Mapping[str, str]) -> dict[str, str]:
         """Fetch the providers into the store; give the version of each."""
@@ -230,20 +233,19 @@ class UpgradeStep:
     def _has_remote_modules(self) -> bool:
         return any(call.path is None for module in self._modules() for call in module.calls)
 
-    def _executable(self, side: Pick, default: Executable | None = None) -> Executable:
-        setting = self.workspace.setting
+    def _executable(self, pick: Pick) -> Executable:
         for move in self.step.moves:
             if move.subject == TERRAFORM:
-                return find_release(side(move), setting.environment)
-        return default or setting.executable
+                return find_release(pick(move), self.workspace.setting.environment)
+        return self._given
 
-    def _providers(self, side: Pick, locked: Mapping[str, str]) -> dict[str, str]:
+    def _providers(self, pick: Pick, locked: Mapping[str, str]) -> dict[str, str]:
         """Give what is wanted of each provider that moves."""
         wanted = {}
         for move in self.step.moves:
             if move.subject != TERRAFORM:
                 self._require_used(move)
-                wanted[move.subject] = self._wanted(move, side(move), locked)
+                wanted[move.subject] = self._wanted(move, pick(move), locked)
         return wanted
 
     def _wanted(self, move: Move, text: str, locked: Mapping[str, str]) -> str:
