@@ -211,6 +211,12 @@ def settings_of(config: pytest.Config) -> Settings:
 
 def _upgrades(values: _Values) -> tuple[Step, ...]:
     given = values.many("upgrade")
+    if values.config.getoption("tf_upgrade") and not values.many("module"):
+        raise UsageError(
+            "There is no module to upgrade.",
+            where="--tf-upgrade",
+            remedy="Name one with --tf-module PATH.",
+        )
     pyproject = values.config.rootpath / "pyproject.toml"
     if not values.many("module") or not (given or pyproject.is_file()):
         return ()

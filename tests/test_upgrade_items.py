@@ -15,6 +15,7 @@ from providermirror import MOCKCLOUD, cli_config, launcher_of, lay_out, pack
 
 from pytest_tfoidc.errors import ExecutableError
 from pytest_tfoidc.terraform.releases import find_release
+from pytest_tfoidc.upgradesuite import upgrade_steps
 
 EXAMPLE = Path(__file__).parents[1] / "example_module"
 EXECUTABLE = os.environ.get("TFOIDC_TEST_EXECUTABLE")
@@ -224,6 +225,27 @@ def test_the_azurerm_example_plans_empty_after_an_upgrade(
     options = ("--tf-check=delayed_apply", step, "--tf-upgrade-override", "-k", "upgrade")
     result = run(pytester, "azurerm", options=options)
     result.stdout.fnmatch_lines(["*azurerm *0 *passed*"])
+
+
+def test_the_suite_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    text = (EXAMPLE.parent / "docs" / "upgrades.md").read_text(encoding="utf-8")
+    toml = text.partition("```toml\n")[2].partition("```")[0]
+    (pyproject := tmp_path / "pyproject.toml").write_text(toml, encoding="utf-8")
+    steps = upgrade_steps((), pyproject=pyproject, downgrade=False, override=False)
+    assert [step.name for step in steps] == [
+        "hashicorp/azurerm[4.16.0-5.2.0]",
+        "terraform[1.10.5-1.15.5]",
+        "terraform[1.6.6-1.15.5]",
+    ]
+    given = ("hashicorp/azurerm:4.16.0..5.2.0", "a/b:1..2")
+    chosen = upgrade_steps(given, pyproject=pyproject, downgrade=False, override=False)
+    assert [len(step.allowances) for step in chosen] == [2, 0]
+
+
+def test_a_step_without_a_module_is_refused(pytester: pytest.Pytester) -> None:
+    result = run(pytester, options=("--tf-upgrade=a/b:1..2",))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*There is no module to upgrade*"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,7 +16,7 @@ from pytest_tfoidc import OidcSession, SessionOptions
 from pytest_tfoidc.checks import CHECKS, Subject
 from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.reporting.upgradetable import UpgradeRow, markdown_table, terminal_table
-from pytest_tfoidc.terraform.providerstore import UpgradeError
+from pytest_tfoidc.terraform.providerstore import UpgradeError, locked_versions
 from pytest_tfoidc.terraform.steps import Step, parse_steps
 from pytest_tfoidc.terraform.upgrade import PINS_FILE, UpgradeStep
 from pytest_tfoidc.terraform.workspace import NO_INPUTS, Workspace
@@ -164,6 +165,30 @@ def test_a_constraint_that_excludes_a_version_is_named_and_overridden_when_asked
         upgrade = started(workspace, "2.0.0..3.0.0", override=True)
         upgrade.upgrade()
         assert '"= 3.0.0"' in (workspace.path / PINS_FILE).read_text(encoding="utf-8")
+
+
+def test_providers_move_together_and_the_others_stay(
+    session: OidcSession, module: Path, tmp_path: Path
+) -> None:
+    lay_out(tmp_path / "providers", source="acme/mockcloud")
+    lay_out(tmp_path / "providers", source="other/mockcloud")
+    sources = {"one": "acme/mockcloud", "two": "other/mockcloud", "mockcloud": MOCKCLOUD}
+    wanted = {name: {"source": source} for name, source in sources.items()}
+    (module / "main.tf").unlink()
+    (module / "main.tf.json").write_text(
+        json.dumps({"terraform": {"required_providers": wanted}}), encoding="utf-8"
+    )
+    lock = f'provider "{HOST}/other/mockcloud" {{\n  version = "2.0.0"\n}}\n'
+    (module / ".terraform.lock.hcl").write_text(lock, encoding="utf-8")
+    step = step_of(f"{MOCKCLOUD}:1.0.0..2.0.0+acme/mockcloud:2.0.0..latest")
+    with session.workspace(module) as workspace:
+        upgrade = UpgradeStep(workspace, step)
+        upgrade.start()
+        before = locked_versions(workspace.path / ".terraform.lock.hcl")
+        upgrade.upgrade()
+        after = locked_versions(workspace.path / ".terraform.lock.hcl")
+    assert before == {MOCKCLOUD: "1.0.0", "acme/mockcloud": "2.0.0", "other/mockcloud": "2.0.0"}
+    assert after == {MOCKCLOUD: "2.0.0", "acme/mockcloud": "3.0.0", "other/mockcloud": "2.0.0"}
 
 
 def test_a_provider_that_the_module_does_not_use_is_refused(

@@ -153,6 +153,7 @@ class Workspace:
             options["upgrade"] = Flag
         if self.plugin_folder is not None:
             options["plugin_dir"] = str(self.plugin_folder)
+            options["environment"] = {"TF_PLUGIN_CACHE_DIR": ""}  # it would copy what is linked to
         if backend:
             self._write_backend({**self._backend_config(), **(backend_config or {})})
             options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
