@@ -14,10 +14,10 @@ from datetime import timedelta
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.events import Event, RequestAnswered
+from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
-from pytest_tfoidc.terraform.audit import CachedCredential
 from pytest_tfoidc.terraform.workspace import Plan, Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
@@ -28,7 +28,6 @@ CLEAN_UP_DELAY = timedelta(hours=2)
 # call (go-azure-sdk renews below 20 minutes, the backend before Terraform 1.11 below 10 seconds).
 JUMP = 0.4
 JUMPS_IN_A_LIFE = 2.5
-ANNOUNCED = timedelta(seconds=5)
 JUMP_SPACING = 0.05  # real seconds
 
 
@@ -108,12 +107,12 @@ def no_cached_credentials(subject: Subject) -> Evidence:
         with _cleaned_up(workspace):
             workspace.init()
             plan = workspace.plan()
-            _require_clean(workspace.audit(), subject)
+            _require_clean(subject)
             workspace.apply(plan)
-            _require_clean(workspace.audit(), subject)
+            _require_clean(subject)
     except TerraformError as error:
         with contextlib.suppress(TerraformError):  # the first error is the one to show
-            _require_clean(workspace.audit(), subject, cause=error)
+            _require_clean(subject, cause=error)
         raise
     return Evidence(audited=1)
 
@@ -166,14 +165,8 @@ def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None
 
 @contextlib.contextmanager
 def _cleaned_up(workspace: Workspace) -> Iterator[None]:
-    """Destroy what was deployed at the end, whatever happened."""
-    try:
-        yield
-    except BaseException:
-        if workspace.is_deployed:
-            with contextlib.suppress(TerraformError):  # the first error is the one to show
-                workspace.destroy()
-        raise
+    """Destroy what was deployed, as a part of the story: if it ends badly, the workspace does."""
+    yield
     if workspace.is_deployed:
         workspace.destroy()
 
@@ -196,7 +189,7 @@ def _expiring_tokens(subject: Subject) -> Iterator[list[float]]:
 
     tokens = mock.access_tokens
     usual = tokens.lifetime
-    tokens.lifetime, tokens.announced_lifetime = length * JUMPS_IN_A_LIFE, ANNOUNCED
+    tokens.lifetime, tokens.announced_lifetime = length * JUMPS_IN_A_LIFE, RENEW_ALWAYS
     try:
         with subject.session.events.subscribed(jump):
             yield jumps
@@ -212,9 +205,8 @@ def _require_empty(plan: Plan) -> None:
         )
 
 
-def _require_clean(
-    found: tuple[CachedCredential, ...], subject: Subject, *, cause: BaseException | None = None
-) -> None:
+def _require_clean(subject: Subject, *, cause: BaseException | None = None) -> None:
+    found = subject.workspace.audit(used_at=subject.session.clock.now() + subject.delay)
     if found:
         text = "\n\n".join(credential.message for credential in found)
         raise CheckFailure(subject.session.redactor.redact(text)) from cause

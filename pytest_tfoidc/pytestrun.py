@@ -32,6 +32,7 @@ class PytestRun:
         self.settings = settings
         self.root = root
         self.kept: list[Path] = []
+        self.cleanup = contextlib.ExitStack()
         self._session: OidcSession | None = None
 
     @property
@@ -58,11 +59,25 @@ class PytestRun:
             self._session = session
         return self._session
 
+    def require_readable_modules(self) -> None:
+        """Read the modules under test, so that a mistake in one is told once and not by each item.
+
+        Raises:
+            TfOidcError: A module cannot be read.
+        """
+        from pytest_tfoidc.terraform.module import read_module  # noqa: PLC0415 - heavy
+
+        for module in self.settings.modules:
+            read_module(module).local_modules()
+
     def close(self) -> None:
-        """Close the session, if there is one."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.stop()
+        """Undo what asked for it in `cleanup`, and close the session, if there is one."""
+        try:
+            self.cleanup.close()
+        finally:
+            session, self._session = self._session, None
+            if session is not None:
+                session.stop()
 
     def header(self) -> list[str]:
         """Say which Terraform and which context this is, and what was noticed about them."""
@@ -85,6 +100,11 @@ class PytestRun:
         """Name a module as item ids do."""
         return os.path.relpath(module, self.root).replace(os.sep, "/")
 
+    def module_of(self, path: Path) -> Path | None:
+        """Give the module under test that a path lies in, the innermost one."""
+        around = [module for module in self.settings.modules if path.is_relative_to(module)]
+        return max(around, key=lambda module: len(module.parts), default=None)
+
     def inputs(self) -> Inputs:
         """Give the variables and the backend configuration of every workspace."""
         from pytest_tfoidc.terraform.workspace import Inputs  # noqa: PLC0415 - heavy
@@ -106,19 +126,25 @@ class PytestRun:
         workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
         try:
             yield workspace
+        except BaseException:
+            with contextlib.suppress(TfOidcError):  # the first error is the one to show
+                self._clean_up(workspace)
+            raise
+        self._clean_up(workspace)
+
+    def _clean_up(self, workspace: Workspace) -> None:
+        try:
+            if workspace.is_deployed:
+                workspace.destroy()
         finally:
-            try:
-                if workspace.is_deployed:
-                    workspace.destroy()
-            finally:
-                workspace.keep |= workspace.is_deployed and self.session.is_live
-                if workspace.keep:
-                    self.kept.append(workspace.path)
-                workspace.close()
+            workspace.keep |= workspace.is_deployed and self.session.is_live
+            if workspace.keep:
+                self.kept.append(workspace.path)
+            workspace.close()
 
     @contextlib.contextmanager
-    def recorded(self, item: pytest.Item, module: Path) -> Iterator[None]:
-        """Isolate an item, and keep what its events show."""
+    def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:
+        """Isolate an item or a file, and keep what its events show."""
         from pytest_tfoidc.reporting.summary import Evidence, evidence_of  # noqa: PLC0415 - heavy
 
         session, started = self.session, time.perf_counter()

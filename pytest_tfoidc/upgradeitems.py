@@ -63,6 +63,7 @@ class UpgradeItem(pytest.Item):
                 name=run.name_of(self.path),
                 checks=run.settings.checks,
                 delay=timedelta(seconds=run.delay),
+                test_directory=run.settings.test_directory,
             )
             try:
                 story.run()

@@ -21,6 +21,7 @@ from pytest_tfoidc.terraform.upgrade import Comparison, Side, UpgradeStep
 from pytest_tfoidc.terraform.versions import parse_version
 from pytest_tfoidc.terraform.workspace import Inputs, Workspace
 
+TEST_DIRECTORY = "tests"  # Terraform's own default
 HOW_TO_ALLOW = (
     "Remedy: change the module so that it plans empty under TO, or tolerate what is meant, with a"
     " reason, under [tool.pytest_tfoidc.upgrades] in pyproject.toml."
@@ -42,6 +43,7 @@ class UpgradeStory:
         name: The module's name, for the table.
         checks: The checks to make under TO.
         delay: The delay between plan and apply of the checks.
+        test_directory: The folder of the module's test files.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -54,6 +56,7 @@ class UpgradeStory:
         name: str,
         checks: Sequence[str],
         delay: timedelta,
+        test_directory: str = TEST_DIRECTORY,
     ) -> None:
         self.row = UpgradeRow(module=name, step=step.name)
         self.notes: list[str] = []
@@ -63,6 +66,7 @@ class UpgradeStory:
         self._inputs = inputs
         self._checks = checks
         self._delay = delay
+        self._test_directory = test_directory
         self._upgrade = UpgradeStep(workspace, step)
 
     def run(self) -> None:
@@ -188,12 +192,14 @@ class UpgradeStory:
         return True
 
     def _run_blocks(self) -> bool:
-        if not _has_tests(self._workspace.module):
+        directory = self._test_directory
+        if not _has_tests(self._workspace.module, directory):
             return False
+        given = directory if directory != TEST_DIRECTORY else None
         with self._session.isolated(), self._fresh() as workspace:
-            workspace.init(backend=False)
+            workspace.init(backend=False, test_directory=given)
             try:
-                workspace.test()
+                workspace.test(*([f"-test-directory={given}"] if given else []))
             except TerraformError as error:
                 raise self._under("the module's run blocks", error) from error
         return True
@@ -227,8 +233,8 @@ def _version(subject: str, side: Side) -> str:
     return side.executable.version if subject == TERRAFORM else side.versions.get(subject, "")
 
 
-def _has_tests(module: Path) -> bool:
-    folders = (module, module / "tests")
+def _has_tests(module: Path, directory: str) -> bool:
+    folders = (module, module / directory)
     return any(
         folder.is_dir() and source_files(folder, suffixes=TEST_SUFFIXES, opentofu=False)
         for folder in folders

@@ -31,7 +31,7 @@ REFRESH_ONLY = (
 # The first that matches wins: the more special one stands before the more general one.
 KNOWN: tuple[tuple[str, str, str], ...] = (
     (
-        r"AADSTS700024",
+        r"AADSTS700024\b",
         (
             "the ID token had expired before it was exchanged: it was cached in the plan, the"
             " backend configuration or the environment."
@@ -45,6 +45,11 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             "compare them with the federated credential, letter by letter: a trailing `/`, letter"
             " case, a renamed organization, project or service connection."
         ),
+    ),
+    (
+        r"AADSTS700027\b",
+        "the ID token was not signed by the issuer that it names.",
+        "use the ID token that this pipeline gives, and no other one.",
     ),
     (
         r"AADSTS70025\b",
@@ -119,7 +124,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             r"Failed to query available provider packages|could not query provider registry"
             r"|Failed to install provider|registry\.(?:terraform\.io|opentofu\.org)"
         ),
-        "a provider or a module could not be had: the registry is out of reach.",
+        "{provider} could not be had: the registry is out of reach.",
         (
             "reach it through HTTPS_PROXY, or name a mirror in a CLI configuration file"
             " (TF_CLI_CONFIG_FILE, `provider_installation`)."
@@ -149,6 +154,10 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "correct the name that --tf-var gives.",
     ),
 )
+PROVIDER = re.compile(
+    r"(?:versions for provider|provider registry for(?: provider)?|while installing)"
+    r" ((?:[\w.-]+/)+[\w-]+)"
+)
 
 
 def diagnose(text: str, *, release: tuple[int, int, int] = FLOOR) -> Diagnosis | None:
@@ -166,7 +175,9 @@ def diagnose(text: str, *, release: tuple[int, int, int] = FLOOR) -> Diagnosis |
         return _below_the_floor(release)
     for pattern, cause, remedy in KNOWN:
         if re.search(pattern, unwrapped):
-            return Diagnosis(cause, remedy)
+            named = PROVIDER.search(unwrapped)
+            provider = named[1] if named else "a provider or a module"
+            return Diagnosis(cause.replace("{provider}", provider), remedy)
     return None
 
 

@@ -21,6 +21,7 @@ from pytest_tfoidc.terraform.plan import SavedPlan, is_plan, read_plan
 
 PLAN, BACKEND_CACHE, STATE, LOCK_FILE = "plan", "backend cache", "state", "lock file"
 DATA_FOLDER = ".terraform"
+CACHE_NAME = f"{DATA_FOLDER}/terraform.tfstate"
 LOCK_NAME = ".terraform.lock.hcl"
 BACKEND_CONFIG = "-backend-config"
 SOURCE_PATTERNS = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
@@ -102,6 +103,7 @@ class CachedCredential:
         expires_at: When a JWT expires (`exp`; aware, UTC).
         issuer: Who issued a JWT (`iss`).
         used_at: When it would have been used (aware), where that is known.
+        is_kept: False where Terraform did not get as far as writing the file.
     """
 
     file: str
@@ -113,6 +115,7 @@ class CachedCredential:
     expires_at: datetime | None = None
     issuer: str = ""
     used_at: datetime | None = None
+    is_kept: bool = True
 
     def __str__(self) -> str:
         """Say where what lies, in one line."""
@@ -123,7 +126,8 @@ class CachedCredential:
         """What happened, when it expires, and what to do; a line each."""
         article = "an" if self.kind in {detection.ID_TOKEN, detection.ACCESS_TOKEN} else "a"
         source = f" (set by {self.set_by})" if self.set_by else ""
-        what = f"The {self.place} keeps {article} {self.kind}: {self.file}, {self.field}{source}."
+        keeps = "keeps" if self.is_kept else "would keep"
+        what = f"The {self.place} {keeps} {article} {self.kind}: {self.file}, {self.field}{source}."
         return "\n".join([what, *self._expiry(), f"Remedy: {self.remedy}"])
 
     def _expiry(self) -> Iterator[str]:
@@ -179,7 +183,7 @@ def audit_workspace(
     audit = _Audit(Detector(secrets), used_at)
     for plan in plans:
         audit.plan(_name(path / plan, path), read_plan(path / plan))
-    sources = dict(_texts(path, *SOURCE_PATTERNS))
+    sources = module_sources(path)
     for name, text in _texts(path, f"{DATA_FOLDER}/*.tfstate*"):
         audit.backend_cache(name, text, sources=sources)
     for name, text in _texts(path, *STATE_PATTERNS):
@@ -206,6 +210,49 @@ def audit_path(
     audit = _Audit(Detector(secrets), used_at)
     audit.plan(path.name, read_plan(path))
     return tuple(audit.found)
+
+
+def audit_backend(
+    backend: str,
+    config: Mapping[str, Any],
+    *,
+    sources: Mapping[str, str],
+    secrets: Sequence[str] = (),
+    used_at: datetime | None = None,
+) -> tuple[CachedCredential, ...]:
+    """Look for credentials in a backend's configuration that init has not written down yet.
+
+    It does so when the backend answers, and the plan then takes them over from there.
+
+    Args:
+        backend: The backend's type.
+        config: The values by their attributes.
+        sources: The texts of the module's files, to tell where a value comes from.
+        secrets: Values that must not be found.
+        used_at: When the credentials would be used (aware).
+    """
+    audit = _Audit(Detector(secrets), used_at)
+    audit.backend(backend, config, sources=sources)
+    return tuple(replace(credential, is_kept=False) for credential in audit.found)
+
+
+def backend_secrets(backend: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the values of a backend's configuration that must never be shown."""
+    detector = Detector()
+    return tuple(
+        text
+        for path, text in _strings(config)
+        if _in_attribute(backend, path.removeprefix("."), text, detector)
+    )
+
+
+def module_sources(folder: Path) -> dict[str, str]:
+    """Give the texts of a module's files by their names.
+
+    Raises:
+        ModuleError: One cannot be read.
+    """
+    return dict(_texts(folder, *SOURCE_PATTERNS))
 
 
 def _name(file: Path, folder: Path) -> str:
@@ -244,6 +291,10 @@ class _Audit:
 
     def backend_cache(self, file: str, text: str, *, sources: Mapping[str, str]) -> None:
         self._add(file, BACKEND_CACHE, _in_backend_cache(text, sources, self._detector))
+
+    def backend(self, kind: str, config: Mapping[str, Any], *, sources: Mapping[str, str]) -> None:
+        findings = _in_backend(f"backend {kind}", kind, config, sources, self._detector)
+        self._add(CACHE_NAME, BACKEND_CACHE, findings)
 
     def state(self, file: str, text: str) -> None:
         self._add(file, STATE, _in_state(text, self._detector))

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,16 @@ from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.errors import ModuleError, TerraformError
 from pytest_tfoidc.events import CredentialFound, EventLog
 from pytest_tfoidc.redaction import Redactor
-from pytest_tfoidc.terraform.audit import CachedCredential, audit_workspace
+from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.audit import (
+    AZURERM,
+    CACHE_NAME,
+    CachedCredential,
+    audit_backend,
+    audit_workspace,
+    backend_secrets,
+    module_sources,
+)
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.isolation import isolate
 from pytest_tfoidc.terraform.module import RootModule, read_module
@@ -42,6 +52,8 @@ class Inputs:
 
 
 NO_INPUTS = Inputs()
+# A backend with one of these says how it gets at its account: by a key that it looks up or has.
+SAY_HOW = frozenset({"resource_group_name", "access_key", "sas_token"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +106,8 @@ class Workspace:
         self.is_deployed = False
         self.plans: list[Path] = []
         self.plugin_folder: Path | None = None  # a mirror that all providers come from
+        self._given_backend = self._read_backend()
+        setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
@@ -140,6 +154,7 @@ class Workspace:
         backend: bool = True,
         backend_config: Mapping[str, str] | None = None,
         upgrade: bool = False,
+        test_directory: str | None = None,
     ) -> Completed:
         """Run `terraform init`.
 
@@ -147,8 +162,10 @@ class Workspace:
             backend: False leaves the backend out, as for `terraform test`.
             backend_config: More backend configuration; wins over what was given before.
             upgrade: Take the newest versions that are allowed, not those of the lock file.
+            test_directory: The folder of test files, where it is not `tests`.
         """
         options: dict[str, Any] = {"input": False, "no_color": Flag}
+        options["test_directory"] = test_directory
         if upgrade:
             options["upgrade"] = Flag
         if self.plugin_folder is not None:
@@ -168,7 +185,25 @@ class Workspace:
         if given is None:
             return dict(self.inputs.backend)
         known = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
+        if SAY_HOW & {*known, *self.inputs.backend}:
+            known |= {"use_azuread_auth"}
         return {**{k: v for k, v in given.items() if k not in known}, **self.inputs.backend}
+
+    @property
+    def _backend_type(self) -> str:
+        own = self.configuration.backend
+        return AZURERM if own is None or self._needs_backend() else own.type
+
+    def _read_backend(self) -> dict[str, Any]:
+        """Give what the user configures the backend with: the block, the files, the options."""
+        own = self.configuration.backend
+        is_used = own is not None and not self._needs_backend()
+        config: dict[str, Any] = dict(own.config) if own is not None and is_used else {}
+        for file in self.inputs.backend_files:
+            with contextlib.suppress(OSError, hcl.HclError):  # Terraform says it better
+                attributes = hcl.parse_file(file).attributes.items()
+                config.update({name: attribute.value for name, attribute in attributes})
+        return {**config, **self.inputs.backend}
 
     def _needs_backend(self) -> bool:
         own = self.configuration.backend
@@ -208,7 +243,7 @@ class Workspace:
             out=out,
             destroy=Flag if destroy else None,
             accept=(0, CHANGES),
-            **self._variables(),
+            **self.variable_options(),
         )
         path.chmod(0o600)
         self.plans.append(path)
@@ -219,11 +254,15 @@ class Workspace:
         self.is_deployed = True
         if plan is not None:
             return self.run("apply", str(plan.path), input=False, json=Flag)
-        return self.run("apply", input=False, json=Flag, auto_approve=Flag, **self._variables())
+        return self.run(
+            "apply", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
+        )
 
     def destroy(self) -> Completed:
         """Run `terraform destroy`."""
-        done = self.run("destroy", input=False, json=Flag, auto_approve=Flag, **self._variables())
+        done = self.run(
+            "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
+        )
         self.is_deployed = False
         return done
 
@@ -244,10 +283,14 @@ class Workspace:
         Raises:
             TerraformError: A run failed, or none could be made.
         """
-        return self.run("test", *arguments, json=Flag, **self._variables())
+        return self.run("test", *arguments, json=Flag, **self.variable_options())
 
     def select_workspace(self, name: str) -> None:
-        """Select a Terraform workspace, and make it where it does not exist yet."""
+        """Select a Terraform workspace, and make it where it does not exist yet.
+
+        It wins over TF_WORKSPACE, with which Terraform would refuse to select another one.
+        """
+        self.runner.environment.pop("TF_WORKSPACE", None)
         done = self.run("workspace select", name, no_color=Flag, accept=(0, 1))
         if done.exit_code:
             self.run("workspace new", name, no_color=Flag)
@@ -256,14 +299,28 @@ class Workspace:
         """Give the state as it is, JSON. It may hold secrets."""
         return self.run("state pull").stdout
 
-    def audit(self) -> tuple[CachedCredential, ...]:
-        """Look for tokens and secrets in the plans, the backend cache, the state and the lock."""
+    def audit(self, *, used_at: datetime | None = None) -> tuple[CachedCredential, ...]:
+        """Look for tokens and secrets in the plans, the backend cache, the state and the lock.
+
+        Args:
+            used_at: When the credentials would be used (aware).
+        """
+        secrets = self.setting.redactor.secrets
         found = audit_workspace(
             self.path,
             plans=self.plans,
-            secrets=self.setting.redactor.secrets,
+            secrets=secrets,
+            used_at=used_at,
             states={"state": self.state()} if self.is_deployed else {},
         )
+        if not (self.path / CACHE_NAME).exists():  # init was refused
+            found += audit_backend(
+                self._backend_type,
+                self._given_backend,
+                sources=module_sources(self.path),
+                secrets=secrets,
+                used_at=used_at,
+            )
         for credential in found:
             self.setting.events.emit(
                 CredentialFound(
@@ -315,7 +372,8 @@ class Workspace:
             exit_code=done.exit_code,
         )
 
-    def _variables(self) -> dict[str, Any]:
+    def variable_options(self) -> dict[str, Any]:
+        """Give the variables as the runner takes them."""
         files = [str(file) for file in self.inputs.variable_files]
         return {"var_file": files, "var": list(self.inputs.variables)}
 

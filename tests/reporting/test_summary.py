@@ -1,0 +1,75 @@
+"""The summary says what was shown, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_tfoidc.events import (
+    AccessTokenIssued,
+    ClockMoved,
+    CommandFinished,
+    IdTokenFetched,
+    IdTokenMinted,
+)
+from pytest_tfoidc.reporting.summary import Evidence, evidence_of, summary_lines
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def test_events_become_evidence() -> None:
+    minted = IdTokenMinted(
+        at=NOW, protocol="azure-devops", subject="s", audience="a", expires_at=NOW
+    )
+    issued = AccessTokenIssued(
+        at=NOW, client_id="c", scope="s", expires_at=NOW, id_token_age=timedelta(minutes=2)
+    )
+    moved = ClockMoved(at=NOW, by=timedelta(minutes=30), reason="delay")
+    finished = CommandFinished(at=NOW, command="plan", module="m", exit_code=0, seconds=1.5)
+    evidence = evidence_of([minted, issued, issued, moved, finished], real=2.0)
+    assert evidence == Evidence(
+        id_tokens=1, exchanges=2, oldest=120.0, real=2.0, terraform=1.5, simulated=1802.0
+    )
+
+
+def test_in_a_live_context_what_was_fetched_is_counted() -> None:
+    fetched = IdTokenFetched(at=NOW, audience="a", expires_at=NOW)
+    assert evidence_of([fetched, fetched]).id_tokens == 2
+
+
+def test_lines_are_written_for_what_was_shown_only() -> None:
+    assert summary_lines(Evidence(real=1, simulated=1, terraform=0.5)) == [
+        "  time         1s; Terraform itself took 0.5s"
+    ]
+    lines = "\n".join(summary_lines(Evidence(delay=1800, controls=1)))
+    assert "30m between plan and apply" in lines
+    assert "AADSTS700024" in lines
+    assert "no credential" not in lines
+    assert "clean-up" not in lines
+
+
+def test_one_is_not_many() -> None:
+    (line, *_) = summary_lines(Evidence(id_tokens=1, exchanges=1, expiries=1))
+    assert "1 ID token, 1 exchange;" in line
+
+
+NUMBERS = st.integers(0, 1000)
+EVIDENCE = st.builds(
+    Evidence, id_tokens=NUMBERS, exchanges=NUMBERS, oldest=NUMBERS, delay=NUMBERS, real=NUMBERS
+)
+
+
+@given(EVIDENCE, EVIDENCE, EVIDENCE)
+def test_adding_evidence_does_not_depend_on_the_order(
+    a: Evidence, b: Evidence, c: Evidence
+) -> None:
+    assert (a + b) + c == a + (b + c)
+    assert a + b == b + a
+    assert a + Evidence() == a
+
+
+@given(EVIDENCE)
+def test_evidence_survives_the_way_from_a_worker(evidence: Evidence) -> None:
+    assert Evidence(**evidence.as_json()) == evidence
