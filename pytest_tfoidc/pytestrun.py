@@ -74,6 +74,17 @@ class PytestRun:
         for module in self.settings.modules:
             read_module(module).local_modules()
 
+    def notices(self) -> list[str]:
+        """Say what came up while the tests ran: a request token that is about to die."""
+        if self._session is None:
+            return []
+        from pytest_tfoidc.events import RequestTokenExpiring  # noqa: PLC0415 - not in every run
+
+        return [
+            f"The request token expires at {e.expires_at:%H:%M:%S} UTC. {e.consequence}"
+            for e in self._session.events.of(RequestTokenExpiring)
+        ]
+
     def close(self) -> None:
         """Undo what asked for it in `cleanup`, and close the session, if there is one."""
         try:
@@ -285,3 +296,5 @@ class EvidenceReport:
                 terminalreporter.line(line)
         for path in self._run.kept:
             terminalreporter.line(f"tfoidc: workspace kept: {path}")
+        for line in self._run.notices():
+            terminalreporter.line(f"tfoidc: {line}")

@@ -1,0 +1,30 @@
+"""What comes up while the tests run is told at the end."""
+
+from __future__ import annotations
+
+from project_kit import Project
+
+EXPIRING = """
+from pytest_tfoidc.events import RequestTokenExpiring
+
+def test_it(_oidc_session):
+    now = _oidc_session.clock.now()
+    event = RequestTokenExpiring(at=now, expires_at=now, consequence="Nothing after that.")
+    _oidc_session.events.emit(event)
+"""
+
+
+def test_a_request_token_that_is_about_to_die_is_told_with_what_dies_with_it(
+    project: Project,
+) -> None:
+    project.module(files={"test_it.py": EXPIRING})
+    result = project.run("--tf-module=module", "--tf-check=none")
+    result.stdout.fnmatch_lines(
+        ["tfoidc: The request token expires at ??:??:?? UTC. Nothing after that."]
+    )
+
+
+def test_nothing_is_told_where_nothing_came_up(project: Project) -> None:
+    project.module(files={"test_it.py": "def test_it(_oidc_session): pass\n"})
+    result = project.run("--tf-module=module", "--tf-check=none")
+    result.stdout.no_fnmatch_line("*request token*")
