@@ -60,8 +60,6 @@ class TestFile(pytest.File):
         self.execution: FileRun | None = None
         self._recording = contextlib.ExitStack()
         self._jumped = timedelta()
-        if self.config.pluginmanager.hasplugin("xdist"):
-            self.add_marker(pytest.mark.xdist_group(self.nodeid))
 
     @property
     def _run(self) -> PytestRun:

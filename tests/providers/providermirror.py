@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 import shlex
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 HOST = "registry.terraform.io"
@@ -51,6 +53,17 @@ def launcher_of(folder: Path, *, source: str = MOCKCLOUD, version: str) -> Path:
     name = source.rpartition("/")[2]
     place = folder / "mirror" / HOST / source / version / target()
     return place / f"terraform-provider-{name}_v{version}"
+
+
+def pack(folder: Path, *, source: str = MOCKCLOUD, platform: str = "") -> None:
+    """Turn the unpacked packages of a mirror into zip archives."""
+    place = folder / "mirror" / HOST / source
+    for version in [entry.name for entry in place.iterdir()]:
+        launcher = launcher_of(folder, source=source, version=version)
+        name = launcher.name.replace("_v", "_")
+        with zipfile.ZipFile(place / f"{name}_{platform or target()}.zip", "w") as archive:
+            archive.write(launcher, launcher.name)
+        shutil.rmtree(place / version)
 
 
 def cli_config(folder: Path) -> Path:
