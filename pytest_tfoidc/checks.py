@@ -14,6 +14,7 @@ from datetime import timedelta
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.events import Event, RequestAnswered
+from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
@@ -27,7 +28,6 @@ CLEAN_UP_DELAY = timedelta(hours=2)
 # call (go-azure-sdk renews below 20 minutes, the backend before Terraform 1.11 below 10 seconds).
 JUMP = 0.4
 JUMPS_IN_A_LIFE = 2.5
-ANNOUNCED = timedelta(seconds=5)
 JUMP_SPACING = 0.05  # real seconds
 
 
@@ -189,7 +189,7 @@ def _expiring_tokens(subject: Subject) -> Iterator[list[float]]:
 
     tokens = mock.access_tokens
     usual = tokens.lifetime
-    tokens.lifetime, tokens.announced_lifetime = length * JUMPS_IN_A_LIFE, ANNOUNCED
+    tokens.lifetime, tokens.announced_lifetime = length * JUMPS_IN_A_LIFE, RENEW_ALWAYS
     try:
         with subject.session.events.subscribed(jump):
             yield jumps

@@ -124,6 +124,14 @@ class RequestAnswered(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FaultHit(Event):
+    """A request was hit by a fault that was set in the stand-in. `fault`: what it does."""
+
+    host: str
+    fault: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommandStarted(Event):
     """A Terraform command started. `command`: the subcommand, without arguments."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_tfoidc import collection, fixtures, options, pytestrun, runitems
+from pytest_tfoidc import collection, fixtures, options, pytestrun, runitems, upgradeitems
 from pytest_tfoidc.pytestrun import EVIDENCE, REPORT_KEY, RUN
 
 pytest_plugins = ("pytest_tfoidc.fixtures",)
@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "tf_test_jump(time): the stand-in's clock jumps as this run block starts"
     )
     pytestrun.configure(config)
+    upgradeitems.register(config)
     config.pluginmanager.register(runitems.RunReport(config), "tfoidc-runs")
     collection.choose_arguments(config)
 
@@ -40,6 +41,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     run = session.config.stash[RUN]
     if run.settings.modules:
         with pytestrun.usage_errors():
+            run.require_readable_modules()
             _ = run.session.executable
             runitems.validate(session.config)
 
@@ -91,6 +93,7 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
+    upgradeitems.carry_row(item, report)
     if isinstance(item, runitems.RunItem):
         return runitems.complete_report(item, call, report)
     return report

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.events import ClockMoved, EventLog, VariableWithheld
+from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
@@ -139,6 +139,11 @@ class OidcSession:
             )
             stack.enter_context(self.relay)
             self.redactor.add(self.relay.bearer)
+            stack.enter_context(self.events.subscribed(self._drop_expired))
+
+    def _drop_expired(self, event: Event) -> None:
+        if isinstance(event, TokensExpired) and event.kind == "id" and self.relay is not None:
+            self.relay.drop()
 
     def _child_environment(
         self, outer: Mapping[str, str]
@@ -156,7 +161,7 @@ class OidcSession:
             )
         variables, notes = terraform_environment(ready.variables)
         if self.mock is not None:
-            variables |= {"ARM_USE_AZUREAD": "true", "GO_AZURE_SDK_SKIP_POLLING_DELAY": "true"}
+            variables["GO_AZURE_SDK_SKIP_POLLING_DELAY"] = "true"
         return MappingProxyType(variables), notes
 
     @functools.cached_property
@@ -270,8 +275,6 @@ class OidcClock:
     def expire_id_tokens(self) -> None:
         """Make every ID token that was issued so far an expired one."""
         self._require_stand_in("make ID tokens expire").issuer.expire_all()
-        if self._session.relay is not None:
-            self._session.relay.drop()
 
     def expire_access_tokens(self) -> None:
         """Make every access token that was issued so far an expired one."""

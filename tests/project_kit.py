@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from pytest_tfoidc.terraform.executable import find_executable
 
 FAULTS = Path(__file__).parent / "plugin" / "faults"
 MODULES = Path(__file__).parent / "modules"
+CHECKS = (
+    "delayed_apply",
+    "expiry_during_apply",
+    "destroy_after_expiry",
+    "no_cached_credentials",
+    "cached_token_fails",
+)
 EXECUTABLE = "TFOIDC_TEST_EXECUTABLE"
 SMALL = """\
 terraform {
@@ -62,6 +70,12 @@ class Project:
             file.write_text(text, encoding="utf-8")
         return folder
 
+    def copy(self, module: str, to: str | Path | None = None) -> Path:
+        """Copy one of the tests' modules into the project."""
+        return Path(
+            shutil.copytree(MODULES / module, self.path / (to or module), dirs_exist_ok=True)
+        )
+
     def plant(self, fault: str) -> tuple[str, str]:
         """Give the arguments with which pytest loads a fault: a file of `faults`."""
         self._monkeypatch.setenv("PYTHONPATH", str(FAULTS), prepend=os.pathsep)
@@ -83,7 +97,8 @@ class Project:
         """Run pytest, with the Terraform that the tests are run with, or another one."""
         chosen = executable or os.environ.get(EXECUTABLE)
         terraform = [f"--tf-executable={chosen}"] if chosen else []
-        return self.run_plain("-p", "no:randomly", *terraform, *arguments)
+        # pytest-terraform wants a binary on PATH
+        return self.run_plain("-p", "no:randomly", "-p", "no:terraform", *terraform, *arguments)
 
     def run_plain(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest with these arguments and no others."""
@@ -93,6 +108,17 @@ class Project:
     def check(self, name: str, *arguments: str | Path) -> pytest.RunResult:
         """Run one check, or all, of the module `module`."""
         return self.run("--tf-module", "module", f"--tf-check={name}", *arguments)
+
+    def without_terraform_on_path(self) -> None:
+        """Leave nothing on PATH."""
+        self._monkeypatch.setenv("PATH", str(self.path / "empty"))
+
+    def without_registry(self) -> None:
+        """Lead everything that leaves this machine to a port that nobody listens on."""
+        for name in ("https_proxy", "HTTPS_PROXY"):
+            self._monkeypatch.setenv(name, "http://127.0.0.1:9")
+        for name in ("no_proxy", "NO_PROXY"):
+            self._monkeypatch.delenv(name, raising=False)
 
     def left_over(self) -> list[str]:
         """Give what the runs left behind: temporary files, and processes."""

@@ -78,6 +78,11 @@ def storage_account(new: New) -> Properties:
     }
 
 
+def account_keys(account: str) -> tuple[str, str]:
+    """Give a storage account's keys. Its name makes them: no two accounts of Azure share one."""
+    return key(f"storage account {account}", "key1"), key(f"storage account {account}", "key2")
+
+
 def storage_keys(new: New) -> Any:  # noqa: ANN401 - JSON
     """Give the two keys of a storage account."""
     created = "2024-01-01T00:00:00.0000000Z"
@@ -85,11 +90,11 @@ def storage_keys(new: New) -> Any:  # noqa: ANN401 - JSON
         "keys": [
             {
                 "creationTime": created,
-                "keyName": name,
-                "value": key(new.id, name),
+                "keyName": f"key{number}",
+                "value": value,
                 "permissions": "FULL",
             }
-            for name in ("key1", "key2")
+            for number, value in enumerate(account_keys(new.name), start=1)
         ]
     }
 

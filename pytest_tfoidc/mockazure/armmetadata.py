@@ -34,6 +34,11 @@ class Cloud:
     databases: str
     registries: str
 
+    @property
+    def audiences(self) -> tuple[str, str]:
+        """What access tokens for Resource Manager are for, without a trailing slash."""
+        return self.management.rstrip("/"), f"https://management.{self.storage}"
+
 
 PUBLIC = Cloud(
     name="AzureCloud",

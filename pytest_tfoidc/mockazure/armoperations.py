@@ -101,7 +101,7 @@ class Operations:
     @property
     def are_instant(self) -> bool:
         """Whether nothing has been made to take its time."""
-        return not self._durations
+        return not any(self._durations.values())
 
     def now(self) -> datetime:
         """Give the virtual time."""

@@ -71,6 +71,8 @@ class AzureDevOps:
         organization: The organization's name, the first part of every path.
         project: The name of a project that is there from the start.
         issuer: The issuer of the ID tokens of service connections that are created here.
+        identify: Gives issuer and subject of such a connection by its id, name and project, where
+            they are not this issuer and `sc://…`.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class AzureDevOps:
         organization: str = "org",
         project: str = "project",
         issuer: str = "",
+        identify: Callable[[str, str, str], tuple[str, str]] | None = None,
     ) -> None:
+        self._identify = identify or self._usual_identity
         self._tokens = access_tokens
         self.organization = organization
         self._issuer = issuer or f"https://vstoken.dev.azure.com/{_guid(organization)}"
@@ -296,12 +300,15 @@ class AzureDevOps:
         if not parameters.get("serviceprincipalid"):
             made = old.get("serviceprincipalid") or _guid(f"app:{endpoint_id}")
             parameters["serviceprincipalid"] = made
-        parameters["workloadIdentityFederationIssuer"] = self._issuer
-        parameters["workloadIdentityFederationSubject"] = self._subject(document)
+        issuer, subject = self._identify(
+            endpoint_id, str(document.get("name")), self._project_of(document)
+        )
+        parameters["workloadIdentityFederationIssuer"] = issuer
+        parameters["workloadIdentityFederationSubject"] = subject
         return {**authorization, "parameters": parameters}
 
-    def _subject(self, document: Document) -> str:
-        return f"sc://{self.organization}/{self._project_of(document)}/{document.get('name')}"
+    def _usual_identity(self, _: str, name: str, project: str) -> tuple[str, str]:
+        return self._issuer, f"sc://{self.organization}/{project}/{name}"
 
     def _project_of(self, document: Document) -> str:
         references = document.get("serviceEndpointProjectReferences")
@@ -333,9 +340,19 @@ class AzureDevOps:
                     subject=parameters["workloadIdentityFederationSubject"],
                 )
                 for e in self._endpoints.values()
-                if "workloadIdentityFederationIssuer"
-                in (parameters := _of(_of(e, "authorization"), "parameters"))
+                if (authorization := _of(e, "authorization")).get("scheme") == FEDERATION
+                and "workloadIdentityFederationIssuer"
+                in (parameters := _of(authorization, "parameters"))
             )
+
+    def identities(self) -> dict[str, tuple[str, str] | None]:
+        """Give who the ID tokens of each service connection are by and for, by its id.
+
+        None is for a connection without workload identity federation, or put back to a secret.
+        """
+        with self._lock:
+            federated = {c.id: (c.issuer, c.subject) for c in self.connections}
+            return {key: federated.get(key) for key in self._endpoints}
 
     def snapshot(self) -> DevOpsSnapshot:
         """Give everything that there is, to be restored later."""

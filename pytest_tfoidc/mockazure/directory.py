@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import base64
+import uuid
+from dataclasses import dataclass, field, fields, replace
 
-DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
+from pytest_tfoidc.mockazure.federated import FederatedCredential
 
 TENANT_ID = "7e57ab1e-0000-4000-8000-000000000001"
 SUBSCRIPTION_ID = "7e57ab1e-0000-4000-8000-000000000002"
@@ -16,12 +18,19 @@ PROJECT_ID = "7e57ab1e-0000-4000-8000-000000000007"
 PLAN_ID = "7e57ab1e-0000-4000-8000-000000000008"
 JOB_ID = "7e57ab1e-0000-4000-8000-000000000009"
 
+OLDEST_ISSUER = "https://app.vstoken.visualstudio.com"
+AZURE_DEVOPS_APP_ID = "499b84ac-1321-427f-aa17-267ca6975798"
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceConnection:
-    """An Azure DevOps service connection with workload identity federation."""
+    """An Azure DevOps service connection.
+
+    `issued_by`: who its ID tokens are by: `organization` (Azure DevOps', per organization),
+    `entra` (newer connections) or `oldest`. `federated` is False for one that was made with a
+    secret, or was put back to that: nobody gets ID tokens for it.
+    """
 
     id: str = CONNECTION_ID
     name: str = "stand-in"
@@ -29,15 +38,26 @@ class ServiceConnection:
     organization_id: str = ORGANIZATION_ID
     project: str = "stand-in"
     project_id: str = PROJECT_ID
+    tenant_id: str = TENANT_ID
+    issued_by: str = "organization"
+    federated: bool = True
 
     @property
     def issuer(self) -> str:
         """The `iss` of its ID tokens."""
-        return f"https://vstoken.dev.azure.com/{self.organization_id}"
+        return {
+            "organization": f"https://vstoken.dev.azure.com/{self.organization_id}",
+            "entra": f"https://login.microsoftonline.com/{self.tenant_id}/v2.0",
+            "oldest": OLDEST_ISSUER,
+        }[self.issued_by]
 
     @property
     def subject(self) -> str:
-        """The `sub` of its ID tokens."""
+        """The `sub` of its ID tokens: Entra's form names ids, and so survives renaming."""
+        if self.issued_by == "entra":
+            tenant, app = _short(self.tenant_id), _short(AZURE_DEVOPS_APP_ID)
+            prefix = f"/eid1/c/pub/t/{tenant}/a/{app}"
+            return f"{prefix}/sc/{self.organization_id}/{self.id}"
         return f"sc://{self.organization}/{self.project}/{self.name}"
 
     @property
@@ -70,15 +90,6 @@ class Workflow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FederatedCredential:
-    """Whose ID tokens an application accepts."""
-
-    issuer: str
-    subject: str
-    audience: str = DEFAULT_AUDIENCE
-
-
-@dataclass(frozen=True, kw_only=True)
 class Application:
     """An application and its service principal, or a managed identity."""
 
@@ -89,12 +100,16 @@ class Application:
 
 @dataclass
 class Directory:
-    """The tenant as it stands; tests may change it."""
+    """The tenant as it stands; tests may change it.
+
+    `connection` is the one that the job names; `connections` are more, which it may name as well.
+    """
 
     tenant_id: str = TENANT_ID
     subscription_id: str = SUBSCRIPTION_ID
     connection: ServiceConnection = field(default_factory=ServiceConnection)
     workflow: Workflow = field(default_factory=Workflow)
+    connections: tuple[ServiceConnection, ...] = ()
     applications: dict[str, Application] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -105,3 +120,37 @@ class Directory:
                 for p in (self.connection, self.workflow)
             )
             self.applications[CLIENT_ID] = Application(credentials=trusted)
+
+    def trust(
+        self,
+        *credentials: FederatedCredential,
+        client_id: str = CLIENT_ID,
+        object_id: str | None = None,
+    ) -> Application:
+        """Let an application have exactly these federated credentials; make it if need be.
+
+        Args:
+            credentials: Whose ID tokens it accepts; none leaves it without any.
+            client_id: The application's (client) id.
+            object_id: Its service principal's id, for one that is new.
+        """
+        known = self.applications.get(client_id.lower())
+        object_id = object_id or (known.object_id if known else str(uuid.uuid4()))
+        made = Application(client_id=client_id, object_id=object_id, credentials=credentials)
+        self.applications[client_id.lower()] = made
+        return made
+
+    def snapshot(self) -> Directory:
+        """Give a copy, for `restore`."""
+        return replace(self, applications=dict(self.applications))
+
+    def restore(self, held: Directory) -> None:
+        """Put back what `snapshot` gave."""
+        for part in fields(self):
+            setattr(self, part.name, getattr(held, part.name))
+        self.applications = dict(held.applications)
+
+
+def _short(guid: str) -> str:
+    """Write a GUID as Entra does inside of subjects."""
+    return base64.urlsafe_b64encode(uuid.UUID(guid).bytes_le).decode().rstrip("=")

@@ -16,7 +16,8 @@ import jwt
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.events import AccessTokenIssued, EventLog, ExchangeRefused
 from pytest_tfoidc.loopback import Request, Response
-from pytest_tfoidc.mockazure.directory import Application, Directory, FederatedCredential
+from pytest_tfoidc.mockazure.directory import Application, Directory
+from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, from_seconds
 
@@ -30,7 +31,16 @@ LOGIN_HOSTS = (
     "login.partner.microsoftonline.cn",
 )
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+Find = Callable[[str], Application | None]
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
+
+
+# What is compared, in Entra's order: the code of a mismatch, its name, the claim, what is trusted.
+TESTS: tuple[tuple[int, str, str, Callable[[FederatedCredential], tuple[str, ...]]], ...] = (
+    (700211, "issuer", "iss", lambda c: (c.issuer,)),
+    (700213, "subject", "sub", lambda c: (c.subject,)),
+    (700212, "audience", "aud", lambda c: c.audiences),
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +57,16 @@ class Entra:
     """The token endpoint, with MSAL's discovery documents beside it.
 
     Args:
-        directory: The tenant, its applications and their federated credentials.
+        directory: The tenant.
+        find: Gives an application or a managed identity by its client id, with all of its
+            federated credentials.
         issuer: Whose signatures are good.
         access_tokens: Signs what is handed out.
         clock: Tells the virtual time.
         events: Is told of every exchange and every refusal.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword only, and each is needed
         self,
         *,
         directory: Directory,
@@ -62,14 +74,24 @@ class Entra:
         access_tokens: AccessTokens,
         clock: Clock,
         events: EventLog,
+        find: Find,
     ) -> None:
         self._directory = directory
+        self._find = find
         self._issuer = issuer
         self._access_tokens = access_tokens
         self._clock = clock
         self._events = events
         self.checks_expiry = True
         """False breaks the stand-in: expired ID tokens are exchanged. For negative controls."""
+
+    def snapshot(self) -> bool:
+        """Give the setting, for `restore`."""
+        return self.checks_expiry
+
+    def restore(self, held: bool) -> None:  # noqa: FBT001 - what `snapshot` gave
+        """Put back what `snapshot` gave."""
+        self.checks_expiry = held
 
     def handle(self, request: Request) -> Response:
         """Answer a request for one of the login hosts."""
@@ -81,7 +103,8 @@ class Entra:
         if path.endswith("/.well-known/openid-configuration"):
             return self._configuration(request)
         if path.endswith("/keys"):
-            return Response.json(self._access_tokens.key.jwks())
+            keys = (self._access_tokens.key, self._issuer.key)
+            return Response.json({"keys": [entry for key in keys for entry in key.jwks()["keys"]]})
         return Response.json({"error": "not_found"}, status=404)
 
     def _instances(self, request: Request) -> Response:
@@ -139,7 +162,7 @@ class Entra:
             )
         )
         tokens = self._access_tokens
-        lifetime = int((tokens.announced_lifetime or tokens.lifetime).total_seconds())
+        lifetime = int(tokens.announced.total_seconds())
         body: dict[str, Any] = {"token_type": "Bearer", "access_token": token.value}
         if request.path.lower().endswith("/v2.0/token"):
             return Response.json({**body, "expires_in": lifetime, "ext_expires_in": lifetime})
@@ -187,7 +210,7 @@ class Entra:
                 status=400,
                 error="unsupported_grant_type",
             )
-        application = self._directory.applications.get(client_id.lower())
+        application = self._find(client_id.lower())
         if application is None:
             raise Refusal(
                 700016,
@@ -244,18 +267,16 @@ class Entra:
                 70025,
                 "The client has no configured federated identity credentials.",
             )
-        tests: tuple[tuple[int, str, str, Callable[[FederatedCredential], str]], ...] = (
-            (700211, "issuer", "iss", lambda c: c.issuer),
-            (700213, "subject", "sub", lambda c: c.subject),
-            (700212, "audience", "aud", lambda c: c.audience),
-        )
-        for code, name, claim, expected in tests:
+        matching = credentials
+        for code, name, claim, expected in TESTS:
             presented = claims[claim]
-            matching = tuple(c for c in credentials if expected(c) == presented)
-            if not matching:
-                near = any(expected(c).lower() == str(presented).lower() for c in credentials)
-                raise _mismatch(7002138 if near else code, name, presented)
-            credentials = matching
+            matching = tuple(c for c in matching if presented in expected(c))
+            if matching:
+                continue
+            if any(presented in expected(c) for c in credentials):
+                raise _no_combination(claims)
+            trusted = {value.lower() for c in credentials for value in expected(c)}
+            raise _mismatch(7002138 if str(presented).lower() in trusted else code, name, presented)
 
     def _check_dates(self, claims: dict[str, Any]) -> None:
         now = self._clock.now()
@@ -307,6 +328,17 @@ def _unverified(assertion: str) -> dict[str, Any]:
             status=400,
             error="invalid_request",
         ) from error
+
+
+def _no_combination(claims: dict[str, Any]) -> Refusal:
+    """Word the refusal where every claim is trusted, but by no one credential."""
+    return Refusal(
+        70021,
+        "No matching federated identity record found for presented assertion. Assertion Issuer:"
+        f" '{claims['iss']}'. Assertion Subject: '{claims['sub']}'. Assertion Audience:"
+        f" '{claims['aud']}'."
+        " https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+    )
 
 
 def _mismatch(code: int, name: str, presented: object) -> Refusal:

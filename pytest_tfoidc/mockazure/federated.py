@@ -1,4 +1,4 @@
-"""Federated credentials, as Graph and Resource Manager hold them and Entra honours them."""
+"""Federated credentials: whose ID tokens an application or a managed identity trusts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FederatedCredential:
     """Whose ID tokens an application or a managed identity trusts. All compare exactly."""
 
-    name: str
     issuer: str
     subject: str
-    audiences: tuple[str, ...]
+    audiences: tuple[str, ...] = (DEFAULT_AUDIENCE,)
+    name: str = ""
 
     @classmethod
     def parse(cls, name: str, document: Mapping[str, Any]) -> FederatedCredential:

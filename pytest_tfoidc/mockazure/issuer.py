@@ -8,17 +8,26 @@ from __future__ import annotations
 import hmac
 import secrets
 import uuid
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.events import EventLog, IdTokenMinted, IdTokenRefused, TokensExpired
 from pytest_tfoidc.loopback import Request, Response
-from pytest_tfoidc.mockazure.directory import DEFAULT_AUDIENCE, Directory
+from pytest_tfoidc.mockazure.directory import Directory
+from pytest_tfoidc.mockazure.federated import DEFAULT_AUDIENCE
 from pytest_tfoidc.mockazure.tokens import SigningKey, seconds
+
+Identity = tuple[str, str]  # the issuer and the subject of an ID token
 
 AZURE_DEVOPS = "azure-devops"
 GITHUB = "github"
-ISSUER_HOSTS = ("dev.azure.com", "vstoken.dev.azure.com", "*.actions.githubusercontent.com")
+ISSUER_HOSTS = (
+    "dev.azure.com",
+    "vstoken.dev.azure.com",
+    "app.vstoken.visualstudio.com",
+    "*.actions.githubusercontent.com",
+)
 SIGN_IN_PAGE = "<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 
 
@@ -29,6 +38,8 @@ class Issuer:
         directory: The service connection and the workflow that the tokens speak for.
         clock: Tells the virtual time.
         events: Is told of every token and every refusal.
+        connections: Gives the service connections that were made by request: the id, and who its
+            ID tokens are by and for; None where it is not federated.
         lifetime: How long an ID token lives (Azure DevOps announces about five minutes).
     """
 
@@ -38,11 +49,13 @@ class Issuer:
         directory: Directory,
         clock: Clock,
         events: EventLog,
+        connections: Callable[[], Mapping[str, Identity | None]] = dict,
         lifetime: timedelta = timedelta(minutes=5),
     ) -> None:
         self._directory = directory
         self._clock = clock
         self._events = events
+        self._made_connections = connections
         self.lifetime = lifetime
         self.key = SigningKey()
         self.request_tokens = {kind: secrets.token_urlsafe(32) for kind in (AZURE_DEVOPS, GITHUB)}
@@ -82,21 +95,35 @@ class Issuer:
             message = f"The requested resource does not support http method '{request.method}'."
             body = {"count": 1, "value": {"Message": message}}
             return self._refuse(AZURE_DEVOPS, Response.json(body, status=405), message)
-        connection = self._directory.connection
         wanted = request.query.get("serviceConnectionId")
-        if wanted is None:
-            subject = f"p://{connection.organization}/{connection.project}/pipeline"
-        elif wanted.lower() == connection.id.lower():
-            subject = connection.subject
-        else:
-            message = (
+        connection = self._directory.connection
+        pipeline = f"p://{connection.organization}/{connection.project}/pipeline"
+        known = self._connections()
+        if wanted is not None and wanted.lower() not in known:
+            return self._refuse_connection(
                 f"There is no explicit reference to service connection {wanted}"
                 " from current stage __default.Job.__default."
             )
-            body = {"count": len(message), "value": message}
-            return self._refuse(AZURE_DEVOPS, Response.json(body, status=400), message)
-        token = self._mint(AZURE_DEVOPS, connection.issuer, subject, request)
+        identity = known[wanted.lower()] if wanted is not None else (connection.issuer, pipeline)
+        if identity is None:
+            return self._refuse_connection(
+                f"Service connection {wanted} does not use workload identity federation."
+            )
+        issuer, subject = identity
+        token = self._mint(AZURE_DEVOPS, issuer, subject, request)
         return Response.json({"oidcToken": token})
+
+    def _connections(self) -> dict[str, Identity | None]:
+        directory = self._directory
+        ours = {
+            c.id.lower(): (c.issuer, c.subject) if c.federated else None
+            for c in (*directory.connections, directory.connection)
+        }
+        return {**{i.lower(): identity for i, identity in self._made_connections().items()}, **ours}
+
+    def _refuse_connection(self, message: str) -> Response:
+        body = {"count": len(message), "value": message}
+        return self._refuse(AZURE_DEVOPS, Response.json(body, status=400), message)
 
     def _sign_in(self, request: Request) -> Response:
         if request.headers.get("x-tfs-fedauthredirect", "").lower() == "suppress":
@@ -150,6 +177,14 @@ class Issuer:
             )
         )
         return self.key.sign(claims)
+
+    def snapshot(self) -> timedelta:
+        """Give the setting, for `restore`. What was minted is not among it."""
+        return self.lifetime
+
+    def restore(self, held: timedelta) -> None:
+        """Put back what `snapshot` gave."""
+        self.lifetime = held
 
     def expire_all(self) -> None:
         """Make every ID token that was minted so far an expired one."""

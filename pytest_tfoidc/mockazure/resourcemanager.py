@@ -5,6 +5,7 @@ What a type needs beyond that is one entry in `armtypes`.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import threading
@@ -24,9 +25,9 @@ from pytest_tfoidc.mockazure.armcall import Call, check_api_version, parse_query
 from pytest_tfoidc.mockazure.armerrors import ArmError
 from pytest_tfoidc.mockazure.armestate import Estate
 from pytest_tfoidc.mockazure.armids import NAMESPACE, parse_segments, split_path
-from pytest_tfoidc.mockazure.armmetadata import is_metadata, metadata
+from pytest_tfoidc.mockazure.armmetadata import cloud_of, is_metadata, metadata
 from pytest_tfoidc.mockazure.armoperations import VERBS, Operations, OperationsSnapshot
-from pytest_tfoidc.mockazure.armstore import Store, StoreSnapshot
+from pytest_tfoidc.mockazure.armstore import Resource, Store, StoreSnapshot
 from pytest_tfoidc.mockazure.armsubscriptions import Subscriptions
 from pytest_tfoidc.mockazure.armtypes import rules_for
 from pytest_tfoidc.mockazure.federated import FederatedCredential
@@ -41,9 +42,10 @@ HOST = "management.azure.com"
 API_VERSION = "2024-01-01"
 LOCATION = "westeurope"
 SELF = "pytest-tfoidc"
-AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 IDENTITIES = "microsoft.managedidentity/userassignedidentities"
 FEDERATED = f"{IDENTITIES}/federatedidentitycredentials"
+ACCOUNTS = "microsoft.storage/storageaccounts"
+ACCOUNT_SEGMENTS = 8  # of /subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME
 STATUSES = ("operationstatuses", "operationresults")
 
 Verb = Callable[[Estate, Call], "Response"]
@@ -74,10 +76,9 @@ class ResourceManager:
         subscription_id: The subscription that there is.
         tenant_id: The tenant that it belongs to.
         events: Is told of moves of the clock and of refused tokens.
-        audiences: What an access token for Resource Manager may be for; sovereign clouds differ.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword only, and each is needed
+    def __init__(
         self,
         *,
         clock: VirtualClock,
@@ -85,11 +86,9 @@ class ResourceManager:
         subscription_id: str,
         tenant_id: str,
         events: EventLog,
-        audiences: tuple[str, ...] = AUDIENCES,
     ) -> None:
         self._clock = clock
         self._tokens = access_tokens
-        self._audiences = audiences
         self._tenant_id = tenant_id
         self._operations = Operations(clock=clock, events=events)
         self._store = Store()
@@ -121,11 +120,28 @@ class ResourceManager:
         now = self._clock.now()
         call = Call(request=request, place=place, query=query, caller=caller, now=now)
         self._subscriptions.check(call)
+        if place.names and _is_terraform_itself(request):
+            self._have_account(place, host=request.host)
         return self._route(call)
+
+    def _have_account(self, place: Place, *, host: str) -> None:
+        """Let the storage account that a backend asks for be there, unless its name is taken.
+
+        A backend's account exists before Terraform first runs. Providers make theirs: to them an
+        account that nobody made is missing.
+        """
+        account = parse_segments(place.segments[:ACCOUNT_SEGMENTS])
+        if account.type_key != ACCOUNTS or not account.group:
+            return
+        if all(a.name.lower() != account.name.lower() for a in self._store.of_type(ACCOUNTS)):
+            with contextlib.suppress(UsageError):  # the answer to the request says what is wrong
+                self.add(
+                    account.id, {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}}, host=host
+                )
 
     def _authenticate(self, request: Request) -> AccessToken:
         try:
-            return self._tokens.verify(request, *self._audiences)
+            return self._tokens.verify(request, *cloud_of(request.host).audiences)
         except BearerRefused as refused:
             expired_at = _expiry(request.bearer) if refused.reason == "expired" else None
             raise armerrors.unauthorized(
@@ -214,7 +230,14 @@ class ResourceManager:
         with self._lock:
             self._operations.takes(resource_type, duration, (verb,) if verb else VERBS)
 
-    def add(self, resource_id: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    @property
+    def is_instant(self) -> bool:
+        """Whether no operation takes its time, so that no request moves the clock."""
+        return self._operations.are_instant
+
+    def add(
+        self, resource_id: str, body: Mapping[str, Any] | None = None, *, host: str = HOST
+    ) -> dict[str, Any]:
         """Put a resource there that no client created, and what it lies in; give how it reads.
 
         Such as the storage account of a backend, which is there before any module is applied.
@@ -222,6 +245,7 @@ class ResourceManager:
         Args:
             resource_id: A full resource id.
             body: What a client would have written; a location is added where there is none.
+            host: Resource Manager's host, which tells the cloud.
 
         Raises:
             UsageError: The id is none, or the resource is refused.
@@ -230,14 +254,14 @@ class ResourceManager:
             place = parse_segments(split_path(resource_id))
             group = parse_segments(place.segments[:4])
             if group.is_group and place != group and self._store.get(group.key) is None:
-                self._added(group.id, {})
-            return self._added(resource_id, body or {})
+                self._added(group.id, {}, host)
+            return self._added(resource_id, body or {}, host)
 
-    def _added(self, resource_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _added(self, resource_id: str, body: Mapping[str, Any], host: str) -> dict[str, Any]:
         content = json.dumps({"location": LOCATION, **body}).encode()
         target = f"{quote(resource_id)}?api-version={API_VERSION}"
         caller = AccessToken("", "", SELF, SELF, self._tenant_id, self._clock.now())
-        request = Request("PUT", "https", HOST, target, {}, content)
+        request = Request("PUT", "https", host, target, {}, content)
         try:
             response = self._called(request, caller)
         except ArmError as error:
@@ -258,11 +282,21 @@ class ResourceManager:
     def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
         """Give the federated credentials of a user-assigned identity, for Entra to honour."""
         with self._lock:
-            for identity in self._store.of_type(IDENTITIES):
-                if str(identity.properties.get("clientId")).lower() == client_id.lower():
-                    kept = self._store.children(identity.key, FEDERATED)
-                    return tuple(FederatedCredential.parse(c.name, c.properties) for c in kept)
-        return ()
+            identity = self._identity(client_id)
+            kept = self._store.children(identity.key, FEDERATED) if identity else ()
+            return tuple(FederatedCredential.parse(c.name, c.properties) for c in kept)
+
+    def principal_id(self, client_id: str) -> str | None:
+        """Give the object id of a user-assigned identity; None where there is no such identity."""
+        with self._lock:
+            identity = self._identity(client_id)
+            return str(identity.properties.get("principalId")) if identity else None
+
+    def _identity(self, client_id: str) -> Resource | None:
+        for identity in self._store.of_type(IDENTITIES):
+            if str(identity.properties.get("clientId")).lower() == client_id.lower():
+                return identity
+        return None
 
     def snapshot(self) -> Snapshot:
         """Give everything that there is, to be restored later."""
@@ -279,6 +313,12 @@ class ResourceManager:
             self._store.restore(snapshot.store)
             self._operations.restore(snapshot.operations)
             self._subscriptions.restore(snapshot.unregistered)
+
+
+def _is_terraform_itself(request: Request) -> bool:
+    """Tell whether Terraform's or OpenTofu's own backend asks, and not a provider."""
+    agent = request.headers.get("user-agent", "").lower()
+    return ("terraform/" in agent or "opentofu/" in agent) and "terraform-provider" not in agent
 
 
 def _expiry(bearer: str | None) -> datetime | None:

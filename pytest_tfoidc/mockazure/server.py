@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,21 @@ from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.events import (
     EventLog,
+    FaultHit,
     HostPassedThrough,
     HostRefused,
     RequestAnswered,
 )
 from pytest_tfoidc.loopback import Connection, LoopbackServer, Request, Response
+from pytest_tfoidc.mockazure.armadditions import account_keys
 from pytest_tfoidc.mockazure.blobservice import BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.devops import AzureDevOps
-from pytest_tfoidc.mockazure.directory import Directory
+from pytest_tfoidc.mockazure.directory import Application, Directory
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
+from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph import Graph
+from pytest_tfoidc.mockazure.inspection import SeenRequests
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, GITHUB, ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault import KeyVaults
 from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
@@ -52,7 +57,18 @@ GRAPH_HOSTS = (
     "microsoftgraph.chinacloudapi.cn",
 )
 KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.azure.cn")
+SERVICES = {  # as faults and inspection name them
+    "entra": LOGIN_HOSTS,
+    "issuer": ISSUER_HOSTS,
+    "blobs": BLOB_HOSTS,
+    "resource-manager": RESOURCE_MANAGER_HOSTS,
+    "arm": RESOURCE_MANAGER_HOSTS,
+    "graph": GRAPH_HOSTS,
+    "key-vaults": KEY_VAULT_HOSTS,
+}
 HTTPS_PORT = 443
+NO_ANSWER = 0  # instead of a status
+SHOWN = 15  # requests, resources and blobs in a dump
 
 
 class MockAzure(LoopbackServer):
@@ -88,13 +104,33 @@ class MockAzure(LoopbackServer):
         self.access_tokens = tokens = AccessTokens(
             clock=clock, events=events, lifetime=access_token_lifetime
         )
+        self.devops = AzureDevOps(
+            access_tokens=tokens,
+            organization=directory.connection.organization,
+            project=directory.connection.project,
+            identify=self._identify_connection,
+        )
         self.issuer = issuer = Issuer(
-            directory=directory, clock=clock, events=events, lifetime=id_token_lifetime
+            directory=directory,
+            clock=clock,
+            events=events,
+            connections=self.devops.identities,
+            lifetime=id_token_lifetime,
         )
         self.entra = Entra(
-            directory=directory, issuer=issuer, access_tokens=tokens, clock=clock, events=events
+            directory=directory,
+            issuer=issuer,
+            access_tokens=tokens,
+            clock=clock,
+            events=events,
+            find=self._find_application,
         )
-        self.blobs = BlobService(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
+        self.blobs = BlobService(
+            clock=clock,
+            access_tokens=tokens,
+            keys=account_keys,
+            tenant_id=directory.tenant_id,
+        )
         self.resource_manager = ResourceManager(
             clock=clock,
             access_tokens=tokens,
@@ -102,13 +138,8 @@ class MockAzure(LoopbackServer):
             tenant_id=directory.tenant_id,
             events=events,
         )
+        tokens.time_jumps = lambda: not self.resource_manager.is_instant
         self.graph = Graph(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
-        self.devops = AzureDevOps(
-            access_tokens=tokens,
-            organization=directory.connection.organization,
-            project=directory.connection.project,
-            issuer=directory.connection.issuer,
-        )
         self.key_vaults = KeyVaults(access_tokens=tokens, tenant_id=directory.tenant_id)
         self.services: dict[tuple[str, ...], Service] = {
             LOGIN_HOSTS: self.entra.handle,
@@ -118,6 +149,8 @@ class MockAzure(LoopbackServer):
             GRAPH_HOSTS: self.graph.handle,
             KEY_VAULT_HOSTS: self.key_vaults.handle,
         }
+        self.faults = Faults(clock=clock, services=SERVICES)
+        self.requests = SeenRequests(SERVICES)
 
     def start(self) -> None:
         """Serve, and write the bundle that clients trust into a private file.
@@ -137,7 +170,13 @@ class MockAzure(LoopbackServer):
         self._ca_file = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(self.certificates.bundle(self._environment))
-        super().start()
+        self.issuer.key.prepare()
+        self.access_tokens.key.prepare()
+        try:
+            super().start()
+        except TfOidcError:
+            self._ca_file.unlink()
+            raise
 
     def stop(self) -> None:
         """Close everything, remove the bundle, and say so if one of our handlers had a defect."""
@@ -157,7 +196,53 @@ class MockAzure(LoopbackServer):
             service.restore(part)
 
     def _holders(self) -> tuple[Any, ...]:
-        return self.blobs, self.resource_manager, self.graph, self.devops
+        held = (self.blobs, self.resource_manager, self.graph, self.devops, self.directory)
+        settings = (self.issuer, self.entra, self.access_tokens, self.faults)
+        return (*held, *settings, self.requests)
+
+    def _find_application(self, client_id: str) -> Application | None:
+        """Find whom Entra knows: configured here, or made in Graph or in Resource Manager."""
+        known = self.directory.applications.get(client_id)
+        made = self.graph.principal_id(client_id) if self.graph.application(client_id) else None
+        object_id = known.object_id if known else made
+        object_id = object_id or self.resource_manager.principal_id(client_id)
+        if object_id is None:
+            return None
+        credentials = (
+            *(known.credentials if known else ()),
+            *self.graph.federated_credentials(client_id),
+            *self.resource_manager.federated_credentials(client_id),
+        )
+        return Application(client_id=client_id, object_id=object_id, credentials=credentials)
+
+    def _identify_connection(self, connection_id: str, name: str, project: str) -> tuple[str, str]:
+        """Give the issuer and subject of a connection that a request makes: like the job's own."""
+        made = replace(self.directory.connection, id=connection_id, name=name, project=project)
+        return made.issuer, made.subject
+
+    def fail(self, target: str = "*", **settings: Any) -> SetFault:  # noqa: ANN401 - see Faults.add
+        """Let requests fail: `fail("entra", times=2, status=503)`. See `Faults.add`.
+
+        Raises:
+            UsageError: A setting cannot be used.
+        """
+        return self.faults.add(target, **settings)
+
+    def dump(self) -> str:
+        """Say what there is and what was asked for last, for people. Holds no secret."""
+        manager, seen = self.resource_manager.resources, tuple(self.requests)
+        parts = {
+            f"requests (the last of {len(seen)})": [str(r) for r in seen[-SHOWN:]],
+            f"resources ({len(manager)})": [d["id"] for d in manager.values()][:SHOWN],
+            "blobs": list(self.blobs.blobs())[:SHOWN],
+            "locked blobs": list(self.blobs.leases()),
+            "faults": [f"{f.fault}, {f.hits} so far" for f in self.faults.all],
+        }
+        return "\n".join(
+            "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
+            for title, lines in parts.items()
+            if lines
+        )
 
     @property
     def ca_file(self) -> Path:
@@ -241,18 +326,45 @@ class MockAzure(LoopbackServer):
             await connection.respond(self._refuse(host or request.target))
 
     async def _answer_tls(self, request: Request, connection: Connection) -> bool:
-        response = await self.handle(request)
+        fault = self.faults.pick(request)
+        if fault is None:
+            response = await self.handle(request)
+            self._note(request, response.status)
+            await connection.respond(response, method=request.method)
+            return True
+        if fault.effect == "expire":
+            self._expire_for(request.host)
+        broken = await prepare(fault, request, handle=self.handle)
+        whole = broken is not None and fault.effect != "cut"
+        self._note(request, broken.status if broken and whole else NO_ANSWER, fault=fault)
+        if broken is None:
+            connection.writer.transport.abort()
+            return False
+        return await send(fault, broken, connection, method=request.method)
+
+    def _note(self, request: Request, status: int, *, fault: Fault | None = None) -> None:
+        now = self.clock.now()
+        self.requests.note(request, at=now, status=status, fault=str(fault or ""))
+        if fault is not None:
+            self.events.emit(FaultHit(at=now, host=request.host, fault=str(fault)))
+        if status == NO_ANSWER:
+            return
         self.events.emit(
             RequestAnswered(
-                at=self.clock.now(),
+                at=now,
                 host=request.host,
                 method=request.method,
                 path=request.path,
-                status=response.status,
+                status=status,
             )
         )
-        await connection.respond(response, method=request.method)
-        return True
+
+    def _expire_for(self, host: str) -> None:
+        """Make what a request to a host presents an expired token."""
+        if matches(host, LOGIN_HOSTS):
+            self.issuer.expire_all()
+        else:
+            self.access_tokens.expire_all()
 
     def _answer_pipeline(self, request: Request) -> Response:
         """Answer as a pipeline service: ID tokens, or the rest of Azure DevOps."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.loopback import Request
 
 KEY_BITS = 2048
+RENEW_ALWAYS = timedelta(seconds=5)  # so few that every client asks for a new token for each call
 
 
 def seconds(moment: datetime) -> int:
@@ -27,12 +30,31 @@ def seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-class SigningKey:
-    """An RSA key that lives in memory only, and its JWKS entry (RFC 7517)."""
+def new_key() -> rsa.RSAPrivateKey:
+    """Make a key."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
 
-    @cached_property
+
+class SigningKey:
+    """An RSA key that lives in memory only, and its JWKS entry (RFC 7517). Thread safe.
+
+    Making one takes a tenth of a second: it is made when it is first needed, or by `prepare`.
+    """
+
+    def __init__(self) -> None:
+        self._made: rsa.RSAPrivateKey | None = None
+        self._lock = threading.Lock()
+
+    @property
     def _private(self) -> rsa.RSAPrivateKey:
-        return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+        with self._lock:
+            if self._made is None:
+                self._made = new_key()
+            return self._made
+
+    def prepare(self) -> None:
+        """Make the key in a thread of its own, so that nobody has to wait for it later."""
+        threading.Thread(target=lambda: self._private, name="tfoidc-key", daemon=True).start()
 
     @cached_property
     def key_id(self) -> str:
@@ -99,8 +121,25 @@ class AccessTokens:
         self.lifetime = lifetime
         self.announced_lifetime: timedelta | None = None
         """What `expires_in` says instead of the lifetime; a short one makes clients renew."""
+        self.time_jumps: Callable[[], bool] = bool
+        """Whether requests may move the clock. Clients, who live in real time, have to renew then
+        as if every token were about to expire; without that they would keep one for too long."""
         self.key = SigningKey()
         self._issued: dict[str, AccessToken] = {}
+
+    @property
+    def announced(self) -> timedelta:
+        """How long `expires_in` says that a token lives."""
+        usual = RENEW_ALWAYS if self.time_jumps() else self.lifetime
+        return self.announced_lifetime or usual
+
+    def snapshot(self) -> tuple[timedelta, timedelta | None]:
+        """Give the settings, for `restore`. What was issued is not among them."""
+        return self.lifetime, self.announced_lifetime
+
+    def restore(self, held: tuple[timedelta, timedelta | None]) -> None:
+        """Put back what `snapshot` gave."""
+        self.lifetime, self.announced_lifetime = held
 
     def issue(
         self, *, audience: str, client_id: str, object_id: str, tenant_id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -51,6 +52,8 @@ class Inputs:
 
 
 NO_INPUTS = Inputs()
+# A backend with one of these says how it gets at its account: by a key that it looks up or has.
+SAY_HOW = frozenset({"resource_group_name", "access_key", "sas_token"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,7 @@ class Workspace:
         self.configuration = read_module(module)
         self.is_deployed = False
         self.plans: list[Path] = []
+        self.plugin_folder: Path | None = None  # a mirror that all providers come from
         self._given_backend = self._read_backend()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
         self.base = _temporary_folder()
@@ -139,11 +143,17 @@ class Workspace:
         """Close it."""
         self.close()
 
+    def use(self, executable: Executable) -> None:
+        """Run every command from now on with another Terraform."""
+        self.setting = dataclasses.replace(self.setting, executable=executable)
+        self.runner = self._runner()
+
     def init(
         self,
         *,
         backend: bool = True,
         backend_config: Mapping[str, str] | None = None,
+        upgrade: bool = False,
         test_directory: str | None = None,
     ) -> Completed:
         """Run `terraform init`.
@@ -151,10 +161,16 @@ class Workspace:
         Args:
             backend: False leaves the backend out, as for `terraform test`.
             backend_config: More backend configuration; wins over what was given before.
+            upgrade: Take the newest versions that are allowed, not those of the lock file.
             test_directory: The folder of test files, where it is not `tests`.
         """
         options: dict[str, Any] = {"input": False, "no_color": Flag}
         options["test_directory"] = test_directory
+        if upgrade:
+            options["upgrade"] = Flag
+        if self.plugin_folder is not None:
+            options["plugin_dir"] = str(self.plugin_folder)
+            options["environment"] = {"TF_PLUGIN_CACHE_DIR": ""}  # it would copy what is linked to
         if backend:
             self._write_backend({**self._backend_config(), **(backend_config or {})})
             options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
@@ -169,6 +185,8 @@ class Workspace:
         if given is None:
             return dict(self.inputs.backend)
         known = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
+        if SAY_HOW & {*known, *self.inputs.backend}:
+            known |= {"use_azuread_auth"}
         return {**{k: v for k, v in given.items() if k not in known}, **self.inputs.backend}
 
     @property
@@ -268,7 +286,11 @@ class Workspace:
         return self.run("test", *arguments, json=Flag, **self.variable_options())
 
     def select_workspace(self, name: str) -> None:
-        """Select a Terraform workspace, and make it where it does not exist yet."""
+        """Select a Terraform workspace, and make it where it does not exist yet.
+
+        It wins over TF_WORKSPACE, with which Terraform would refuse to select another one.
+        """
+        self.runner.environment.pop("TF_WORKSPACE", None)
         done = self.run("workspace select", name, no_color=Flag, accept=(0, 1))
         if done.exit_code:
             self.run("workspace new", name, no_color=Flag)

@@ -80,10 +80,10 @@ def main(count: int) -> int:
     last_read = read(arm, range(count - SAMPLE, count))
     last_delete = delete(arm, range(count - SAMPLE, count))
     megabytes = memory(document)
-    print(f"PUT    {first:8.0f}/s of the first {SAMPLE}, {last:8.0f}/s of the last of {count}")  # noqa: T201 - a script
-    print(f"GET    {first_read:8.0f}/s of the first {SAMPLE}, {last_read:8.0f}/s of the last")  # noqa: T201 - a script
-    print(f"DELETE {last_delete:8.0f}/s of the last")  # noqa: T201 - a script
-    print(f"memory {megabytes:8.1f} MB for 10,000 resources")  # noqa: T201 - a script
+    print(f"PUT    {first:8.0f}/s of the first {SAMPLE}, {last:8.0f}/s of the last of {count}")
+    print(f"GET    {first_read:8.0f}/s of the first {SAMPLE}, {last_read:8.0f}/s of the last")
+    print(f"DELETE {last_delete:8.0f}/s of the last")
+    print(f"memory {megabytes:8.1f} MB for 10,000 resources")
     slowest = min(last, last_read, last_delete)
     flat = first / last < MOST_SLOWDOWN and first_read / last_read < MOST_SLOWDOWN
     return 0 if slowest > LEAST and flat and megabytes < MOST_MEMORY else 1

@@ -124,12 +124,15 @@ def test_a_storage_account_has_endpoints_services_and_keys(arm: Arm) -> None:
 
 
 def test_sovereign_clouds_have_their_own_domains(arm: Arm) -> None:
-    path = f"{P}/Microsoft.Storage/storageAccounts/acct"
+    path, host = f"{P}/Microsoft.Storage/storageAccounts/acct", "management.usgovcloudapi.net"
+    for_public_cloud = arm("PUT", path, BODY, host=host)
+    arm.bearer = arm.new_bearer(f"https://{host}")
 
-    found = arm("PUT", path, BODY, host="management.usgovcloudapi.net").json
+    found = arm("PUT", path, BODY, host=host).json
 
     endpoints = found["properties"]["primaryEndpoints"]
     assert endpoints["blob"] == "https://acct.blob.core.usgovcloudapi.net/"
+    assert for_public_cloud.code == "InvalidAuthenticationTokenAudience"
 
 
 def test_a_container_lies_in_a_service_that_nobody_made(arm: Arm) -> None:

@@ -23,13 +23,7 @@ from pytest_tfoidc.events import (
     IdTokenRefused,
 )
 from pytest_tfoidc.loopback import LOOPBACK, Connection, LoopbackServer, Request, Response
-from pytest_tfoidc.mockazure.directory import (
-    CLIENT_ID,
-    CONNECTION_ID,
-    TENANT_ID,
-    Application,
-    FederatedCredential,
-)
+from pytest_tfoidc.mockazure.directory import CLIENT_ID, CONNECTION_ID, TENANT_ID
 from pytest_tfoidc.mockazure.server import MockAzure
 
 TOKEN_URL = f"https://login.microsoftonline.com/{TENANT_ID}/oauth2/v2.0/token"
@@ -237,34 +231,6 @@ def test_without_the_check_of_expiry_an_expired_token_is_exchanged(
     clock.advance(timedelta(hours=1))
     mock.entra.checks_expiry = False
     assert exchange(client, token).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("credential", "code"),
-    [
-        ({"issuer": "https://vstoken.dev.azure.com/other"}, 700211),
-        ({"subject": "sc://tfoidc/stand-in/other"}, 700213),
-        ({"subject": "SC://tfoidc/stand-in/stand-in"}, 7002138),
-        ({"audience": "api://other"}, 700212),
-    ],
-)
-def test_entra_refuses_what_no_federated_credential_matches(
-    mock: MockAzure, client: requests.Session, credential: dict[str, str], code: int
-) -> None:
-    connection = mock.directory.connection
-    matching = {"issuer": connection.issuer, "subject": connection.subject}
-    trusted = FederatedCredential(**{**matching, **credential})
-    mock.directory.applications[CLIENT_ID] = Application(credentials=(trusted,))
-    answer = exchange(client, id_token(mock, client))
-    assert code_of(answer) == code
-    assert answer.status_code == 401
-
-
-def test_entra_refuses_an_application_without_federated_credentials(
-    mock: MockAzure, client: requests.Session
-) -> None:
-    mock.directory.applications[CLIENT_ID] = Application()
-    assert code_of(exchange(client, id_token(mock, client))) == 70025
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 HOST = "registry.terraform.io"
 MOCKCLOUD = "tfoidc/mockcloud"
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
-PROVIDERS = {MOCKCLOUD: Path(__file__).with_name("mockcloud.py")}
+PROVIDERS = {"mockcloud": Path(__file__).with_name("mockcloud.py")}  # by the name in a source
 
 
 def target() -> str:
@@ -39,7 +39,7 @@ def lay_out(
     for version in versions:
         launcher = launcher_of(folder, source=source, version=version)
         launcher.parent.mkdir(parents=True)
-        command = [sys.executable, "-I", str(PROVIDERS[source]), version]
+        command = [sys.executable, "-I", str(PROVIDERS[source.rpartition("/")[2]]), version]
         launcher.write_text(
             f"#!/bin/sh\nHOME={shlex.quote(str(home))} exec {shlex.join(command)}\n",
             encoding="utf-8",
