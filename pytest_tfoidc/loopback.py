@@ -7,13 +7,13 @@ lock; a handler that has to wait is a coroutine. HTTP itself is h11's.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http
 import inspect
 import json
 import logging
 import ssl
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ MAX_BODY = 64 * 1024 * 1024  # bytes; Terraform states of large estates reach te
 READ_SIZE = 64 * 1024
 BACKLOG = 2048
 STOP_SECONDS = 10.0
-ACCEPT_STEPS = 10  # of the loop: asyncio leaks a client who is half accepted when it closes
+STEPS = 10  # of the loop: asyncio leaks a client who is half accepted, or half closed, at its end
 
 log = logging.getLogger(__name__)
 
@@ -218,6 +218,11 @@ class Connection:
         return Connection(reader, writer, scheme="https", host=host)
 
 
+async def _take_steps() -> None:
+    for _ in range(STEPS):
+        await asyncio.sleep(0)
+
+
 class LoopbackServer:
     """An HTTP server on 127.0.0.1 with a port of the system's choice, in a thread of its own.
 
@@ -232,7 +237,8 @@ class LoopbackServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._server: asyncio.AbstractServer | None = None
-        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._clients: set[asyncio.Task[None]] = set()
+        self._transports: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
         self.port = 0
         self.defects: list[BaseException] = []
 
@@ -287,16 +293,16 @@ class LoopbackServer:
         self._loop = self._thread = None
 
     async def _close(self) -> None:
-        for _ in range(ACCEPT_STEPS):
-            await asyncio.sleep(0)
+        await _take_steps()
         if self._server is not None:
             self._server.close()
-        clients = dict(self._clients)
+        clients = tuple(self._clients)
         for task in clients:
             task.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
-        for writer in clients.values():
-            writer.transport.abort()
+        for transport in tuple(self._transports):
+            transport.abort()
+        await _take_steps()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -309,8 +315,9 @@ class LoopbackServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._client(reader, writer))
-        self._clients[task] = writer
-        task.add_done_callback(self._clients.pop)
+        self._clients.add(task)
+        self._transports.add(writer.transport)
+        task.add_done_callback(self._clients.discard)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -318,9 +325,8 @@ class LoopbackServer:
         except (OSError, asyncio.IncompleteReadError) as error:
             log.debug("client left: %s", type(error).__name__)
         finally:
+            # Its end is not waited for: the writer does not hear of it once TLS has taken over.
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
 
     async def answer(self, request: Request, connection: Connection) -> bool:
         """Answer one request. False ends the connection."""

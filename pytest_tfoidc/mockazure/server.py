@@ -312,8 +312,10 @@ class MockAzure(LoopbackServer):
         if self._service(host) is not None and port == str(HTTPS_PORT):
             if await connection.respond_to_connect():
                 tls = await connection.start_tls(self.certificates.context_for(host), host)
-                await tls.serve(self._answer_tls)
-                tls.writer.close()
+                try:
+                    await tls.serve(self._answer_tls)
+                finally:
+                    tls.writer.close()
         elif matches(host, self._passed_through) and port.isdecimal():
             await self._pass_through(host, int(port), connection)
         else:
