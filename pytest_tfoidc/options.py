@@ -142,7 +142,8 @@ class _Values:
         return bool(self._given(name)[0])
 
     def one(self, name: str) -> str | None:
-        return self._given(name)[0] or None
+        value: str | None = self._given(name)[0]
+        return value
 
     def many(self, name: str) -> tuple[str, ...]:
         return tuple(self._given(name)[0] or ())
@@ -162,7 +163,7 @@ def settings_of(config: pytest.Config) -> Settings:
     return Settings(
         modules=_modules(values.many("module"), values.base("module")),
         context=_known("--tf-context", values.one("context") or "auto", CONTEXTS),
-        executable=values.one("executable"),
+        executable=values.one("executable") or None,
         variables=tuple("=".join(_pair("--tf-var", text)) for text in values.many("var")),
         variable_files=tuple(
             _file("--tf-var-file", values.base("var-file") / text)
@@ -178,9 +179,9 @@ def settings_of(config: pytest.Config) -> Settings:
             for text in values.many("backend-config")
             if "=" not in text
         ),
-        delay=_duration("--tf-delay", delay) if delay else None,
+        delay=_duration("--tf-delay", delay) if delay is not None else None,
         checks=_checks(values.many("check")),
-        timeout=_duration("--tf-timeout", timeout).total_seconds() if timeout else None,
+        timeout=None if timeout is None else _duration("--tf-timeout", timeout).total_seconds(),
         keep=values.flag("keep"),
         relay=not values.flag("no-relay"),
         allowed_hosts=tuple(host.lower() for host in values.many("allow-host")),

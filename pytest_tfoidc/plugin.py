@@ -35,6 +35,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     run = session.config.stash[RUN]
     if run.settings.modules:
         with pytestrun.usage_errors():
+            run.require_readable_modules()
             _ = run.session.executable
 
 

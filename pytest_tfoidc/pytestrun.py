@@ -58,6 +58,17 @@ class PytestRun:
             self._session = session
         return self._session
 
+    def require_readable_modules(self) -> None:
+        """Read the modules under test, so that a mistake in one is told once and not by each item.
+
+        Raises:
+            TfOidcError: A module cannot be read.
+        """
+        from pytest_tfoidc.terraform.module import read_module  # noqa: PLC0415 - heavy
+
+        for module in self.settings.modules:
+            read_module(module).local_modules()
+
     def close(self) -> None:
         """Close the session, if there is one."""
         session, self._session = self._session, None

@@ -11,23 +11,24 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from project_kit import Project
 
-from pytest_tfoidc.mockazure.tokens import KEY_BITS, SigningKey
+from pytest_tfoidc.mockazure import tokens
 
 pytest_plugins = ("pytester",)
 
 
+_new_key = tokens.new_key  # the real one
+
+
 @functools.cache
 def _key(_number: int) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+    return _new_key()
 
 
 @pytest.fixture(autouse=True)
 def keys_that_were_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every stand-in keys from a small stock: making one takes a tenth of a second."""
     numbers = itertools.cycle(range(4))
-    ready = functools.cached_property(lambda _self: _key(next(numbers)))
-    ready.__set_name__(SigningKey, "_private")
-    monkeypatch.setattr(SigningKey, "_private", ready)
+    monkeypatch.setattr(tokens, "new_key", lambda: _key(next(numbers)))
 
 
 @pytest.fixture

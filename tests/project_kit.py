@@ -83,7 +83,8 @@ class Project:
         """Run pytest, with the Terraform that the tests are run with, or another one."""
         chosen = executable or os.environ.get(EXECUTABLE)
         terraform = [f"--tf-executable={chosen}"] if chosen else []
-        return self.run_plain("-p", "no:randomly", *terraform, *arguments)
+        # pytest-terraform wants a binary on PATH
+        return self.run_plain("-p", "no:randomly", "-p", "no:terraform", *terraform, *arguments)
 
     def run_plain(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest with these arguments and no others."""
@@ -93,6 +94,17 @@ class Project:
     def check(self, name: str, *arguments: str | Path) -> pytest.RunResult:
         """Run one check, or all, of the module `module`."""
         return self.run("--tf-module", "module", f"--tf-check={name}", *arguments)
+
+    def without_terraform_on_path(self) -> None:
+        """Leave nothing on PATH."""
+        self._monkeypatch.setenv("PATH", str(self.path / "empty"))
+
+    def without_registry(self) -> None:
+        """Lead everything that leaves this machine to a port that nobody listens on."""
+        for name in ("https_proxy", "HTTPS_PROXY"):
+            self._monkeypatch.setenv(name, "http://127.0.0.1:9")
+        for name in ("no_proxy", "NO_PROXY"):
+            self._monkeypatch.delenv(name, raising=False)
 
     def left_over(self) -> list[str]:
         """Give what the runs left behind: temporary files, and processes."""

@@ -170,7 +170,13 @@ class MockAzure(LoopbackServer):
         self._ca_file = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(self.certificates.bundle(self._environment))
-        super().start()
+        self.issuer.key.prepare()
+        self.access_tokens.key.prepare()
+        try:
+            super().start()
+        except TfOidcError:
+            self._ca_file.unlink()
+            raise
 
     def stop(self) -> None:
         """Close everything, remove the bundle, and say so if one of our handlers had a defect."""

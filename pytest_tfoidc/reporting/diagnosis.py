@@ -124,7 +124,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             r"Failed to query available provider packages|could not query provider registry"
             r"|Failed to install provider|registry\.(?:terraform\.io|opentofu\.org)"
         ),
-        "a provider or a module could not be had: the registry is out of reach.",
+        "{provider} could not be had: the registry is out of reach.",
         (
             "reach it through HTTPS_PROXY, or name a mirror in a CLI configuration file"
             " (TF_CLI_CONFIG_FILE, `provider_installation`)."
@@ -154,6 +154,10 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "correct the name that --tf-var gives.",
     ),
 )
+PROVIDER = re.compile(
+    r"(?:versions for provider|provider registry for(?: provider)?|while installing)"
+    r" ((?:[\w.-]+/)+[\w-]+)"
+)
 
 
 def diagnose(text: str, *, release: tuple[int, int, int] = FLOOR) -> Diagnosis | None:
@@ -171,7 +175,9 @@ def diagnose(text: str, *, release: tuple[int, int, int] = FLOOR) -> Diagnosis |
         return _below_the_floor(release)
     for pattern, cause, remedy in KNOWN:
         if re.search(pattern, unwrapped):
-            return Diagnosis(cause, remedy)
+            named = PROVIDER.search(unwrapped)
+            provider = named[1] if named else "a provider or a module"
+            return Diagnosis(cause.replace("{provider}", provider), remedy)
     return None
 
 

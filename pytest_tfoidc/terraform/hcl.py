@@ -85,5 +85,5 @@ def _error(problem: Problem, source: Source, file: str) -> HclError:
         column=column,
         cause=problem.cause,
         source_line=source.line_text(line) if is_text else "",
-        remedy="" if is_text else "Save the file as UTF-8.",
+        remedy="Correct this place." if is_text else "Save the file as UTF-8.",
     )

@@ -6,6 +6,7 @@ the same Terraform on the same module against a stand-in; the figure is their ra
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from pytest_tfoidc import OidcSession, SessionOptions
 MODULE = Path(__file__).parents[2] / "example_module"
 # What each command of ours runs, without our own processing of its output.
 LINES = {
-    "init": ["init", "-input=false", "-no-color"],
     "plan": ["plan", "-input=false", "-json", "-out=tfplan"],
     "apply": ["apply", "-input=false", "-json", "-auto-approve"],
     "destroy": ["destroy", "-input=false", "-json", "-auto-approve"],
@@ -37,7 +37,8 @@ def commands_of(module: Path) -> list[str]:
         "    if isinstance(event, CommandStarted): print('COMMAND', event.command, flush=True)\n"
         "    emit(self, event)\n"
         "EventLog.emit = spy\n"
-        f"sys.exit(pytest.main(['-q', '-s', '-p', 'no:randomly', '--tf-module', {str(module)!r}]))"
+        "arguments = ['-qsW', 'ignore', '-p', 'no:randomly', '--tf-module']\n"
+        f"sys.exit(pytest.main([*arguments, {str(module)!r}]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=module.parent
@@ -47,15 +48,22 @@ def commands_of(module: Path) -> list[str]:
 
 
 def by_themselves(module: Path, commands: list[str]) -> float:
-    """Run the commands one after the other in one workspace; give their seconds."""
-    total = 0.0
-    session = OidcSession(SessionOptions(context="mock"))
-    with session, session.workspace(module) as workspace:
-        workspace.init()
+    """Run the commands one after the other, as the items do; give their seconds."""
+    total, planned = 0.0, False
+    with OidcSession(SessionOptions(context="mock")) as session, contextlib.ExitStack() as stack:
         for command in commands:
+            if command == "init":  # of the next item: everything is new to it
+                stack.close()
+                stack.enter_context(session.isolated())
+                workspace = stack.enter_context(session.workspace(module))
+                total += workspace.init().seconds  # it knows the backend's configuration
+                continue
+            saved = ["apply", "-input=false", "-json", "tfplan"]
+            line = saved if command == "apply" and planned else LINES[command]
+            planned = command == "plan"
             started = time.perf_counter()
             subprocess.run(
-                [*session.executable.argv, *LINES[command]],
+                [*session.executable.argv, *line],
                 cwd=workspace.path,
                 env=dict(session.environment),
                 capture_output=True,
