@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_tfoidc import runitems
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
 
@@ -22,6 +23,7 @@ class ModuleDirectory(pytest.Dir):  # type: ignore[misc] # final for type checke
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Collect the folder as pytest does, and the checks that were asked for."""
         yield from super().collect()
+        yield from runitems.unreadable_files(self, self.path)
         if self.config.stash[RUN].settings.checks:
             yield CheckGroup.from_parent(self, name=GROUP)
 

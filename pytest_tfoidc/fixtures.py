@@ -137,12 +137,7 @@ def _module_of(request: pytest.FixtureRequest) -> Path | None:
     if "tf_module" in params:
         chosen: Path = params["tf_module"]
         return chosen
-    return _enclosing(request.path, _run(request).settings.modules)
-
-
-def _enclosing(path: Path, modules: tuple[Path, ...]) -> Path | None:
-    around = [module for module in modules if path.is_relative_to(module)]
-    return max(around, key=lambda module: len(module.parts), default=None)
+    return _run(request).module_of(request.path)
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
@@ -151,6 +146,6 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     modules = run.settings.modules
     if "tf_module" not in metafunc.fixturenames or not modules:
         return
-    if _enclosing(metafunc.definition.path, modules) is None:
+    if run.module_of(metafunc.definition.path) is None:
         ids = [run.name_of(module) for module in modules]
         metafunc.parametrize("tf_module", modules, ids=ids, indirect=True)

@@ -27,6 +27,19 @@ TERRAFORM_FILES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Jump:
+    """A jump of the clock as a run starts, or a file's teardown; in every file if `file` is empty.
+
+    `text` is how it was written.
+    """
+
+    file: str
+    run: str
+    by: timedelta
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the user asked for. `delay` is None where it was not given; `timeout` is in seconds."""
 
@@ -43,6 +56,11 @@ class Settings:
     keep: bool = False
     relay: bool = True
     allowed_hosts: tuple[str, ...] = ()
+    test_directory: str = "tests"
+    test_verbose: bool = False
+    parallelism: int | None = None
+    run_parallelism: int | None = None
+    test_jumps: tuple[Jump, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +123,21 @@ OPTIONS = (
         "a host that the stand-in's proxy lets through, besides the registries; `*` stands for any"
         " labels (repeatable)",
         "HOST",
+        many=True,
+    ),
+    Option(
+        "test-directory",
+        "the folder of a module's test files, as terraform test's -test-directory (default tests)",
+        "DIR",
+    ),
+    Option("test-verbose", "let terraform test tell of every plan and state (-verbose)", flag=True),
+    Option("parallelism", "as terraform test's -parallelism (Terraform 1.12)", "N"),
+    Option("run-parallelism", "as terraform test's -run-parallelism (Terraform 1.13)", "N"),
+    Option(
+        "test-jump",
+        "let the stand-in's clock jump as a run block starts, or with @teardown for RUN as a test"
+        " file's teardown does (repeatable)",
+        "[FILE::]RUN=TIME",
         many=True,
     ),
 )
@@ -185,6 +218,11 @@ def settings_of(config: pytest.Config) -> Settings:
         keep=values.flag("keep"),
         relay=not values.flag("no-relay"),
         allowed_hosts=tuple(host.lower() for host in values.many("allow-host")),
+        test_directory=values.one("test-directory") or "tests",
+        test_verbose=values.flag("test-verbose"),
+        parallelism=_positive("--tf-parallelism", values.one("parallelism")),
+        run_parallelism=_positive("--tf-run-parallelism", values.one("run-parallelism")),
+        test_jumps=tuple(map(_jump, values.many("test-jump"))),
     )
 
 
@@ -250,3 +288,23 @@ def _duration(option: str, text: str) -> timedelta:
         return parse_duration(text)
     except UsageError as error:
         raise UsageError(error.what, where=option, remedy=error.remedy) from error
+
+
+def _positive(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise UsageError(f"{text!r} is no number.", where=option, remedy="Use 1, 2, 3 and so on.")
+    return int(text)
+
+
+def _jump(text: str) -> Jump:
+    place, equals, duration = text.rpartition("=")
+    file, _, run = place.strip().rpartition("::")
+    if not equals or not run:
+        raise UsageError(
+            f"{text!r} is no jump.",
+            where="--tf-test-jump",
+            remedy="Write RUN=TIME, FILE::RUN=TIME or @teardown=TIME, as in second_run=1h.",
+        )
+    return Jump(file=file, run=run, by=_duration("--tf-test-jump", duration), text=text)

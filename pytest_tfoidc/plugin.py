@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pytest_tfoidc import collection, fixtures, options, pytestrun
+from pytest_tfoidc import collection, fixtures, options, pytestrun, runitems
 from pytest_tfoidc.pytestrun import EVIDENCE, REPORT_KEY, RUN
+
+SPLITTING = ("load", "worksteal")  # pytest-xdist's ways that would split a file
 
 pytest_plugins = ("pytest_tfoidc.fixtures",)
 
@@ -25,7 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and choose what to collect."""
     config.addinivalue_line("markers", "tfoidc: a check that pytest-tfoidc makes for a module")
+    config.addinivalue_line(
+        "markers", "tf_test_jump(time): the stand-in's clock jumps as this run block starts"
+    )
     pytestrun.configure(config)
+    config.pluginmanager.register(runitems.RunReport(config), "tfoidc-runs")
     collection.choose_arguments(config)
 
 
@@ -37,6 +44,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         with pytestrun.usage_errors():
             run.require_readable_modules()
             _ = run.session.executable
+            runitems.validate(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -50,14 +58,31 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     return collection.directory(path, parent)
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the run blocks of a module under test."""
+    return runitems.collect_file(file_path, parent)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that use `tf_module` for each module."""
     fixtures.parametrize(metafunc)
 
 
+@pytest.hookimpl(trylast=True)  # after what shuffles
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what was not selected."""
+    """Leave out what was not selected, and keep the run blocks of a file together."""
     collection.deselect(config, items)
+    runitems.keep_files_together(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's
+    """Keep the run blocks of a file on one worker where the user has not chosen otherwise."""
+    if not config.stash[RUN].settings.modules or config.getoption("dist") not in SPLITTING:
+        return None
+    from pytest_tfoidc import distribution  # noqa: PLC0415 - imports pytest-xdist
+
+    return distribution.scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,6 +95,8 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
+    if isinstance(item, runitems.RunItem):
+        return runitems.complete_report(item, call, report)
     return report
 
 

@@ -32,6 +32,7 @@ class PytestRun:
         self.settings = settings
         self.root = root
         self.kept: list[Path] = []
+        self.cleanup = contextlib.ExitStack()
         self._session: OidcSession | None = None
 
     @property
@@ -70,10 +71,13 @@ class PytestRun:
             read_module(module).local_modules()
 
     def close(self) -> None:
-        """Close the session, if there is one."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.stop()
+        """Undo what asked for it in `cleanup`, and close the session, if there is one."""
+        try:
+            self.cleanup.close()
+        finally:
+            session, self._session = self._session, None
+            if session is not None:
+                session.stop()
 
     def header(self) -> list[str]:
         """Say which Terraform and which context this is, and what was noticed about them."""
@@ -95,6 +99,11 @@ class PytestRun:
     def name_of(self, module: Path) -> str:
         """Name a module as item ids do."""
         return os.path.relpath(module, self.root).replace(os.sep, "/")
+
+    def module_of(self, path: Path) -> Path | None:
+        """Give the module under test that a path lies in, the innermost one."""
+        around = [module for module in self.settings.modules if path.is_relative_to(module)]
+        return max(around, key=lambda module: len(module.parts), default=None)
 
     def inputs(self) -> Inputs:
         """Give the variables and the backend configuration of every workspace."""
@@ -134,8 +143,8 @@ class PytestRun:
             workspace.close()
 
     @contextlib.contextmanager
-    def recorded(self, item: pytest.Item, module: Path) -> Iterator[None]:
-        """Isolate an item, and keep what its events show."""
+    def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:
+        """Isolate an item or a file, and keep what its events show."""
         from pytest_tfoidc.reporting.summary import Evidence, evidence_of  # noqa: PLC0415 - heavy
 
         session, started = self.session, time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,6 +62,10 @@ class Project:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
         return folder
+
+    def copy(self, module: str, to: str | Path | None = None) -> Path:
+        """Copy one of the tests' modules into the project."""
+        return Path(shutil.copytree(MODULES / module, self.path / (to or module)))
 
     def plant(self, fault: str) -> tuple[str, str]:
         """Give the arguments with which pytest loads a fault: a file of `faults`."""

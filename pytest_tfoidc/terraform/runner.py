@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -162,6 +162,8 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         on_line: LineListener | None = None,
+        on_start: Callable[[Callable[[], None]], None] | None = None,
+        keep_output: bool = True,
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
         """Run a command to its end, whatever its exit code.
@@ -171,6 +173,8 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             arguments: Positional arguments.
             environment: Variables for this call only.
             on_line: Is given every line of stdout as it is printed.
+            on_start: Is given what interrupts the command, as soon as it runs.
+            keep_output: False leaves stdout to `on_line`: it may be large.
             options: Terraform's options, `_` for `-`; `Flag` for an option without a value.
 
         Raises:
@@ -190,8 +194,11 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches Terraform through us, once
         ) as child:
-            out, err = _Drain(child.stdout, on_line), _Drain(child.stderr, None)
+            out = _Drain(child.stdout, on_line, keep=keep_output)
+            err = _Drain(child.stderr, None)
             try:
+                if on_start is not None:
+                    on_start(partial(_interrupt, child))
                 stopped = self._wait(child)
             finally:
                 _stop(child)
@@ -315,9 +322,12 @@ def _refusal(event: Event) -> str:
 class _Drain:
     """Reads a stream to its end in a thread of its own."""
 
-    def __init__(self, stream: IO[bytes] | None, on_line: LineListener | None) -> None:
+    def __init__(
+        self, stream: IO[bytes] | None, on_line: LineListener | None, *, keep: bool = True
+    ) -> None:
         assert stream is not None  # noqa: S101 - for mypy: it is a pipe
         self._stream = stream
+        self._keep = keep
         self._on_line = on_line
         self._lines: list[str] = []
         self._thread = threading.Thread(target=self._read, name="tfoidc-drain", daemon=True)
@@ -327,7 +337,8 @@ class _Drain:
         with contextlib.suppress(ValueError):  # the stream was closed under us by finish()
             for raw in self._stream:
                 line = raw.decode("utf-8", "replace")
-                self._lines.append(line)
+                if self._keep:
+                    self._lines.append(line)
                 if self._on_line is not None:
                     self._on_line(line.rstrip("\r\n"))
 

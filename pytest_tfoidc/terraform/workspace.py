@@ -142,15 +142,21 @@ class Workspace:
         self.close()
 
     def init(
-        self, *, backend: bool = True, backend_config: Mapping[str, str] | None = None
+        self,
+        *,
+        backend: bool = True,
+        backend_config: Mapping[str, str] | None = None,
+        test_directory: str | None = None,
     ) -> Completed:
         """Run `terraform init`.
 
         Args:
             backend: False leaves the backend out, as for `terraform test`.
             backend_config: More backend configuration; wins over what was given before.
+            test_directory: The folder of test files, where it is not `tests`.
         """
         options: dict[str, Any] = {"input": False, "no_color": Flag}
+        options["test_directory"] = test_directory
         if backend:
             self._write_backend({**self._backend_config(), **(backend_config or {})})
             options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
@@ -223,7 +229,7 @@ class Workspace:
             out=out,
             destroy=Flag if destroy else None,
             accept=(0, CHANGES),
-            **self._variables(),
+            **self.variable_options(),
         )
         path.chmod(0o600)
         self.plans.append(path)
@@ -234,11 +240,15 @@ class Workspace:
         self.is_deployed = True
         if plan is not None:
             return self.run("apply", str(plan.path), input=False, json=Flag)
-        return self.run("apply", input=False, json=Flag, auto_approve=Flag, **self._variables())
+        return self.run(
+            "apply", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
+        )
 
     def destroy(self) -> Completed:
         """Run `terraform destroy`."""
-        done = self.run("destroy", input=False, json=Flag, auto_approve=Flag, **self._variables())
+        done = self.run(
+            "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
+        )
         self.is_deployed = False
         return done
 
@@ -259,10 +269,14 @@ class Workspace:
         Raises:
             TerraformError: A run failed, or none could be made.
         """
-        return self.run("test", *arguments, json=Flag, **self._variables())
+        return self.run("test", *arguments, json=Flag, **self.variable_options())
 
     def select_workspace(self, name: str) -> None:
-        """Select a Terraform workspace, and make it where it does not exist yet."""
+        """Select a Terraform workspace, and make it where it does not exist yet.
+
+        It wins over TF_WORKSPACE, with which Terraform would refuse to select another one.
+        """
+        self.runner.environment.pop("TF_WORKSPACE", None)
         done = self.run("workspace select", name, no_color=Flag, accept=(0, 1))
         if done.exit_code:
             self.run("workspace new", name, no_color=Flag)
@@ -344,7 +358,8 @@ class Workspace:
             exit_code=done.exit_code,
         )
 
-    def _variables(self) -> dict[str, Any]:
+    def variable_options(self) -> dict[str, Any]:
+        """Give the variables as the runner takes them."""
         files = [str(file) for file in self.inputs.variable_files]
         return {"var_file": files, "var": list(self.inputs.variables)}
 

@@ -1,0 +1,64 @@
+"""Filesystem mirrors of the providers that are written for tests."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from pathlib import Path
+
+HOST = "registry.terraform.io"
+MOCKCLOUD = "tfoidc/mockcloud"
+VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
+PROVIDERS = {MOCKCLOUD: Path(__file__).with_name("mockcloud.py")}
+
+
+def target() -> str:
+    """Name this machine's platform as Terraform does."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return f"{platform.system().lower()}_{machine}".lower()
+
+
+def lay_out(
+    folder: Path, *, source: str = MOCKCLOUD, versions: tuple[str, ...] = VERSIONS
+) -> dict[str, str]:
+    """Write a mirror of a provider into a folder, and a CLI configuration that uses nothing else.
+
+    Args:
+        folder: An empty folder, or one that has mirrors of other providers.
+        source: The provider.
+        versions: The versions that are to be had.
+
+    Returns:
+        The environment variable that makes Terraform use it.
+    """
+    home = folder / "home"  # where `tf` keeps its certificate
+    home.mkdir(parents=True, exist_ok=True)
+    for version in versions:
+        launcher = launcher_of(folder, source=source, version=version)
+        launcher.parent.mkdir(parents=True)
+        command = [sys.executable, "-I", str(PROVIDERS[source]), version]
+        launcher.write_text(
+            f"#!/bin/sh\nHOME={shlex.quote(str(home))} exec {shlex.join(command)}\n",
+            encoding="utf-8",
+        )
+        launcher.chmod(0o755)
+    return {"TF_CLI_CONFIG_FILE": str(cli_config(folder))}
+
+
+def launcher_of(folder: Path, *, source: str = MOCKCLOUD, version: str) -> Path:
+    """Give the path of a provider's executable in a mirror."""
+    name = source.rpartition("/")[2]
+    place = folder / "mirror" / HOST / source / version / target()
+    return place / f"terraform-provider-{name}_v{version}"
+
+
+def cli_config(folder: Path) -> Path:
+    """Write the CLI configuration that names a mirror as the only source of providers."""
+    path = folder / "terraform.rc"
+    path.write_text(
+        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{folder / "mirror"}"\n'
+        "  }\n}\n",
+        encoding="utf-8",
+    )
+    return path
