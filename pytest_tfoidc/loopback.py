@@ -7,10 +7,12 @@ lock; a handler that has to wait is a coroutine. HTTP itself is h11's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import inspect
 import json
 import logging
+import socket
 import ssl
 import threading
 import weakref
@@ -30,6 +32,7 @@ LOOPBACK = "127.0.0.1"
 MAX_BODY = 64 * 1024 * 1024  # bytes; Terraform states of large estates reach tens of megabytes
 READ_SIZE = 64 * 1024
 BACKLOG = 2048
+QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 STOP_SECONDS = 10.0
 STEPS = 10  # of the loop: asyncio leaks a client who is half accepted, or half closed, at its end
 
@@ -140,7 +143,20 @@ class Connection:
             if self._http.they_are_waiting_for_100_continue:
                 go_on = h11.InformationalResponse(status_code=100, headers=[])
                 await self._send(self._http.send(go_on))
+            if self._http.their_state is h11.SEND_BODY:
+                self._acknowledge()
             self._http.receive_data(await self.reader.read(READ_SIZE))
+
+    def _acknowledge(self) -> None:
+        """Acknowledge what has come at once; Linux would wait for 40 ms with that.
+
+        A client with Nagle's algorithm sends the body only then. urllib3, and so `requests` and the
+        Azure SDK for Python, turns it on for connections through a proxy.
+        """
+        connected = self.writer.get_extra_info("socket")
+        if QUICK_ACK is not None and connected is not None:
+            with contextlib.suppress(OSError):  # the client has left: the next read says so
+                connected.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
 
     async def _read_request(self) -> Request | None:
         head = await self._next_event()
