@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_tfoidc import runitems
+from pytest_tfoidc import runitems, upgradeitems
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
 
@@ -26,6 +26,8 @@ class ModuleDirectory(pytest.Dir):  # type: ignore[misc] # final for type checke
         yield from runitems.unreadable_files(self, self.path)
         if self.config.stash[RUN].settings.checks:
             yield CheckGroup.from_parent(self, name=GROUP)
+        if self.config.stash[RUN].settings.upgrades:
+            yield upgradeitems.UpgradeGroup.from_parent(self, name=upgradeitems.GROUP)
 
 
 class CheckGroup(pytest.Collector):

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.pytestrun import RUN, PytestRun
+from pytest_tfoidc.upgradeitems import UpgradeFactory, make_factory
 
 if TYPE_CHECKING:
     from pytest_tfoidc.events import Event
@@ -129,6 +130,27 @@ def tf_module(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) ->
             )
         )
     return tf_workspace(module)
+
+
+@pytest.fixture
+def tf_upgrade(
+    request: pytest.FixtureRequest, _oidc_session: OidcSession, _oidc_isolation: None
+) -> UpgradeFactory:
+    """Make upgrade steps of the module under test.
+
+    `with tf_upgrade(NAME, FROM, TO) as step:` pins FROM and runs init. `step.before.apply()`,
+    `step.upgrade()` and `step.plan()` follow. What is still deployed at the end is destroyed.
+    """
+    module = _module_of(request)
+    if module is None:
+        _fail(
+            TfOidcError(
+                "There is no module for the fixture `tf_upgrade`.",
+                where=request.node.nodeid,
+                remedy="Name one with --tf-module PATH, and put the test into its folder.",
+            )
+        )
+    return make_factory(_run(request), module)
 
 
 def _module_of(request: pytest.FixtureRequest) -> Path | None:

@@ -7,12 +7,15 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.terraform.steps import Step
 
 CHECKS = (
     "delayed_apply",
@@ -56,6 +59,10 @@ class Settings:
     keep: bool = False
     relay: bool = True
     allowed_hosts: tuple[str, ...] = ()
+    upgrades: tuple[Step, ...] = ()
+    upgrade_downgrade: bool = False
+    upgrade_override: bool = False
+    upgrade_report: Path | None = None
     test_directory: str = "tests"
     test_verbose: bool = False
     parallelism: int | None = None
@@ -118,6 +125,17 @@ OPTIONS = (
     Option("timeout", "time limit for one Terraform command", "TIME"),
     Option("keep", "keep the workspaces, and say where they are", flag=True),
     Option("no-relay", "hand the pipeline's own URL and token to Terraform", flag=True),
+    Option(
+        "upgrade",
+        "an upgrade to try: NS/NAME:FROM..TO or terraform:FROM..TO, with versions, constraints,"
+        " `locked` or `latest` (repeatable); `|` separates several versions, `+` joins what moves"
+        " together",
+        "STEP",
+        many=True,
+    ),
+    Option("upgrade-downgrade", "let upgrade steps go down", flag=True),
+    Option("upgrade-override", "override constraints of the module in upgrade steps", flag=True),
+    Option("upgrade-report", "add the table of upgrades to this Markdown file", "FILE"),
     Option(
         "allow-host",
         "a host that the stand-in's proxy lets through, besides the registries; `*` stands for any"
@@ -218,12 +236,42 @@ def settings_of(config: pytest.Config) -> Settings:
         keep=values.flag("keep"),
         relay=not values.flag("no-relay"),
         allowed_hosts=tuple(host.lower() for host in values.many("allow-host")),
+        upgrades=_upgrades(values),
+        upgrade_downgrade=values.flag("upgrade-downgrade"),
+        upgrade_override=values.flag("upgrade-override"),
+        upgrade_report=_report(values),
         test_directory=values.one("test-directory") or "tests",
         test_verbose=values.flag("test-verbose"),
         parallelism=_positive("--tf-parallelism", values.one("parallelism")),
         run_parallelism=_positive("--tf-run-parallelism", values.one("run-parallelism")),
         test_jumps=tuple(map(_jump, values.many("test-jump"))),
     )
+
+
+def _upgrades(values: _Values) -> tuple[Step, ...]:
+    given = values.many("upgrade")
+    if values.config.getoption("tf_upgrade") and not values.many("module"):
+        raise UsageError(
+            "There is no module to upgrade.",
+            where="--tf-upgrade",
+            remedy="Name one with --tf-module PATH.",
+        )
+    pyproject = values.config.rootpath / "pyproject.toml"
+    if not values.many("module") or not (given or pyproject.is_file()):
+        return ()
+    from pytest_tfoidc.upgradesuite import upgrade_steps  # noqa: PLC0415 - not in every run
+
+    return upgrade_steps(
+        given,
+        pyproject=pyproject,
+        downgrade=values.flag("upgrade-downgrade"),
+        override=values.flag("upgrade-override"),
+    )
+
+
+def _report(values: _Values) -> Path | None:
+    given = values.one("upgrade-report")
+    return values.base("upgrade-report") / given if given else None
 
 
 def _modules(texts: tuple[str, ...], base: Path) -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_tfoidc import collection, fixtures, options, pytestrun, runitems
+from pytest_tfoidc import collection, fixtures, options, pytestrun, runitems, upgradeitems
 from pytest_tfoidc.pytestrun import EVIDENCE, REPORT_KEY, RUN
 
 SPLITTING = ("load", "worksteal")  # pytest-xdist's ways that would split a file
@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "tf_test_jump(time): the stand-in's clock jumps as this run block starts"
     )
     pytestrun.configure(config)
+    upgradeitems.register(config)
     config.pluginmanager.register(runitems.RunReport(config), "tfoidc-runs")
     collection.choose_arguments(config)
 
@@ -95,6 +96,7 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
+    upgradeitems.carry_row(item, report)
     if isinstance(item, runitems.RunItem):
         return runitems.complete_report(item, call, report)
     return report

@@ -14,6 +14,13 @@ from pytest_tfoidc.terraform.executable import find_executable
 
 FAULTS = Path(__file__).parent / "plugin" / "faults"
 MODULES = Path(__file__).parent / "modules"
+CHECKS = (
+    "delayed_apply",
+    "expiry_during_apply",
+    "destroy_after_expiry",
+    "no_cached_credentials",
+    "cached_token_fails",
+)
 EXECUTABLE = "TFOIDC_TEST_EXECUTABLE"
 SMALL = """\
 terraform {
@@ -65,7 +72,9 @@ class Project:
 
     def copy(self, module: str, to: str | Path | None = None) -> Path:
         """Copy one of the tests' modules into the project."""
-        return Path(shutil.copytree(MODULES / module, self.path / (to or module)))
+        return Path(
+            shutil.copytree(MODULES / module, self.path / (to or module), dirs_exist_ok=True)
+        )
 
     def plant(self, fault: str) -> tuple[str, str]:
         """Give the arguments with which pytest loads a fault: a file of `faults`."""

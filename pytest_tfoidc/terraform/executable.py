@@ -76,7 +76,16 @@ def _embedded(environment: Mapping[str, str]) -> Executable:
     path = embedded.library()
     if path is None:
         raise ExecutableError("There is no Terraform here.", where="PATH", remedy=HOW_TO_GET_ONE)
-    argv = (sys.executable, "-IS", embedded.__file__, path)
+    return embedded_executable(Path(path), environment)
+
+
+def embedded_executable(library: Path, environment: Mapping[str, str]) -> Executable:
+    """Give the Terraform that a shared library carries.
+
+    Raises:
+        ExecutableError: It is no such library.
+    """
+    argv = (sys.executable, "-IS", embedded.__file__, str(library))
     return _probe(argv, environment, is_embedded=True)
 
 

@@ -116,7 +116,7 @@ class RootModule:
             ModuleError: A called folder is missing or is no module; it names the call's file:line.
             HclError: A file has a syntax error.
         """
-        return tuple(module.path for module in self._called_modules())
+        return tuple(module.path for module in self.called_modules())
 
     @property
     def needs_providers(self) -> bool:
@@ -125,11 +125,16 @@ class RootModule:
         Raises:
             ModuleError: As for `local_modules`.
         """
-        modules = (self, *self._called_modules())
+        modules = (self, *self.called_modules())
         sources = (source for module in modules for source in module.providers)
         return any(not source.startswith(BUILTIN) for source in sources)
 
-    def _called_modules(self) -> tuple[RootModule, ...]:
+    def called_modules(self) -> tuple[RootModule, ...]:
+        """Give all modules that are called by a path, directly or further down.
+
+        Raises:
+            ModuleError: As for `local_modules`.
+        """
         found: dict[Path, RootModule] = {self.path.resolve(): self}
         waiting = [self]
         while waiting:

@@ -239,6 +239,11 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
                 _interrupt(child)
                 child.wait()  # a second Ctrl-C ends this wait, and the child is killed
                 raise
+            except BaseException:  # a time limit of pytest-timeout, raised out of its signal
+                _interrupt(child)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(GRACE_SECONDS)
+                raise
         return watch.reason
 
     def _stopped(self, done: Completed, reason: str) -> TerraformError:

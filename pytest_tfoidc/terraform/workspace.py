@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -104,6 +105,7 @@ class Workspace:
         self.configuration = read_module(module)
         self.is_deployed = False
         self.plans: list[Path] = []
+        self.plugin_folder: Path | None = None  # a mirror that all providers come from
         self._given_backend = self._read_backend()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
         self.base = _temporary_folder()
@@ -141,11 +143,17 @@ class Workspace:
         """Close it."""
         self.close()
 
+    def use(self, executable: Executable) -> None:
+        """Run every command from now on with another Terraform."""
+        self.setting = dataclasses.replace(self.setting, executable=executable)
+        self.runner = self._runner()
+
     def init(
         self,
         *,
         backend: bool = True,
         backend_config: Mapping[str, str] | None = None,
+        upgrade: bool = False,
         test_directory: str | None = None,
     ) -> Completed:
         """Run `terraform init`.
@@ -153,10 +161,16 @@ class Workspace:
         Args:
             backend: False leaves the backend out, as for `terraform test`.
             backend_config: More backend configuration; wins over what was given before.
+            upgrade: Take the newest versions that are allowed, not those of the lock file.
             test_directory: The folder of test files, where it is not `tests`.
         """
         options: dict[str, Any] = {"input": False, "no_color": Flag}
         options["test_directory"] = test_directory
+        if upgrade:
+            options["upgrade"] = Flag
+        if self.plugin_folder is not None:
+            options["plugin_dir"] = str(self.plugin_folder)
+            options["environment"] = {"TF_PLUGIN_CACHE_DIR": ""}  # it would copy what is linked to
         if backend:
             self._write_backend({**self._backend_config(), **(backend_config or {})})
             options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]

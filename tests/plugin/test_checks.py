@@ -7,15 +7,8 @@ from datetime import datetime, timezone
 
 import jwt
 import pytest
-from project_kit import Project, text_of
+from project_kit import CHECKS, Project, text_of
 
-CHECKS = (
-    "delayed_apply",
-    "expiry_during_apply",
-    "destroy_after_expiry",
-    "no_cached_credentials",
-    "cached_token_fails",
-)
 RENEWING = ("delayed_apply", "expiry_during_apply", "destroy_after_expiry")
 # Terraform starts with an ID token that somebody put into its environment long ago.
 STALE = (

@@ -246,6 +246,12 @@ class Group(AzureResource):
             ],
         )
 
+    def validate(self, diags: Any, type_name: str, config: dict[str, Any]) -> None:  # noqa: ANN401 - tf has no types
+        """Warn of the deprecated argument, as SDKs do."""
+        super().validate(diags, type_name, config)
+        if IS_NEW and config.get("legacy_mode") is not None:
+            diags.add_warning("Argument is deprecated", "Leave it out.", path=["legacy_mode"])
+
     def plan(
         self,
         _ctx: Any,  # noqa: ANN401 - tf has no types

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 import shlex
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 HOST = "registry.terraform.io"
 MOCKCLOUD = "tfoidc/mockcloud"
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
-PROVIDERS = {MOCKCLOUD: Path(__file__).with_name("mockcloud.py")}
+PROVIDERS = {"mockcloud": Path(__file__).with_name("mockcloud.py")}  # by the name in a source
 
 
 def target() -> str:
@@ -37,7 +39,7 @@ def lay_out(
     for version in versions:
         launcher = launcher_of(folder, source=source, version=version)
         launcher.parent.mkdir(parents=True)
-        command = [sys.executable, "-I", str(PROVIDERS[source]), version]
+        command = [sys.executable, "-I", str(PROVIDERS[source.rpartition("/")[2]]), version]
         launcher.write_text(
             f"#!/bin/sh\nHOME={shlex.quote(str(home))} exec {shlex.join(command)}\n",
             encoding="utf-8",
@@ -51,6 +53,17 @@ def launcher_of(folder: Path, *, source: str = MOCKCLOUD, version: str) -> Path:
     name = source.rpartition("/")[2]
     place = folder / "mirror" / HOST / source / version / target()
     return place / f"terraform-provider-{name}_v{version}"
+
+
+def pack(folder: Path, *, source: str = MOCKCLOUD, platform: str = "") -> None:
+    """Turn the unpacked packages of a mirror into zip archives."""
+    place = folder / "mirror" / HOST / source
+    for version in [entry.name for entry in place.iterdir()]:
+        launcher = launcher_of(folder, source=source, version=version)
+        name = launcher.name.replace("_v", "_")
+        with zipfile.ZipFile(place / f"{name}_{platform or target()}.zip", "w") as archive:
+            archive.write(launcher, launcher.name)
+        shutil.rmtree(place / version)
 
 
 def cli_config(folder: Path) -> Path:

@@ -1,0 +1,57 @@
+"""The table of upgrade steps, for a terminal and as Markdown for a pipeline's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+HEADINGS = ("module", "step", "changes", "warnings", "OIDC", "outcome")
+NUMBERS = (2, 3)  # columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpgradeRow:
+    """What one step of one module came to. `changes` has what is tolerated beside it."""
+
+    module: str
+    step: str
+    changes: str = "-"
+    warnings: str = "-"
+    oidc: str = "-"
+    outcome: str = "failed"
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the row as it travels from a worker to the one who reports."""
+        return asdict(self)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Give the texts in the order of the headings."""
+        return (self.module, self.step, self.changes, self.warnings, self.oidc, self.outcome)
+
+
+def _ordered(rows: Iterable[UpgradeRow]) -> list[tuple[str, ...]]:
+    return sorted(row.cells for row in rows)
+
+
+def terminal_table(rows: Iterable[UpgradeRow]) -> list[str]:
+    """Write the rows in columns."""
+    lines = [HEADINGS, *_ordered(rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    return [f"  {_aligned(line, widths)}".rstrip() for line in lines]
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+
+
+def markdown_table(rows: Iterable[UpgradeRow]) -> str:
+    """Write the rows as a table of GitHub's and Azure DevOps' Markdown."""
+    rule = ("---:" if column in NUMBERS else "---" for column in range(len(HEADINGS)))
+    lines = [HEADINGS, tuple(rule), *(tuple(map(_escaped, row)) for row in _ordered(rows))]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

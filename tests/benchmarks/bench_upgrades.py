@@ -1,0 +1,88 @@
+"""How much faster two workers make a matrix of 8 modules and 3 steps, and how often they unpack.
+
+Run it with `python tests/benchmarks/bench_upgrades.py`; it takes a few minutes. The figures of
+docs/upgrades.md come from here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PROVIDERS = Path(__file__).parents[1] / "providers"
+sys.path.insert(0, str(PROVIDERS))
+
+from providermirror import MOCKCLOUD, lay_out, pack  # noqa: E402 - found through the line above
+
+MODULES = 8
+VERSIONS = ("2.0.0", "2.1.0", "2.2.0", "2.3.0")
+STEP = f"--tf-upgrade={MOCKCLOUD}:2.0.0..2.1.0|2.2.0|2.3.0"
+MODULE = """
+terraform {
+  required_providers {
+    mockcloud = {
+      source = "tfoidc/mockcloud"
+    }
+  }
+}
+
+resource "mockcloud_group" "this" {
+  name     = "rg-test"
+  location = "westeurope"
+}
+"""
+TROUBLE = ("text file busy", "exec format error", "checksum")
+
+
+def main() -> None:
+    """Measure, and print the figures."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        environment = {**os.environ, **lay_out(folder / "providers", versions=VERSIONS)}
+        pack(folder / "providers")
+        for number in range(MODULES):
+            (module := folder / f"module{number}").mkdir()
+            (module / "main.tf").write_text(MODULE, encoding="utf-8")
+        alone = measure(folder, workers=0, environment=environment)
+        together = measure(folder, workers=2, environment=environment)
+    write(f"{alone / together:.2f} times faster")
+
+
+def measure(folder: Path, *, workers: int, environment: dict[str, str]) -> float:
+    """Run the matrix with an empty cache, and give the seconds that it took."""
+    cache = folder / f"cache{workers}"
+    modules = [f"--tf-module=module{number}" for number in range(MODULES)]
+    plain = ("-q", "-p", "no:cacheprovider", "--tf-context=mock", "--tf-check=none", f"-n{workers}")
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plain, *modules, STEP],
+        cwd=folder,
+        env={**environment, "XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    journal = cache / "pytest-tfoidc" / "providers" / "unpacked.txt"
+    unpacked = len(journal.read_text(encoding="utf-8").splitlines())
+    trouble = [words for words in TROUBLE if words in done.stdout.lower()]
+    write(
+        f"{workers or 1} worker(s): {seconds:.1f} s; {unpacked} packages unpacked for"
+        f" {len(VERSIONS)} versions; trouble: {trouble or 'none'}"
+    )
+    write(done.stdout.splitlines()[-1])
+    return seconds
+
+
+def write(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

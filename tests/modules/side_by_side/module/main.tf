@@ -1,0 +1,7 @@
+terraform {
+  backend "azurerm" {}
+}
+
+resource "terraform_data" "first" {
+  input = "one"
+}

@@ -1,0 +1,4 @@
+locals {
+  # Terraform makes its data folder, which pytest-terraform needs, when there is a module in it.
+  nothing = null
+}
