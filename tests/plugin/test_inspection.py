@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.fixture
-def group(mock_issuer, _oidc_isolation):
+def group(mock_issuer):
     mock_issuer.fail("entra", times=2, status=503)
     mock_issuer.resource_manager.takes("Microsoft.Network/virtualNetworks", "45m")
     mock_issuer.resource_manager.add("{GROUP}")
