@@ -90,6 +90,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let what an item has shown travel with its last report."""
     report = yield
+    pytestrun.show_stand_in(item, report)
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
