@@ -12,7 +12,7 @@ import pytest
 
 from pytest_tfoidc import runitems, upgradeitems
 from pytest_tfoidc.errors import TerraformError, TfOidcError
-from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
+from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun, clock_of
 
 GROUP = "oidc"
 
@@ -61,7 +61,7 @@ class CheckItem(pytest.Item):
             subject = Subject(
                 session=run.session,
                 workspace=workspace,
-                clock=run.session.oidc_clock,
+                clock=clock_of(self.config),
                 delay=timedelta(seconds=run.delay),
             )
             try:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_tfoidc import collection, fixtures, options, pytestrun, runitems, upgradeitems
+from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.pytestrun import EVIDENCE, REPORT_KEY, RUN
 
 pytest_plugins = ("pytest_tfoidc.fixtures",)
@@ -98,6 +99,11 @@ def pytest_runtest_makereport(
     if isinstance(item, runitems.RunItem):
         return runitems.complete_report(item, call, report)
     return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Explain a failed comparison of secrets without showing them."""
+    return secrecy.explain(op, left, right)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
