@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run a command against the stand-in for Azure",
         description="Run a command against the stand-in for Azure, with an environment in which"
         " Terraform and the Azure SDKs find it. Exit code, streams and signals are the command's.",
-        usage="tfoidc mock [options] -- COMMAND [ARGUMENT…]",
+        usage="tfoidc mock [options] {-- COMMAND [ARGUMENT…] | --serve}",
     )
     mock.add_argument(
         "--no-relay", action="store_true", help="hand the issuer's own URL and token to the command"
@@ -69,11 +69,24 @@ def _parser() -> argparse.ArgumentParser:
     mock.add_argument(
         "--allow-host", action="append", default=[], metavar="HOST", help="let a host through"
     )
-    mock.add_argument("command", nargs="+", metavar="COMMAND")
-    mock.set_defaults(run=_mock)
+    _add_standin_options(mock)
+    mock.add_argument("command", nargs="*", metavar="COMMAND")
+    mock.set_defaults(run=_mock, refuse=mock.error)
     _add_relay(commands)
     _add_doctor(commands)
     return parser
+
+
+def _add_standin_options(mock: argparse.ArgumentParser) -> None:
+    add = mock.add_argument
+    add("--serve", action="store_true", help="keep running until SIGINT or SIGTERM")
+    add("--env-file", type=Path, metavar="FILE", help="where --serve writes its variables")
+    add("--format", choices=("shell", "json"), default="shell", help="how it writes them")
+    add("--state", type=Path, metavar="FILE", help="keep resources from run to run")
+    add("--ca-file", type=Path, metavar="FILE", help="keep the CA from run to run")
+    fault = "let requests fail, as in: entra, times=2, status=503"
+    add("--fault", action="append", default=[], metavar="FAULT", help=fault)
+    add("--faults", type=Path, metavar="FILE", help="the same from a file, one a line")
 
 
 def _add_relay(commands: Commands) -> None:
@@ -111,19 +124,36 @@ def _add_doctor(commands: Commands) -> None:
 
 
 def _mock(parsed: argparse.Namespace) -> int:
+    if bool(parsed.command) == parsed.serve:
+        parsed.refuse("there has to be a command or --serve, and not both")
     if parsed.pipeline is not None:
+        if parsed.serve or parsed.state or parsed.ca_file or parsed.fault or parsed.faults:
+            parsed.refuse("--pipeline runs a command in a stand-in without state and faults")
         return _rehearse(parsed)
+    from pytest_tfoidc.serving import kept_in, serve  # noqa: PLC0415 - heavy
     from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
 
     options = SessionOptions(
         context="mock",
         relay=not parsed.no_relay,
         allowed_hosts=tuple(parsed.allow_host),
+        ca_file=parsed.ca_file,
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
     )
     with OidcSession(options) as session:
-        return run_command(parsed.command, session.environment)
+        mock = session.mock
+        assert mock is not None  # noqa: S101 - for mypy: the context is the stand-in
+        for fault in parsed.fault:
+            mock.faults.add_text(fault)
+        if parsed.faults is not None:
+            mock.faults.read(parsed.faults)
+        with kept_in(parsed.state, mock):
+            if parsed.serve:
+                return serve(
+                    session.environment, url=mock.url, env_file=parsed.env_file, form=parsed.format
+                )
+            return run_command(parsed.command, session.environment)
 
 
 def _rehearse(parsed: argparse.Namespace) -> int:

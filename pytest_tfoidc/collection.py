@@ -107,12 +107,13 @@ def choose_arguments(config: pytest.Config) -> None:
         config.args = [str(module) for module in run.settings.modules]
         return
     here = config.invocation_params.dir
+    whole = {Path(os.path.normpath(here / arg)) for arg in config.args if "::" not in arg}
     for position, argument in enumerate(config.args):
         path, _, rest = argument.partition("::")
         folder = Path(os.path.normpath(here / path))
         if rest and folder in run.settings.modules:
             config.args[position] = path
-            if path not in config.args[:position]:
+            if folder not in whole:
                 selected.append((str(folder), f"{run.name_of(folder)}::{rest}"))
 
 

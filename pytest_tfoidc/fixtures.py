@@ -75,6 +75,13 @@ def _oidc_isolation(request: pytest.FixtureRequest, _oidc_session: OidcSession) 
         yield
 
 
+@pytest.fixture(autouse=True)
+def _mock_issuer_is_put_back(request: pytest.FixtureRequest) -> None:
+    """Isolate every test that uses `mock_issuer`, whose own scope is the session."""
+    if "mock_issuer" in request.fixturenames:
+        request.getfixturevalue("_oidc_isolation")
+
+
 @pytest.fixture
 def oidc_clock(request: pytest.FixtureRequest, _oidc_isolation: None) -> OidcClock:
     """The clock: `advance("10m")`, `delay("10m")`, `expire_id_tokens()` and so on.

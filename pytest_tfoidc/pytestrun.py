@@ -265,6 +265,16 @@ def usage_errors() -> Iterator[None]:
         raise pytest.UsageError(f"tfoidc: {error}") from error
 
 
+def show_stand_in(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let a failed test that uses the stand-in show what there is, and what was asked for."""
+    uses_it = "mock_issuer" in getattr(item, "fixturenames", ())
+    if uses_it and report.when == "call" and report.failed:
+        session = item.config.stash[RUN].session
+        if session.mock is not None:
+            dump = session.redactor.redact(session.mock.dump())
+            report.sections.append(("stand-in for Azure", dump))
+
+
 class EvidenceReport:
     """Gathers what the items have shown, in workers too, and writes it at the end.
 

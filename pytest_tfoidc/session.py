@@ -68,6 +68,7 @@ class SessionOptions:
     relay: bool = True
     timeout: float | None = None
     allowed_hosts: tuple[str, ...] = ()
+    ca_file: Path | None = None
     id_token_lifetime: timedelta = timedelta(minutes=5)
     access_token_lifetime: timedelta = timedelta(minutes=60)
     id_token_command: tuple[str, ...] = ()
@@ -138,6 +139,7 @@ class OidcSession:
             id_token_lifetime=options.id_token_lifetime,
             access_token_lifetime=options.access_token_lifetime,
             allowed_hosts=options.allowed_hosts,
+            ca_file=options.ca_file,
         )
         stack.enter_context(self.mock)
         kind = "azure-devops"
