@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from providermirror import MOCKCLOUD, cli_config, launcher_of, lay_out, pack
 
-from pytest_tfoidc.errors import ExecutableError
+from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.terraform.releases import find_release
 from pytest_tfoidc.upgradesuite import upgrade_steps
 
@@ -249,22 +249,33 @@ def test_a_step_without_a_module_is_refused(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
+    ("entry", "words"),
     [
-        ('[tool.pytest_tfoidc.upgrades.x]\nstep = "azurerm"', "no upgrade step"),
-        ("[tool.pytest_tfoidc.upgrades.x]\nsteps = []", "cannot be read"),
-        (
-            '[tool.pytest_tfoidc.upgrades.x]\nstep = "a/b:1..2"\nallow = ["a.b.c"]',
-            "'a.b.c' has no reason",
-        ),
+        ('step = "azurerm"', "no upgrade step"),
+        ("steps = []", "cannot be read"),
+        ("step = 5", "cannot be read"),
+        ('step = "a/b:1..2"\nallow = [1]', "cannot be read"),
+        ('step = "a/b:1..2"\nmodules = 1', "cannot be read"),
+        ('step = "a/b:1..2"\nallow = ["a.b.c"]', "'a.b.c' has no reason"),
+        ('step = "a/b:1..2"\nallow = [{ match = 1, reason = "" }]', "has no reason"),
+        ("= 1", "pyproject.toml cannot be read"),
     ],
 )
-def test_a_suite_that_cannot_be_used_is_said_once(
-    pytester: pytest.Pytester, table: str, words: str
+def test_a_suite_that_cannot_be_used_is_refused_with_its_place(
+    tmp_path: Path, entry: str, words: str
+) -> None:
+    pyproject = tmp_path / "pyproject.toml"
+    pyproject.write_text(f"[tool.pytest_tfoidc.upgrades.x]\n{entry}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=words) as caught:
+        upgrade_steps((), pyproject=pyproject, downgrade=False, override=False)
+    assert str(pyproject) in caught.value.where
+
+
+def test_a_suite_that_cannot_be_used_ends_pytest_with_one_message(
+    pytester: pytest.Pytester,
 ) -> None:
     make_module(pytester.path / "module")
-    (pytester.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    (pytester.path / "pyproject.toml").write_text(table, encoding="utf-8")
+    pytester.makepyprojecttoml('[tool.pytest_tfoidc.upgrades.x]\nstep = "azurerm"')
     result = run(pytester, "module", options=())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*{words}*"])
+    result.stderr.fnmatch_lines(["*no upgrade step*"])
