@@ -39,7 +39,7 @@ def upgrade_steps(
     Raises:
         UsageError: A step or an entry cannot be used.
     """
-    kept = tuple(_kept(pyproject))
+    kept = tuple(_kept(pyproject, downgrade=downgrade, override=override))
     if not given:
         return kept
     by_name: dict[str, list[Step]] = {}
@@ -53,12 +53,13 @@ def upgrade_steps(
     return tuple(dict.fromkeys(steps))
 
 
-def _kept(pyproject: Path) -> Iterator[Step]:
+def _kept(pyproject: Path, *, downgrade: bool, override: bool) -> Iterator[Step]:
     for name, entry in _table(pyproject).items():
         where = f"{pyproject} [{TABLE}.{name}]"
         if not isinstance(entry, dict) or not _is_readable(entry):
             raise UsageError("An upgrade cannot be read.", where=where, remedy=EXAMPLE)
-        yield from _entry(entry, where=where)
+        asked = {"downgrade": downgrade, "override": override}
+        yield from _entry({**entry, **{k: True for k, v in asked.items() if v}}, where=where)
 
 
 def _is_readable(entry: Mapping[str, Any]) -> bool:
