@@ -12,8 +12,10 @@ import http
 import inspect
 import json
 import logging
+import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,8 +32,9 @@ LOOPBACK = "127.0.0.1"
 MAX_BODY = 64 * 1024 * 1024  # bytes; Terraform states of large estates reach tens of megabytes
 READ_SIZE = 64 * 1024
 BACKLOG = 2048
+QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 STOP_SECONDS = 10.0
-ACCEPT_STEPS = 10  # of the loop: asyncio leaks a client who is half accepted when it closes
+STEPS = 10  # of the loop: asyncio leaks a client who is half accepted, or half closed, at its end
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +143,20 @@ class Connection:
             if self._http.they_are_waiting_for_100_continue:
                 go_on = h11.InformationalResponse(status_code=100, headers=[])
                 await self._send(self._http.send(go_on))
+            if self._http.their_state is h11.SEND_BODY:
+                self._acknowledge()
             self._http.receive_data(await self.reader.read(READ_SIZE))
+
+    def _acknowledge(self) -> None:
+        """Acknowledge what has come at once; Linux would wait for 40 ms with that.
+
+        A client with Nagle's algorithm sends the body only then. urllib3, and so `requests` and the
+        Azure SDK for Python, turns it on for connections through a proxy.
+        """
+        connected = self.writer.get_extra_info("socket")
+        if QUICK_ACK is not None and connected is not None:
+            with contextlib.suppress(OSError):  # the client has left: the next read says so
+                connected.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
 
     async def _read_request(self) -> Request | None:
         head = await self._next_event()
@@ -218,6 +234,11 @@ class Connection:
         return Connection(reader, writer, scheme="https", host=host)
 
 
+async def _take_steps() -> None:
+    for _ in range(STEPS):
+        await asyncio.sleep(0)
+
+
 class LoopbackServer:
     """An HTTP server on 127.0.0.1 with a port of the system's choice, in a thread of its own.
 
@@ -232,7 +253,8 @@ class LoopbackServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._server: asyncio.AbstractServer | None = None
-        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._clients: set[asyncio.Task[None]] = set()
+        self._transports: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
         self.port = 0
         self.defects: list[BaseException] = []
 
@@ -287,16 +309,16 @@ class LoopbackServer:
         self._loop = self._thread = None
 
     async def _close(self) -> None:
-        for _ in range(ACCEPT_STEPS):
-            await asyncio.sleep(0)
+        await _take_steps()
         if self._server is not None:
             self._server.close()
-        clients = dict(self._clients)
+        clients = tuple(self._clients)
         for task in clients:
             task.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
-        for writer in clients.values():
-            writer.transport.abort()
+        for transport in tuple(self._transports):
+            transport.abort()
+        await _take_steps()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -309,18 +331,19 @@ class LoopbackServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._client(reader, writer))
-        self._clients[task] = writer
-        task.add_done_callback(self._clients.pop)
+        self._clients.add(task)
+        self._transports.add(writer.transport)
+        task.add_done_callback(self._clients.discard)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, scheme="http", host="")
         try:
-            await Connection(reader, writer, scheme="http", host="").serve(self.answer)
+            await connection.serve(self.answer)
         except (OSError, asyncio.IncompleteReadError) as error:
             log.debug("client left: %s", type(error).__name__)
         finally:
+            # Its end is not waited for: the writer does not hear of it once TLS has taken over.
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
 
     async def answer(self, request: Request, connection: Connection) -> bool:
         """Answer one request. False ends the connection."""

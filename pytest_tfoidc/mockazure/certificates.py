@@ -7,6 +7,7 @@ reached through the same proxy.
 from __future__ import annotations
 
 import functools
+import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +15,24 @@ from pathlib import Path
 import requests.utils
 import trustme
 
+from pytest_tfoidc.errors import UsageError
+
 BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class CertificateAuthority:
-    """A CA for one run. Its certificates are valid from 2000 to 3000, so they survive jumps."""
+    """A CA for one run. Its certificates are valid from 2000 to 3000, so they survive jumps.
 
-    def __init__(self) -> None:
-        self._ca = trustme.CA(organization_name="pytest-tfoidc stand-in for Azure")
+    Args:
+        file: Holds the certificate from run to run, PEM, and a private `.key` beside it the key.
+            They are made where they are not there yet. Without it, nothing is kept.
+
+    Raises:
+        UsageError: The files cannot be read or written.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._ca = _kept(file) if file is not None else _new()
 
     @property
     def certificate(self) -> bytes:
@@ -39,6 +50,29 @@ class CertificateAuthority:
     def bundle(self, environment: Mapping[str, str]) -> bytes:
         """Give this CA's certificate and those that the outer environment trusts, PEM."""
         return self.certificate + b"\n" + _public_certificates(environment)
+
+
+def _new() -> trustme.CA:
+    return trustme.CA(organization_name="pytest-tfoidc stand-in for Azure")
+
+
+def _kept(file: Path) -> trustme.CA:
+    key = file.with_name(f"{file.name}.key")
+    try:
+        if file.exists() or key.exists():
+            return trustme.CA.from_pem(file.read_bytes(), key.read_bytes())
+        ca = _new()
+        with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as private:
+            private.write(ca.private_key_pem.bytes())
+        file.write_bytes(ca.cert_pem.bytes())
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            "The stand-in's CA cannot be kept.",
+            where=f"{file} and {key.name}",
+            cause=str(error),
+            remedy="Name files that can be written, or remove both for a new CA.",
+        ) from error
+    return ca
 
 
 def _public_certificates(environment: Mapping[str, str]) -> bytes:

@@ -33,8 +33,9 @@ from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph import Graph
 from pytest_tfoidc.mockazure.inspection import SeenRequests
-from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, GITHUB, ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault import KeyVaults
+from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
 from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
 from pytest_tfoidc.mockazure.tokens import AccessTokens
@@ -81,6 +82,8 @@ class MockAzure(LoopbackServer):
         id_token_lifetime: How long ID tokens live.
         access_token_lifetime: How long access tokens live.
         allowed_hosts: Hosts that are passed through besides the registries; `*` is allowed.
+        ca_file: Keeps the CA for the next run, for people who put it into a trust store; a new one
+            is made where there is none yet.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -92,12 +95,13 @@ class MockAzure(LoopbackServer):
         id_token_lifetime: timedelta = timedelta(minutes=5),
         access_token_lifetime: timedelta = timedelta(minutes=60),
         allowed_hosts: tuple[str, ...] = (),
+        ca_file: Path | None = None,
     ) -> None:
         super().__init__(self._answer_plain, name="tfoidc-mock-azure")
         self.clock = clock
         self.events = events
         self.directory = directory = Directory()
-        self.certificates = CertificateAuthority()
+        self.certificates = CertificateAuthority(ca_file)
         self._environment = dict(environment)
         self._passed_through = (*REGISTRY_HOSTS, *allowed_hosts)
         self._ca_file: Path | None = None
@@ -195,10 +199,21 @@ class MockAzure(LoopbackServer):
         for service, part in zip(self._holders(), held, strict=True):
             service.restore(part)
 
+    def snapshot_resources(self) -> tuple[Any, ...]:
+        """Give what clients have made: blobs, resources, directory objects, connections."""
+        return tuple(service.snapshot() for service in self._services())
+
+    def restore_resources(self, held: tuple[Any, ...]) -> None:
+        """Put back what `snapshot_resources` gave."""
+        for service, part in zip(self._services(), held, strict=True):
+            service.restore(part)
+
+    def _services(self) -> tuple[Any, ...]:
+        return self.blobs, self.resource_manager, self.graph, self.devops
+
     def _holders(self) -> tuple[Any, ...]:
-        held = (self.blobs, self.resource_manager, self.graph, self.devops, self.directory)
-        settings = (self.issuer, self.entra, self.access_tokens, self.faults)
-        return (*held, *settings, self.requests)
+        settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
+        return (*self._services(), *settings, self.requests)
 
     def _find_application(self, client_id: str) -> Application | None:
         """Find whom Entra knows: configured here, or made in Graph or in Resource Manager."""
@@ -268,32 +283,10 @@ class MockAzure(LoopbackServer):
         """Give the variables that a step of such a pipeline has.
 
         Args:
-            kind: `azure-devops` or `github`.
+            kind: A key of `pipelines.PIPELINES`.
         """
-        directory, transport = self.directory, self.transport_environment()
-        client_id = next(iter(directory.applications))
-        identity = {
-            "ARM_TENANT_ID": directory.tenant_id,
-            "ARM_CLIENT_ID": client_id,
-            "ARM_SUBSCRIPTION_ID": directory.subscription_id,
-        }
-        if kind == GITHUB:
-            return {
-                **transport,
-                **identity,
-                "CI": "true",
-                "GITHUB_ACTIONS": "true",
-                "ACTIONS_ID_TOKEN_REQUEST_URL": directory.workflow.request_url,
-                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self.issuer.request_tokens[GITHUB],
-            }
-        return {
-            **transport,
-            **identity,
-            "TF_BUILD": "True",
-            "SYSTEM_OIDCREQUESTURI": directory.connection.request_url,
-            "SYSTEM_ACCESSTOKEN": self.issuer.request_tokens[AZURE_DEVOPS],
-            "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": directory.connection.id,
-        }
+        step = step_environment(kind, directory=self.directory, issuer=self.issuer)
+        return {**self.transport_environment(), **step}
 
     def _service(self, host: str) -> Service | None:
         for patterns, service in self.services.items():
@@ -318,8 +311,10 @@ class MockAzure(LoopbackServer):
         if self._service(host) is not None and port == str(HTTPS_PORT):
             if await connection.respond_to_connect():
                 tls = await connection.start_tls(self.certificates.context_for(host), host)
-                await tls.serve(self._answer_tls)
-                tls.writer.close()
+                try:
+                    await tls.serve(self._answer_tls)
+                finally:
+                    tls.writer.close()
         elif matches(host, self._passed_through) and port.isdecimal():
             await self._pass_through(host, int(port), connection)
         else:

@@ -1,0 +1,77 @@
+"""Real providers, unmodified, against the stand-in: apply, empty plan, delay, change, destroy.
+
+They come from the filesystem mirror that `TFOIDC_PROVIDER_MIRROR` names, laid out as Terraform's
+`providers mirror` does it; without it, or where it lacks a provider, its test is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_tfoidc.events import ExchangeRefused
+from pytest_tfoidc.session import OidcSession, SessionOptions
+from pytest_tfoidc.terraform.workspace import Inputs
+
+MODULES = Path(__file__).parents[1] / "modules"
+EXAMPLE = Path(__file__).parents[2] / "example_module"
+MIRROR = "TFOIDC_PROVIDER_MIRROR"
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[OidcSession]:
+    configuration = tmp_path / "terraform.rc"
+    configuration.write_text(
+        "provider_installation {\n"
+        f'  filesystem_mirror {{\n    path = "{os.environ[MIRROR]}"\n  }}\n}}\n'
+    )
+    environment = {**os.environ, "TF_CLI_CONFIG_FILE": str(configuration)}
+    executable = os.environ.get("TFOIDC_TEST_EXECUTABLE")
+    options = SessionOptions(context="mock", executable=executable, environment=environment)
+    with OidcSession(options) as session:
+        yield session
+
+
+def has(provider: str) -> bool:
+    mirror = os.environ.get(MIRROR)
+    return bool(mirror) and (Path(str(mirror)) / "registry.terraform.io" / provider).is_dir()
+
+
+def needs(provider: str, module: Path, change: str) -> object:
+    """Make a case of a provider that may be there."""
+    reason = f"{MIRROR} names no mirror with {provider}"
+    mark = pytest.mark.skipif(not has(provider), reason=reason)
+    return pytest.param(module, change, marks=mark, id=module.name)
+
+
+@pytest.mark.parametrize(
+    ("module", "change"),
+    [
+        needs("hashicorp/azurerm", EXAMPLE / "azurerm", "workload=other"),
+        needs("hashicorp/azurerm", MODULES / "real_azurerm", "owner=second"),
+        needs("azure/azapi", MODULES / "real_azapi", "owner=second"),
+        needs("hashicorp/azuread", MODULES / "real_azuread", "owner=second"),
+        needs("microsoft/azuredevops", MODULES / "real_azuredevops", "owner=second"),
+    ],
+)
+def test_a_module_is_applied_changed_and_destroyed_across_delays(
+    session: OidcSession, module: Path, change: str
+) -> None:
+    with session.isolated(), session.workspace(module) as workspace:
+        workspace.init()
+        plan = workspace.plan()
+        session.oidc_clock.delay("30m")
+        workspace.apply(plan)
+        assert not workspace.plan(out="after").has_changes
+        session.oidc_clock.delay("2h")
+        workspace.inputs = Inputs(variables=(change,))
+        changed = workspace.plan(out="changed")
+        assert changed.has_changes
+        workspace.apply(changed)
+        session.oidc_clock.delay("2h")
+        workspace.destroy()
+
+    assert session.events.of(ExchangeRefused) == ()
