@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from providermirror import MOCKCLOUD, cli_config, launcher_of, lay_out, pack
 
+from pytest_tfoidc.doctor import examine
 from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.terraform.releases import find_release
 from pytest_tfoidc.upgradesuite import upgrade_steps
@@ -242,6 +243,15 @@ def test_the_suite_of_the_documentation_can_be_used(tmp_path: Path) -> None:
     given = ("hashicorp/azurerm:4.16.0..5.2.0", "a/b:1..2")
     chosen = upgrade_steps(given, pyproject=pyproject, downgrade=False, override=False)
     assert [len(step.allowances) for step in chosen] == [2, 0]
+
+
+def test_the_doctor_names_kept_steps_that_cross_a_floor(tmp_path: Path) -> None:
+    table = "[tool.pytest_tfoidc.upgrades.x]\nstep = {}\n"
+    steps = '["hashicorp/azurerm:4.16.0..5.2.0", "hashicorp/azurerm:5.0.0..5.2.0"]'
+    (tmp_path / "pyproject.toml").write_text(table.format(steps), encoding="utf-8")
+    found = [f for f in examine(tmp_path, environment={}).findings if f.id == "TFO205"]
+    assert [f.what.partition(":")[0] for f in found] == ["hashicorp/azurerm[4.16.0-5.2.0]"]
+    assert "from 4.18.0 on" in found[0].what
 
 
 def test_a_step_without_a_module_is_refused(pytester: pytest.Pytester) -> None:
