@@ -23,7 +23,10 @@ from pytest_tfoidc.identity.findings import SEVERITIES, Finding, finding
 from pytest_tfoidc.identity.pipelinefiles import examine_pipeline
 from pytest_tfoidc.terraform import hcl
 from pytest_tfoidc.terraform.executable import Executable, find_executable
+from pytest_tfoidc.terraform.floors import floor_note
 from pytest_tfoidc.terraform.runner import terraform_environment
+from pytest_tfoidc.terraform.versions import parse_version
+from pytest_tfoidc.upgradesuite import upgrade_steps
 
 EXIT_CODES = {"note": 0, "warning": 1, "error": 3}  # 2: the doctor itself could not work
 LEFT_OUT = frozenset({".git", ".terraform", ".tox", ".venv", "__pycache__", "node_modules", "venv"})
@@ -102,6 +105,7 @@ def examine(
         *examined.findings,
         *missing,
         *_too_old(terraform, locked, examined),
+        *_upgrades(path / "pyproject.toml"),
         *(found for file in _files(path) for found in _file(file, path)),
     ]
     order = {severity: number for number, severity in enumerate(SEVERITIES)}
@@ -151,6 +155,19 @@ def _too_old(
         if one.client is not None and _version(one.version) < one.client.floor:
             what = f"{one.client.name} {one.version} is too old to refresh by itself."
             yield finding("TFO202", where=one.where, what=what)
+
+
+def _upgrades(pyproject: Path) -> Iterator[Finding]:
+    """Find the kept upgrade steps that cross a floor."""
+    try:
+        steps = upgrade_steps((), pyproject=pyproject, downgrade=True, override=False)
+    except UsageError:
+        return  # pytest tells
+    for move in (move for step in steps for move in step.moves):
+        before, after = parse_version(move.before), parse_version(move.after)
+        note = floor_note(move.subject, before, after) if before and after else ""
+        if note:
+            yield finding("TFO205", where=pyproject.name, what=f"{move}: {note}.")
 
 
 def _rows(

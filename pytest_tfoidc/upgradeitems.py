@@ -112,7 +112,7 @@ class UpgradeReport:
         if brought is not None:
             from pytest_tfoidc.reporting.upgradetable import UpgradeRow  # noqa: PLC0415 - rarely
 
-            self._rows.append(UpgradeRow(**brought))
+            self._rows.append(UpgradeRow(**{**brought, "notes": tuple(brought["notes"])}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the table."""
@@ -120,11 +120,12 @@ class UpgradeReport:
             return
         from pytest_tfoidc.reporting.upgradetable import (  # noqa: PLC0415 - rarely
             markdown_table,
+            notes_of,
             terminal_table,
         )
 
         terminalreporter.section("upgrades", sep="-")
-        for line in terminal_table(self._rows):
+        for line in [*terminal_table(self._rows), *notes_of(self._rows)]:
             terminalreporter.line(line)
         if self._markdown is not None:
             with self._markdown.open("a", encoding="utf-8") as file:

@@ -223,7 +223,8 @@ class UpgradeStory:
             versions = [parse_version(_version(move.subject, side)) for side in (old, new)]
             if versions[0] is not None and versions[1] is not None:
                 note = floor_note(move.subject, versions[0], versions[1])
-                self.notes += [note] if note else []
+                notes = (*self.row.notes, *([note] if note else []))
+                self.row = dataclasses.replace(self.row, notes=notes)
 
     def _redacted(self, text: str) -> str:
         return self._session.redactor.redact(text)

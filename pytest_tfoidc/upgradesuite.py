@@ -39,7 +39,7 @@ def upgrade_steps(
     Raises:
         UsageError: A step or an entry cannot be used.
     """
-    kept = tuple(_kept(pyproject))
+    kept = tuple(_kept(pyproject, downgrade=downgrade, override=override))
     if not given:
         return kept
     by_name: dict[str, list[Step]] = {}
@@ -53,12 +53,21 @@ def upgrade_steps(
     return tuple(dict.fromkeys(steps))
 
 
-def _kept(pyproject: Path) -> Iterator[Step]:
+def _kept(pyproject: Path, *, downgrade: bool, override: bool) -> Iterator[Step]:
     for name, entry in _table(pyproject).items():
         where = f"{pyproject} [{TABLE}.{name}]"
-        if not isinstance(entry, dict) or not entry.get("step") or not KEYS.issuperset(entry):
+        if not isinstance(entry, dict) or not _is_readable(entry):
             raise UsageError("An upgrade cannot be read.", where=where, remedy=EXAMPLE)
-        yield from _entry(entry, where=where)
+        asked = {"downgrade": downgrade, "override": override}
+        yield from _entry({**entry, **{k: True for k, v in asked.items() if v}}, where=where)
+
+
+def _is_readable(entry: Mapping[str, Any]) -> bool:
+    texts = [*_texts(entry.get("step")), *_texts(entry.get("modules"))]
+    has_texts = all(isinstance(text, str) for text in texts)
+    allowed = _texts(entry.get("allow"))
+    has_allowances = all(isinstance(one, (str, dict)) for one in allowed)
+    return bool(entry.get("step")) and has_texts and has_allowances and KEYS.issuperset(entry)
 
 
 def _table(pyproject: Path) -> Mapping[str, Any]:
@@ -83,14 +92,14 @@ def _entry(entry: Mapping[str, Any], *, where: str) -> Iterator[Step]:
             yield Step(
                 moves=moves,
                 allowances=tuple(_allowances(entry, where=where)),
-                modules=tuple(_texts(entry.get("modules", ()))),
+                modules=tuple(_texts(entry.get("modules"))),
                 downgrade=downgrade,
                 override=entry.get("override") is True,
             )
 
 
 def _allowances(entry: Mapping[str, Any], *, where: str) -> Iterator[Allowance]:
-    for allowed in _texts(entry.get("allow", ())):
+    for allowed in _texts(entry.get("allow")):
         single = {"match": allowed} if isinstance(allowed, str) else allowed
         pattern, reason = single.get("match"), single.get("reason") or entry.get("reason")
         if not isinstance(pattern, str) or not isinstance(reason, str) or not reason.strip():
@@ -103,4 +112,7 @@ def _allowances(entry: Mapping[str, Any], *, where: str) -> Iterator[Allowance]:
 
 
 def _texts(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever stands in the file
-    return (value,) if isinstance(value, str) else tuple(value)
+    """Give a list's items; anything else is the only item."""
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, list) else (value,)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from providermirror import MOCKCLOUD, cli_config, launcher_of, lay_out, pack
 
-from pytest_tfoidc.errors import ExecutableError
+from pytest_tfoidc.doctor import examine
+from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.terraform.releases import find_release
 from pytest_tfoidc.upgradesuite import upgrade_steps
 
@@ -207,7 +208,9 @@ def test_the_example_survives_an_upgrade_of_terraform(
     options = ("--tf-check=delayed_apply", f"--tf-upgrade={step}", "-k", "upgrade")
     result = run(pytester, "example", options=options)
     result.assert_outcomes(passed=1, deselected=result.parseoutcomes()["deselected"])
-    result.stdout.fnmatch_lines(["*example *0 *0 *1 check, run blocks*passed*"])
+    row = "*example *0 *0 *1 check, run blocks*passed*"
+    gained = "*note: terraform * refreshes ID tokens on Azure DevOps by itself*"
+    result.stdout.fnmatch_lines([row, gained])
 
 
 @pytest.mark.skipif(not PROVIDER_MIRROR, reason="TFOIDC_PROVIDER_MIRROR names no mirror of azurerm")
@@ -242,6 +245,15 @@ def test_the_suite_of_the_documentation_can_be_used(tmp_path: Path) -> None:
     assert [len(step.allowances) for step in chosen] == [2, 0]
 
 
+def test_the_doctor_names_kept_steps_that_cross_a_floor(tmp_path: Path) -> None:
+    table = "[tool.pytest_tfoidc.upgrades.x]\nstep = {}\n"
+    steps = '["hashicorp/azurerm:4.16.0..5.2.0", "hashicorp/azurerm:5.0.0..5.2.0"]'
+    (tmp_path / "pyproject.toml").write_text(table.format(steps), encoding="utf-8")
+    found = [f for f in examine(tmp_path, environment={}).findings if f.id == "TFO205"]
+    assert [f.what.partition(":")[0] for f in found] == ["hashicorp/azurerm[4.16.0-5.2.0]"]
+    assert "from 4.18.0 on" in found[0].what
+
+
 def test_a_step_without_a_module_is_refused(pytester: pytest.Pytester) -> None:
     result = run(pytester, options=("--tf-upgrade=a/b:1..2",))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -249,22 +261,33 @@ def test_a_step_without_a_module_is_refused(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
+    ("entry", "words"),
     [
-        ('[tool.pytest_tfoidc.upgrades.x]\nstep = "azurerm"', "no upgrade step"),
-        ("[tool.pytest_tfoidc.upgrades.x]\nsteps = []", "cannot be read"),
-        (
-            '[tool.pytest_tfoidc.upgrades.x]\nstep = "a/b:1..2"\nallow = ["a.b.c"]',
-            "'a.b.c' has no reason",
-        ),
+        ('step = "azurerm"', "no upgrade step"),
+        ("steps = []", "cannot be read"),
+        ("step = 5", "cannot be read"),
+        ('step = "a/b:1..2"\nallow = [1]', "cannot be read"),
+        ('step = "a/b:1..2"\nmodules = 1', "cannot be read"),
+        ('step = "a/b:1..2"\nallow = ["a.b.c"]', "'a.b.c' has no reason"),
+        ('step = "a/b:1..2"\nallow = [{ match = 1, reason = "" }]', "has no reason"),
+        ("= 1", "pyproject.toml cannot be read"),
     ],
 )
-def test_a_suite_that_cannot_be_used_is_said_once(
-    pytester: pytest.Pytester, table: str, words: str
+def test_a_suite_that_cannot_be_used_is_refused_with_its_place(
+    tmp_path: Path, entry: str, words: str
+) -> None:
+    pyproject = tmp_path / "pyproject.toml"
+    pyproject.write_text(f"[tool.pytest_tfoidc.upgrades.x]\n{entry}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=words) as caught:
+        upgrade_steps((), pyproject=pyproject, downgrade=False, override=False)
+    assert str(pyproject) in caught.value.where
+
+
+def test_a_suite_that_cannot_be_used_ends_pytest_with_one_message(
+    pytester: pytest.Pytester,
 ) -> None:
     make_module(pytester.path / "module")
-    (pytester.path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    (pytester.path / "pyproject.toml").write_text(table, encoding="utf-8")
+    pytester.makepyprojecttoml('[tool.pytest_tfoidc.upgrades.x]\nstep = "azurerm"')
     result = run(pytester, "module", options=())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*{words}*"])
+    result.stderr.fnmatch_lines(["*no upgrade step*"])

@@ -16,9 +16,12 @@ from pytest_tfoidc import OidcSession, SessionOptions
 from pytest_tfoidc.checks import CHECKS, Subject
 from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.reporting.upgradetable import UpgradeRow, markdown_table, terminal_table
+from pytest_tfoidc.terraform.executable import find_executable
+from pytest_tfoidc.terraform.floors import FLOORS
 from pytest_tfoidc.terraform.providerstore import UpgradeError, locked_versions
-from pytest_tfoidc.terraform.steps import Step, parse_steps
+from pytest_tfoidc.terraform.steps import TERRAFORM, Step, parse_steps
 from pytest_tfoidc.terraform.upgrade import PINS_FILE, UpgradeStep
+from pytest_tfoidc.terraform.versions import Version
 from pytest_tfoidc.terraform.workspace import NO_INPUTS, Workspace
 from pytest_tfoidc.upgradestory import UpgradeFailure, UpgradeStory
 
@@ -46,11 +49,13 @@ def session(tmp_path: Path) -> Iterator[OidcSession]:
         **lay_out(tmp_path / "providers"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
+    wanted = os.environ.get("TFOIDC_TEST_EXECUTABLE")
+    release = find_executable(wanted, os.environ).release
     options = SessionOptions(
         context="mock",
         environment=environment,
-        executable=os.environ.get("TFOIDC_TEST_EXECUTABLE"),
-        relay=False,
+        executable=wanted,
+        relay=Version(release) < FLOORS[TERRAFORM],  # below it the backend cannot do without
     )
     with OidcSession(options) as session:
         yield session

@@ -267,6 +267,15 @@ _VERSIONS = _kinds(
         "Run terraform fmt on it.",
     ),
 )
+_UPGRADES = _kinds(
+    "note",
+    (
+        "TFO205",
+        "An upgrade step that is kept crosses a floor.",
+        "above it a client refreshes Azure DevOps' ID tokens by itself",
+        "Keep the relay on below it: it refreshes older ones too.",
+    ),
+)
 _REPOSITORY = _kinds(
     "error",
     (
@@ -372,7 +381,7 @@ _PIPELINES = [
     ),
 ]
 CATALOGUE = MappingProxyType(
-    {kind.id: kind for kind in (*_ENVIRONMENT, *_VERSIONS, *_REPOSITORY, *_PIPELINES)}
+    {kind.id: kind for kind in (*_ENVIRONMENT, *_VERSIONS, *_UPGRADES, *_REPOSITORY, *_PIPELINES)}
 )
 
 

@@ -12,7 +12,10 @@ NUMBERS = (2, 3)  # columns
 
 @dataclass(frozen=True, kw_only=True)
 class UpgradeRow:
-    """What one step of one module came to. `changes` has what is tolerated beside it."""
+    """What one step of one module came to. `changes` has what is tolerated beside it.
+
+    `notes` are not in the table: they stand below it.
+    """
 
     module: str
     step: str
@@ -20,6 +23,7 @@ class UpgradeRow:
     warnings: str = "-"
     oidc: str = "-"
     outcome: str = "failed"
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Give the row as it travels from a worker to the one who reports."""
@@ -33,6 +37,11 @@ class UpgradeRow:
 
 def _ordered(rows: Iterable[UpgradeRow]) -> list[tuple[str, ...]]:
     return sorted(row.cells for row in rows)
+
+
+def notes_of(rows: Iterable[UpgradeRow]) -> list[str]:
+    """Give each note once."""
+    return list(dict.fromkeys(f"  note: {note}" for row in rows for note in row.notes))
 
 
 def terminal_table(rows: Iterable[UpgradeRow]) -> list[str]:
