@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import VirtualClock
+    from pytest_tfoidc.doctor import examine
     from pytest_tfoidc.errors import TfOidcError
     from pytest_tfoidc.events import EventLog
     from pytest_tfoidc.identity.credential import AsyncRefreshingCredential, RefreshingCredential
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from pytest_tfoidc.identity.pipeline import PipelineContext, detect
     from pytest_tfoidc.identity.relay import IdTokenRelay
     from pytest_tfoidc.identity.sources import source_for
+    from pytest_tfoidc.identity.tokenfile import KeptTokenFile
     from pytest_tfoidc.mockazure.server import MockAzure
+    from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse
     from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
     from pytest_tfoidc.terraform.audit import audit_path
     from pytest_tfoidc.terraform.workspace import Inputs, Workspace
@@ -27,11 +30,13 @@ __all__ = [
     "EventLog",
     "IdTokenRelay",
     "Inputs",
+    "KeptTokenFile",
     "MockAzure",
     "OidcClock",
     "OidcSession",
     "PipelineContext",
     "RefreshingCredential",
+    "RehearsalOptions",
     "SessionOptions",
     "TfOidcError",
     "VirtualClock",
@@ -39,6 +44,8 @@ __all__ = [
     "arm_environment",
     "audit_path",
     "detect",
+    "examine",
+    "rehearse",
     "source_for",
 ]
 
@@ -47,11 +54,13 @@ _HOMES = {
     "EventLog": "events",
     "IdTokenRelay": "identity.relay",
     "Inputs": "terraform.workspace",
+    "KeptTokenFile": "identity.tokenfile",
     "MockAzure": "mockazure.server",
     "OidcClock": "session",
     "OidcSession": "session",
     "PipelineContext": "identity.pipeline",
     "RefreshingCredential": "identity.credential",
+    "RehearsalOptions": "rehearsal",
     "SessionOptions": "session",
     "TfOidcError": "errors",
     "VirtualClock": "clock",
@@ -59,6 +68,8 @@ _HOMES = {
     "arm_environment": "identity.environment",
     "audit_path": "terraform.audit",
     "detect": "identity.pipeline",
+    "examine": "doctor",
+    "rehearse": "rehearsal",
     "source_for": "identity.sources",
 }
 

@@ -63,10 +63,10 @@ def delayed_apply(subject: Subject) -> Evidence:
     with _cleaned_up(workspace):
         workspace.init()
         plan = workspace.plan()
-        subject.clock.delay(subject.delay)
+        waited = subject.clock.delay(subject.delay)
         workspace.apply(plan)
         _require_empty(workspace.plan(out="tfplan-after"))
-    return Evidence(delay=subject.delay.total_seconds())
+    return Evidence(delay=waited.total_seconds())
 
 
 def expiry_during_apply(subject: Subject) -> Evidence:

@@ -10,8 +10,22 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
+from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import TfOidcError, UsageError
+from pytest_tfoidc.events import (
+    Event,
+    EventLog,
+    ExchangeRefused,
+    IdTokenFetchFailed,
+    IdTokenRefused,
+    RequestTokenExpiring,
+)
+from pytest_tfoidc.identity.pipeline import split_command
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_FOUND = 127  # as a shell says it
@@ -21,8 +35,8 @@ USAGE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand, and give its exit code."""
     parser = _parser()
-    parsed = parser.parse_args(arguments)
     try:
+        parsed = parser.parse_args(arguments)
         return int(parsed.run(parsed))
     except TfOidcError as error:
         sys.stderr.write(f"tfoidc: {error}\n")
@@ -43,11 +57,23 @@ def _parser() -> argparse.ArgumentParser:
         "--no-relay", action="store_true", help="hand the issuer's own URL and token to the command"
     )
     mock.add_argument(
+        "--pipeline",
+        metavar="KIND",
+        help="rehearse: give the command the environment of such a pipeline's step, and no relay:"
+        " azure-devops, github, gitlab, bitbucket, hcp-terraform, aks or token-file",
+    )
+    for token, default in (("id", "5m"), ("access", "60m")):
+        mock.add_argument(
+            f"--{token}-token-lifetime", metavar="TIME", default=default, type=parse_duration
+        )
+    mock.add_argument(
         "--allow-host", action="append", default=[], metavar="HOST", help="let a host through"
     )
     _add_standin_options(mock)
     mock.add_argument("command", nargs="*", metavar="COMMAND")
     mock.set_defaults(run=_mock, refuse=mock.error)
+    _add_relay(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -63,17 +89,57 @@ def _add_standin_options(mock: argparse.ArgumentParser) -> None:
     add("--faults", type=Path, metavar="FILE", help="the same from a file, one a line")
 
 
+def _add_relay(commands: Commands) -> None:
+    relay = commands.add_parser(
+        "relay",
+        help="run a command of a pipeline's step with ID tokens that refresh",
+        description="Run a command of a pipeline's step with an environment in which Terraform and"
+        " the Azure SDKs refresh. Exit code, streams and signals are the command's.",
+        usage="tfoidc relay [options] -- COMMAND [ARGUMENT…]",
+    )
+    relay.add_argument(
+        "--context", default="auto", metavar="KIND", help="where ID tokens come from"
+    )
+    relay.add_argument(
+        "--id-token-command", default="", metavar="COMMAND", help="what prints an ID token"
+    )
+    relay.add_argument("--audience", help="what the federated credential expects")
+    relay.add_argument("command", nargs="+", metavar="COMMAND")
+    relay.set_defaults(run=_relay)
+
+
+def _add_doctor(commands: Commands) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="say who a client would sign in as, and what is missing",
+        description="Say which pipeline this is, who each client would sign in as, and what is"
+        " missing or wrong in the environment and in a repository. Exit code: 0 nothing worse than"
+        " notes, 1 warnings, 3 errors.",
+    )
+    doctor.add_argument("--json", action="store_true", help="for machines")
+    doctor.add_argument("--context", default="auto", metavar="KIND", help="as for pytest")
+    doctor.add_argument("--tf-executable", metavar="PATH", help="as for pytest")
+    doctor.add_argument("path", nargs="?", default=".", metavar="PATH", help="the repository")
+    doctor.set_defaults(run=_doctor)
+
+
 def _mock(parsed: argparse.Namespace) -> int:
+    if bool(parsed.command) == parsed.serve:
+        parsed.refuse("there has to be a command or --serve, and not both")
+    if parsed.pipeline is not None:
+        if parsed.serve or parsed.state or parsed.ca_file or parsed.fault or parsed.faults:
+            parsed.refuse("--pipeline runs a command in a stand-in without state and faults")
+        return _rehearse(parsed)
     from pytest_tfoidc.serving import kept_in, serve  # noqa: PLC0415 - heavy
     from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
 
-    if bool(parsed.command) == parsed.serve:
-        parsed.refuse("there has to be a command or --serve, and not both")
     options = SessionOptions(
         context="mock",
         relay=not parsed.no_relay,
         allowed_hosts=tuple(parsed.allow_host),
         ca_file=parsed.ca_file,
+        id_token_lifetime=parsed.id_token_lifetime,
+        access_token_lifetime=parsed.access_token_lifetime,
     )
     with OidcSession(options) as session:
         mock = session.mock
@@ -88,6 +154,62 @@ def _mock(parsed: argparse.Namespace) -> int:
                     session.environment, url=mock.url, env_file=parsed.env_file, form=parsed.format
                 )
             return run_command(parsed.command, session.environment)
+
+
+def _rehearse(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse  # noqa: PLC0415 - heavy
+
+    options = RehearsalOptions(
+        pipeline=parsed.pipeline,
+        allowed_hosts=tuple(parsed.allow_host),
+        id_token_lifetime=parsed.id_token_lifetime,
+        access_token_lifetime=parsed.access_token_lifetime,
+    )
+    events = EventLog()
+    with rehearse(options, events=events) as environment, events.subscribed(_tell):
+        return run_command(parsed.command, environment)
+
+
+def _relay(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
+
+    options = SessionOptions(
+        context=parsed.context,
+        id_token_command=split_command(parsed.id_token_command, option="--id-token-command"),
+        audience=parsed.audience,
+        isolated=False,
+        needs_pipeline=True,
+    )
+    with OidcSession(options) as session, session.events.subscribed(_tell):
+        for warning in session.context.warnings:
+            sys.stderr.write(f"tfoidc: {warning}\n")
+        return run_command(parsed.command, session.environment)
+
+
+def _tell(event: Event) -> None:
+    """Say beside the command's own words why its tokens do not come."""
+    if isinstance(event, IdTokenFetchFailed):
+        sys.stderr.write(f"tfoidc: {event.reason}\n")
+    elif isinstance(event, IdTokenRefused):
+        sys.stderr.write(f"tfoidc: No ID token: HTTP {event.status}: {event.reason}\n")
+    elif isinstance(event, ExchangeRefused):
+        sys.stderr.write(f"tfoidc: No access token: {event.code}: {event.reason}\n")
+    elif isinstance(event, RequestTokenExpiring):
+        when = f"{event.expires_at:%H:%M:%S} UTC"
+        sys.stderr.write(f"tfoidc: The request token expires at {when}. {event.consequence}\n")
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc.doctor import examine, render, render_json  # noqa: PLC0415 - heavy
+
+    report = examine(
+        Path(parsed.path),
+        environment=dict(os.environ),
+        wanted=parsed.context,
+        executable=parsed.tf_executable,
+    )
+    sys.stdout.write(render_json(report) if parsed.json else render(report))
+    return report.exit_code
 
 
 def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:

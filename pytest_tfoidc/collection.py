@@ -12,7 +12,7 @@ import pytest
 
 from pytest_tfoidc import runitems, upgradeitems
 from pytest_tfoidc.errors import TerraformError, TfOidcError
-from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
+from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun, clock_of
 
 GROUP = "oidc"
 
@@ -61,7 +61,7 @@ class CheckItem(pytest.Item):
             subject = Subject(
                 session=run.session,
                 workspace=workspace,
-                clock=run.session.oidc_clock,
+                clock=clock_of(self.config),
                 delay=timedelta(seconds=run.delay),
             )
             try:
@@ -107,12 +107,13 @@ def choose_arguments(config: pytest.Config) -> None:
         config.args = [str(module) for module in run.settings.modules]
         return
     here = config.invocation_params.dir
+    whole = {Path(os.path.normpath(here / arg)) for arg in config.args if "::" not in arg}
     for position, argument in enumerate(config.args):
         path, _, rest = argument.partition("::")
         folder = Path(os.path.normpath(here / path))
         if rest and folder in run.settings.modules:
             config.args[position] = path
-            if path not in config.args[:position]:
+            if folder not in whole:
                 selected.append((str(folder), f"{run.name_of(folder)}::{rest}"))
 
 

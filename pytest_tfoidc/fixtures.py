@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import pytest
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.pytestrun import RUN, PytestRun
+from pytest_tfoidc.pytestrun import RUN, PytestRun, clock_of
 from pytest_tfoidc.upgradeitems import UpgradeFactory, make_factory
 
 if TYPE_CHECKING:
     from pytest_tfoidc.events import Event
+    from pytest_tfoidc.identity.credential import RefreshingCredential
     from pytest_tfoidc.identity.pipeline import PipelineContext
     from pytest_tfoidc.mockazure.server import MockAzure
     from pytest_tfoidc.session import OidcClock, OidcSession
@@ -47,6 +48,12 @@ def oidc_context(_oidc_session: OidcSession) -> PipelineContext:
 
 
 @pytest.fixture(scope="session")
+def oidc_credential(_oidc_session: OidcSession) -> RefreshingCredential:
+    """The refreshing credential, for Azure SDK clients; `AsyncRefreshingCredential` wraps it."""
+    return _oidc_session.credential
+
+
+@pytest.fixture(scope="session")
 def arm_env(_oidc_session: OidcSession) -> Mapping[str, str]:
     """The ready environment for Terraform: refresh variables, and nothing that stops refresh."""
     return _oidc_session.environment
@@ -76,12 +83,13 @@ def _mock_issuer_is_put_back(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def oidc_clock(_oidc_session: OidcSession, _oidc_isolation: None) -> OidcClock:
+def oidc_clock(request: pytest.FixtureRequest, _oidc_isolation: None) -> OidcClock:
     """The clock: `advance("10m")`, `delay("10m")`, `expire_id_tokens()` and so on.
 
-    It is put back after the test. In a live context only `delay` works, and really waits.
+    It is put back after the test. In a live context `delay` really waits, `expire_id_tokens` makes
+    the relay forget what it holds, and a test that asks for more is skipped.
     """
-    return _oidc_session.oidc_clock
+    return clock_of(request.config)
 
 
 class RecordedEvents:

@@ -336,8 +336,9 @@ class LoopbackServer:
         task.add_done_callback(self._clients.discard)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, scheme="http", host="")
         try:
-            await Connection(reader, writer, scheme="http", host="").serve(self.answer)
+            await connection.serve(self.answer)
         except (OSError, asyncio.IncompleteReadError) as error:
             log.debug("client left: %s", type(error).__name__)
         finally:

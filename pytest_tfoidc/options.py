@@ -13,6 +13,7 @@ import pytest
 
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.identity.pipeline import LABELS, split_command
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.steps import Step
@@ -24,7 +25,7 @@ CHECKS = (
     "no_cached_credentials",
     "cached_token_fails",
 )
-CONTEXTS = ("auto", "mock", "azure-devops", "github")
+CONTEXTS = ("auto", "mock", *LABELS)
 DEFAULT_DELAY = timedelta(minutes=30)
 TERRAFORM_FILES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 
@@ -44,7 +45,10 @@ class Jump:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the user asked for. `delay` is None where it was not given; `timeout` is in seconds."""
+    """What the user asked for.
+
+    `delay` and `longest_delay` are None where they were not given; `timeout` is in seconds.
+    """
 
     modules: tuple[Path, ...] = ()
     context: str = "auto"
@@ -54,6 +58,9 @@ class Settings:
     backend_config: tuple[tuple[str, str], ...] = ()
     backend_files: tuple[Path, ...] = ()
     delay: timedelta | None = None
+    longest_delay: timedelta | None = None
+    id_token_command: tuple[str, ...] = ()
+    audience: str | None = None
     checks: tuple[str, ...] = CHECKS
     timeout: float | None = None
     keep: bool = False
@@ -115,6 +122,19 @@ OPTIONS = (
         "the delay between plan and apply: on the stand-in a jump of the clock (default 30m), in a"
         " pipeline really waited, and only when given",
         "TIME",
+    ),
+    Option(
+        "delay-max",
+        "no real delay is longer than this; 0s skips them (jumps of the stand-in's clock are free)",
+        "TIME",
+    ),
+    Option(
+        "id-token-command",
+        "a command that prints an ID token, in a shell's quoting; {audience} in it is replaced",
+        "COMMAND",
+    ),
+    Option(
+        "audience", "what the federated credential expects, where it is not the usual", "AUDIENCE"
     ),
     Option(
         "check",
@@ -211,6 +231,7 @@ def settings_of(config: pytest.Config) -> Settings:
     """
     values = _Values(config)
     delay, timeout = values.one("delay"), values.one("timeout")
+    longest = values.one("delay-max")
     return Settings(
         modules=_modules(values.many("module"), values.base("module")),
         context=_known("--tf-context", values.one("context") or "auto", CONTEXTS),
@@ -231,6 +252,11 @@ def settings_of(config: pytest.Config) -> Settings:
             if "=" not in text
         ),
         delay=_duration("--tf-delay", delay) if delay is not None else None,
+        longest_delay=_duration("--tf-delay-max", longest) if longest is not None else None,
+        id_token_command=split_command(
+            values.one("id-token-command") or "", option="--tf-id-token-command"
+        ),
+        audience=values.one("audience"),
         checks=_checks(values.many("check")),
         timeout=None if timeout is None else _duration("--tf-timeout", timeout).total_seconds(),
         keep=values.flag("keep"),

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from pytest_tfoidc import collection, fixtures, options, pytestrun, runitems, upgradeitems
+from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.pytestrun import EVIDENCE, REPORT_KEY, RUN
-
-SPLITTING = ("load", "worksteal")  # pytest-xdist's ways that would split a file
 
 pytest_plugins = ("pytest_tfoidc.fixtures",)
 
@@ -78,8 +77,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's
-    """Keep the run blocks of a file on one worker where the user has not chosen otherwise."""
-    if not config.stash[RUN].settings.modules or config.getoption("dist") not in SPLITTING:
+    """Keep the run blocks of a file on one worker."""
+    if not config.stash[RUN].settings.modules:
         return None
     from pytest_tfoidc import distribution  # noqa: PLC0415 - imports pytest-xdist
 
@@ -100,6 +99,11 @@ def pytest_runtest_makereport(
     if isinstance(item, runitems.RunItem):
         return runitems.complete_report(item, call, report)
     return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Explain a failed comparison of secrets without showing them."""
+    return secrecy.explain(op, left, right)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

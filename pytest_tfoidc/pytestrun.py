@@ -6,17 +6,19 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
 
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
-    from pytest_tfoidc.session import OidcSession
+    from pytest_tfoidc.session import OidcClock, OidcSession
     from pytest_tfoidc.terraform.workspace import Inputs, Workspace
 
 
@@ -53,6 +55,8 @@ class PytestRun:
                     relay=settings.relay,
                     timeout=settings.timeout,
                     allowed_hosts=settings.allowed_hosts,
+                    id_token_command=settings.id_token_command,
+                    audience=settings.audience,
                 )
             )
             session.start()
@@ -86,8 +90,30 @@ class PytestRun:
         session = self.session
         names = [e.name for e in session.events.of(VariableWithheld) if e.name in os.environ]
         withheld = [f"tfoidc: withheld from Terraform: {', '.join(names)}"] if names else []
-        notes = [f"tfoidc: {note}" for note in session.notes]
+        longest = self.longest_delay
+        limit = (
+            f"No real delay is longer than {format_duration(longest)}."
+            if longest is not None
+            else ""
+        )
+        told = (*self._findings(), *session.notes, limit)
+        notes = [f"tfoidc: {note}" for note in told if note]
         return [f"tfoidc: {session.describe()}", *withheld, *notes]
+
+    def _findings(self) -> list[str]:
+        """Say what the doctor finds in a live environment, and what our own does not mend."""
+        from pytest_tfoidc.identity.doctor import NEUTRALISED, examine_environment  # noqa: PLC0415 - as above
+
+        session, settings = self.session, self.settings
+        if not session.is_live:
+            return []
+        examined = examine_environment(
+            session.options.environment,
+            now=session.clock.now(),
+            wanted=settings.context,
+            id_token_command=settings.id_token_command,
+        )
+        return [one.summary for one in examined.findings if one.id not in NEUTRALISED]
 
     @property
     def delay(self) -> float:
@@ -95,6 +121,18 @@ class PytestRun:
         if self.settings.delay is not None:
             return self.settings.delay.total_seconds()
         return 0.0 if self.session.is_live else DEFAULT_DELAY.total_seconds()
+
+    @property
+    def longest_delay(self) -> timedelta | None:
+        """How long a real delay may be; None where there is no limit, or nothing really waits.
+
+        In a rehearsal `--tf-delay` is the limit for all: its tokens live for seconds, too.
+        """
+        if not self.session.is_live:
+            return None
+        if self.settings.longest_delay is None and self.session.context.stand_in:
+            return self.settings.delay
+        return self.settings.longest_delay
 
     def name_of(self, module: Path) -> str:
         """Name a module as item ids do."""
@@ -157,6 +195,37 @@ class PytestRun:
             shown = evidence_of(session.events.since(mark), real=real)
             module_name, before = item.stash.get(EVIDENCE, (self.name_of(module), Evidence()))
             item.stash[EVIDENCE] = (module_name, before + shown)
+
+
+def clock_of(config: pytest.Config) -> OidcClock:
+    """Give the clock as tests use it.
+
+    It tells the terminal of real delays, and skips a test that asks a live context for what only a
+    simulation can do.
+    """
+    from pytest_tfoidc.session import OidcClock  # noqa: PLC0415 - heavy
+
+    def refuse(error: TfOidcError) -> NoReturn:
+        pytest.skip(error.what)
+
+    run = config.stash[RUN]
+    return OidcClock(
+        run.session,
+        heartbeat=lambda left: _beat(config, left),
+        refuse=refuse,
+        longest=run.longest_delay,
+    )
+
+
+def _beat(config: pytest.Config, left: float) -> None:
+    """Say past pytest's capture how much of a real delay is left."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return  # a worker of pytest-xdist has no terminal
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        reporter.ensure_newline()
+        reporter.write_line(f"tfoidc: waiting, {format_duration(timedelta(seconds=left))} left")
 
 
 REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along

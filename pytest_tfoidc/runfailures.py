@@ -57,8 +57,8 @@ class _Failure:
         """Show what went wrong beside the runs, and what was left behind."""
         entries = []
         if result.left_behind:
-            left = "\n".join(f"  {address}" for address in result.left_behind)
-            what = f"The teardown of {result.file} left behind:\n{left}\nDestroy it by hand."
+            left = "\n  ".join(result.left_behind)
+            what = f"The teardown left behind: {left}\nRemedy: destroy it by hand."
             entries.append(self._entry_of_text(what))
         entries += [self._entry(d) for d in result.diagnostics if d.is_error]
         if result.cause:

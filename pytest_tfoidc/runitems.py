@@ -58,10 +58,9 @@ class TestFile(pytest.File):
         self.file = self.path.relative_to(module).as_posix()
         self.last: RunItem | None = None
         self.execution: FileRun | None = None
+        self._names: tuple[str, ...] = ()
         self._recording = contextlib.ExitStack()
         self._jumped = timedelta()
-        if self.config.pluginmanager.hasplugin("xdist"):
-            self.add_marker(pytest.mark.xdist_group(self.nodeid))
 
     @property
     def _run(self) -> PytestRun:
@@ -77,6 +76,7 @@ class TestFile(pytest.File):
             blocks = read_test_file(self.path).runs
         except TfOidcError as error:
             raise self.CollectError(str(error)) from error
+        self._names = tuple(block.name for block in blocks)
         for position, block in enumerate(blocks):
             yield RunItem.from_parent(self, name=block.name, block=block, position=position)
 
@@ -95,16 +95,11 @@ class TestFile(pytest.File):
         self.execution = FileRun(
             workspace=workspace,
             file=self.file,
-            runs=[block.name for block in self._blocks()],
+            runs=self._names,
             options=_options(self.config),
             on_start=self._jump,
         )
         self.execution.start()
-
-    def _blocks(self) -> tuple[RunBlock, ...]:
-        from pytest_tfoidc.terraform.runblocks import read_test_file  # noqa: PLC0415 - heavy
-
-        return read_test_file(self.path).runs
 
     def _jump(self, name: str) -> None:
         for jump in self._jumps:

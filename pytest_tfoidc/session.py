@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import NoReturn
 
 from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
-from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.errors import ContextError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
+from pytest_tfoidc.identity.credential import RefreshingCredential
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
@@ -39,11 +41,27 @@ STANDIN_BACKEND = MappingProxyType(
     }
 )
 HEARTBEAT_SECONDS = 30.0
+REHEARSAL = "TFOIDC_REHEARSAL"  # set by `tfoidc mock --pipeline`: Azure is the stand-in there
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions:
-    """How to run. `context`: auto, mock or the kind of a pipeline; `timeout` in seconds."""
+    """How to run.
+
+    Args:
+        context: auto, mock or the kind of a pipeline.
+        executable: The Terraform to run: a path, a name or `embedded`.
+        relay: False hands the pipeline's own URL and token to Terraform.
+        timeout: Of one command, in seconds.
+        allowed_hosts: What the stand-in's proxy lets through besides the registries.
+        id_token_lifetime: On the stand-in.
+        access_token_lifetime: On the stand-in.
+        id_token_command: The user's own command that prints an ID token.
+        audience: What the federated credential expects, where it is not the usual.
+        isolated: False leaves the variables that change Terraform's commands to the child.
+        needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
+        environment: The outer environment.
+    """
 
     context: str = "auto"
     executable: str | None = None
@@ -53,6 +71,10 @@ class SessionOptions:
     ca_file: Path | None = None
     id_token_lifetime: timedelta = timedelta(minutes=5)
     access_token_lifetime: timedelta = timedelta(minutes=60)
+    id_token_command: tuple[str, ...] = ()
+    audience: str | None = None
+    isolated: bool = True
+    needs_pipeline: bool = False
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
 
@@ -77,6 +99,7 @@ class OidcSession:
         self._cleanup = contextlib.ExitStack()
         self.context: PipelineContext
         self.source: IdTokenSource
+        self.credential: RefreshingCredential
         self.environment: Mapping[str, str]
 
     def start(self) -> None:
@@ -105,10 +128,9 @@ class OidcSession:
         """Give the pipeline's environment: the real one, or the one that the stand-in makes."""
         options = self.options
         outer = dict(options.environment)
-        wanted = options.context
-        found = None if wanted == "mock" else detect(outer, wanted=wanted)
+        found = self._detected(outer)
         if found is not None:
-            self.context = found
+            self.context = dataclasses.replace(found, stand_in=REHEARSAL in outer)
             return outer
         self.mock = MockAzure(
             clock=self.clock,
@@ -127,10 +149,42 @@ class OidcSession:
         self.context = dataclasses.replace(context, stand_in=True)
         return outer
 
+    def _detected(self, outer: Mapping[str, str]) -> PipelineContext | None:
+        """Give the pipeline that this is; None for the stand-in."""
+        options = self.options
+        if options.context == "mock":
+            return None
+        found = detect(
+            outer,
+            wanted=options.context,
+            id_token_command=options.id_token_command,
+            audience=options.audience,
+        )
+        if found is None and options.needs_pipeline:
+            raise ContextError(
+                "This is no pipeline: there is nothing to ask for ID tokens.",
+                where="the environment",
+                cause="no variable of a pipeline that is known here is set",
+                remedy="Run in a pipeline's step, name the context with --context or"
+                " --id-token-command, or use the stand-in: tfoidc mock -- COMMAND",
+            )
+        return found
+
     def _start_identity(self, stack: contextlib.ExitStack) -> None:
         context = self.context
-        self.redactor.add(context.request_token or "")
+        self.redactor.add(context.request_token, context.static_token)
         self.source = source_for(context, clock=self.clock)
+        self.credential = RefreshingCredential(
+            context=context, source=self.source, clock=self.clock, events=self.events
+        )
+        stack.enter_context(self.credential)
+        if not self.options.relay and not context.request_url:
+            raise UsageError(
+                f"{context.label} has no URL that Terraform could ask for ID tokens.",
+                where="--no-relay",
+                cause="only Azure DevOps and GitHub Actions have one",
+                remedy="Leave the relay on: it gives Terraform such a URL.",
+            )
         if self.options.relay:
             self.relay = IdTokenRelay(
                 source=self.source,
@@ -138,13 +192,16 @@ class OidcSession:
                 events=self.events,
                 service_connection_id=context.service_connection_id,
                 audience=context.audience,
+                request_token_expires_at=context.request_token_expires_at,
             )
             stack.enter_context(self.relay)
             self.redactor.add(self.relay.bearer)
-            stack.enter_context(self.events.subscribed(self._drop_expired))
+        stack.enter_context(self.events.subscribed(self._drop_expired))
 
     def _drop_expired(self, event: Event) -> None:
-        if isinstance(event, TokensExpired) and event.kind == "id" and self.relay is not None:
+        if isinstance(event, TokensExpired) and event.kind == "access":
+            self.credential.drop()
+        elif isinstance(event, TokensExpired) and self.relay is not None:
             self.relay.drop()
 
     def _child_environment(
@@ -156,13 +213,16 @@ class OidcSession:
             outer=outer,
             request_url=relay.url if relay else context.request_url or "",
             request_token=relay.bearer if relay else context.request_token or "",
+            isolated=self.options.isolated,
         )
         for withheld in ready.withheld:
             self.events.emit(
                 VariableWithheld(at=self.clock.now(), name=withheld.name, reason=withheld.reason)
             )
+        if not self.options.isolated:
+            return ready.variables, ()
         variables, notes = terraform_environment(ready.variables)
-        if self.mock is not None:
+        if context.stand_in:
             variables["GO_AZURE_SDK_SKIP_POLLING_DELAY"] = "true"
         return MappingProxyType(variables), notes
 
@@ -183,7 +243,7 @@ class OidcSession:
     def describe(self) -> str:
         """Say in a line which Terraform and which context this is."""
         if self.mock is None:
-            where = self.context.label
+            where = _live(self.context)
         else:
             lifetimes = (self.options.id_token_lifetime, self.options.access_token_lifetime)
             id_token, access_token = map(format_duration, lifetimes)
@@ -209,7 +269,7 @@ class OidcSession:
             clock=self.clock,
             redactor=self.redactor,
             timeout=self.options.timeout,
-            standin_backend=STANDIN_BACKEND if self.mock is not None else None,
+            standin_backend=STANDIN_BACKEND if self.context.stand_in else None,
         )
         return Workspace(module, setting=setting, inputs=inputs, keep=keep)
 
@@ -224,8 +284,14 @@ class OidcSession:
             self.clock.reset()
             if self.mock is not None and held is not None:
                 self.mock.restore(held)
-            if moved and self.relay is not None:
-                self.relay.drop()  # what it holds was minted in a future that is no more
+            if moved:
+                self.drop()  # what is held was issued in a future that is no more
+
+    def drop(self) -> None:
+        """Forget every token that the relay and the credential hold."""
+        self.credential.drop()
+        if self.relay is not None:
+            self.relay.drop()
 
     @property
     def oidc_clock(self) -> OidcClock:
@@ -237,19 +303,32 @@ class LiveClockError(UsageError):
     """The clock of a live context was asked for something that only a simulation can do."""
 
 
+def _refuse(error: LiveClockError) -> NoReturn:
+    raise error
+
+
 class OidcClock:
     """Moves the clock and makes tokens expire. Durations are texts (`10m`) or timedeltas.
 
     Args:
         session: The run.
         heartbeat: Is told how much of a real delay is left, in seconds, every half a minute.
+        refuse: Raises where a live context cannot do what is asked.
+        longest: No real delay is longer; None for no limit.
     """
 
     def __init__(
-        self, session: OidcSession, *, heartbeat: Callable[[float], None] = lambda _left: None
+        self,
+        session: OidcSession,
+        *,
+        heartbeat: Callable[[float], None] = lambda _left: None,
+        refuse: Callable[[LiveClockError], NoReturn] = _refuse,
+        longest: timedelta | None = None,
     ) -> None:
         self._session = session
         self._heartbeat = heartbeat
+        self._refuse = refuse
+        self._longest = longest
 
     def advance(self, by: str | timedelta, *, reason: str = "advance") -> None:
         """Jump forward.
@@ -263,32 +342,66 @@ class OidcClock:
         session.clock.advance(duration)
         session.events.emit(ClockMoved(at=session.clock.now(), by=duration, reason=reason))
 
-    def delay(self, duration: str | timedelta) -> None:
-        """Let time pass: a jump on the stand-in, real waiting with a heartbeat elsewhere."""
+    def delay(self, duration: str | timedelta) -> timedelta:
+        """Let time pass: a jump on the stand-in, real waiting with a heartbeat elsewhere.
+
+        Returns:
+            How much has passed: less than asked for where a real delay is capped.
+        """
         span = parse_duration(duration) if isinstance(duration, str) else duration
         if self._session.mock is not None:
             self.advance(span, reason="delay")
-            return
+            return span
+        span = span if self._longest is None else min(span, self._longest)
         end = time.monotonic() + span.total_seconds()
         while (left := end - time.monotonic()) > 0:
             self._heartbeat(left)
             time.sleep(min(left, HEARTBEAT_SECONDS))
+        return span
 
     def expire_id_tokens(self) -> None:
-        """Make every ID token that was issued so far an expired one."""
+        """Make every ID token that was issued so far an expired one.
+
+        In a live context the relay forgets the one that it holds, and that is all that can be done
+        honestly: the next client gets a new one; what clients have in hand lives on.
+
+        Raises:
+            LiveClockError: In a live context without a relay.
+        """
+        session = self._session
+        if session.mock is None and session.relay is not None:
+            session.relay.drop()
+            return
         self._require_stand_in("make ID tokens expire").issuer.expire_all()
 
     def expire_access_tokens(self) -> None:
-        """Make every access token that was issued so far an expired one."""
+        """Make every access token that was issued so far an expired one.
+
+        Raises:
+            LiveClockError: In a live context.
+        """
         self._require_stand_in("make access tokens expire").access_tokens.expire_all()
 
     def _require_stand_in(self, what: str) -> MockAzure:
-        if self._session.mock is None:
-            raise LiveClockError(
-                f"Nobody can {what} in a live context ({self._session.context.label}).",
-                remedy="Use --tf-context mock, or `delay`, which really waits.",
+        mock = self._session.mock
+        if mock is None:
+            self._refuse(
+                LiveClockError(
+                    f"Nobody can {what} in a live context ({self._session.context.label}).",
+                    remedy="Use --tf-context mock, or `delay`, which really waits.",
+                )
             )
-        return self._session.mock
+        return mock
+
+
+def _live(context: PipelineContext) -> str:
+    """Say which pipeline this is, and how long it can give ID tokens."""
+    where = f"rehearsal of {context.label}" if context.stand_in else f"{context.label}, live"
+    if context.refreshable:
+        return where
+    expires_at = context.static_token_expires_at
+    end = f" and dies at {expires_at:%H:%M:%S} UTC" if expires_at else ""
+    return f"{where}: its one ID token cannot be refreshed{end}"
 
 
 # What a real pipeline around a simulated run would put in the way of the stand-in's variables.

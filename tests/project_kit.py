@@ -14,13 +14,6 @@ from pytest_tfoidc.terraform.executable import find_executable
 
 FAULTS = Path(__file__).parent / "plugin" / "faults"
 MODULES = Path(__file__).parent / "modules"
-CHECKS = (
-    "delayed_apply",
-    "expiry_during_apply",
-    "destroy_after_expiry",
-    "no_cached_credentials",
-    "cached_token_fails",
-)
 EXECUTABLE = "TFOIDC_TEST_EXECUTABLE"
 SMALL = """\
 terraform {
@@ -103,7 +96,7 @@ class Project:
     def run_plain(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest with these arguments and no others."""
         without = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # which is slow to import
-        return self._pytester.runpytest_subprocess(*without, *arguments, timeout=90)
+        return self._pytester.runpytest_subprocess(*without, *arguments, timeout=300)
 
     def check(self, name: str, *arguments: str | Path) -> pytest.RunResult:
         """Run one check, or all, of the module `module`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from pytest_tfoidc.errors import ContextError
+from pytest_tfoidc.errors import ContextError, UsageError
 from pytest_tfoidc.identity.secret import Secret, jwt_claims, moment
 
 DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
@@ -167,7 +168,7 @@ def _expiry(token: str) -> datetime | None:
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
     """One thing that is missing or wrong: the variable, why, and what to do."""
 
     variable: str
@@ -181,7 +182,7 @@ class _Variables:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self.literal: list[str] = []
-        self.problems: list[_Problem] = []
+        self.problems: list[Problem] = []
         self.warnings: list[str] = []
 
     def first(self, names: Sequence[str]) -> tuple[str, str] | None:
@@ -208,7 +209,7 @@ class _Variables:
             if literal:
                 variable = literal[0]
                 cause = "it holds the literal text of a macro: nothing of that name was expanded"
-            self.problems.append(_Problem(variable, cause, remedy))
+            self.problems.append(Problem(variable, cause, remedy))
         return value or ""
 
     def checked(self, names: Sequence[str], pattern: re.Pattern[str], *, what: str) -> str | None:
@@ -216,7 +217,7 @@ class _Variables:
         found = self.first(names)
         if found and not pattern.fullmatch(found[1]):
             cause = f"it is not {what}: it has {len(found[1])} characters of another form"
-            self.problems.append(_Problem(found[0], cause, f"Set it to {what}."))
+            self.problems.append(Problem(found[0], cause, f"Set it to {what}."))
         return found[1] if found else None
 
 
@@ -241,14 +242,41 @@ def detect(
     Raises:
         ContextError: Something is missing or wrong, or there are two contexts at once.
     """
+    found = inspect(
+        environment, wanted=wanted, id_token_command=id_token_command, audience=audience
+    )
+    if found.context is not None and found.problems:
+        raise _error(found.context.kind, found.problems)
+    return found.context
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What an environment says: a context, which cannot be used where there are problems."""
+
+    context: PipelineContext | None
+    problems: tuple[Problem, ...] = ()
+    literal: tuple[str, ...] = ()
+
+
+def inspect(
+    environment: Mapping[str, str],
+    *,
+    wanted: str = "auto",
+    id_token_command: Sequence[str] = (),
+    audience: str | None = None,
+) -> Inspected:
+    """Find out where we run, as `detect` does, and give the problems instead of raising them.
+
+    Raises:
+        ContextError: There are two contexts at once, or none of the name.
+    """
     variables = _Variables(environment)
     kind = _kind(variables, wanted, id_token_command)
     if kind is None:
-        return None
+        return Inspected(None)
     context = _context(variables, kind, tuple(id_token_command), audience or DEFAULT_AUDIENCE)
-    if variables.problems:
-        raise _error(kind, variables.problems)
-    return context
+    return Inspected(context, tuple(variables.problems), tuple(variables.literal))
 
 
 def _kind(variables: _Variables, wanted: str, id_token_command: Sequence[str]) -> str | None:
@@ -414,8 +442,29 @@ def _command(variables: _Variables, command: tuple[str, ...]) -> tuple[str, ...]
     if not command or not command[0].strip():
         cause = "the context is a command's, and no command was given"
         remedy = "Give the command that prints an ID token."
-        variables.problems.append(_Problem("--tf-id-token-command", cause, remedy))
+        variables.problems.append(Problem("--tf-id-token-command", cause, remedy))
     return command
+
+
+def split_command(text: str, *, option: str) -> tuple[str, ...]:
+    """Split the user's command as a shell would.
+
+    Args:
+        text: The command; empty where there is none.
+        option: What it was given with, for the message.
+
+    Raises:
+        UsageError: A quotation mark is not closed.
+    """
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(
+            "The command cannot be split into words.",
+            where=option,
+            cause=str(error),
+            remedy="Close every quotation mark.",
+        ) from error
 
 
 def _tenant(variables: _Variables, kind: str) -> str:
@@ -465,17 +514,17 @@ def _check_url(variables: _Variables, url: str) -> None:
         host = None
     if not host or parts.scheme not in {"https", "http"}:
         remedy = "Leave it to the pipeline, or set the whole URL."
-        variables.problems.append(_Problem(variable, "it is no http(s) URL", remedy))
+        variables.problems.append(Problem(variable, "it is no http(s) URL", remedy))
     elif parts.scheme == "http" and host not in LOOPBACK_HOSTS:
         cause = "it is not https: the request token would cross the network in clear"
-        variables.problems.append(_Problem(variable, cause, "Use the pipeline's https URL."))
+        variables.problems.append(Problem(variable, cause, "Use the pipeline's https URL."))
 
 
 def _cloud(variables: _Variables) -> str:
     given = variables.get("ARM_ENVIRONMENT")
     if given and given.lower() not in CLOUDS:
         remedy = "Set it to public, usgovernment or china."
-        variables.problems.append(_Problem("ARM_ENVIRONMENT", "no such cloud is known", remedy))
+        variables.problems.append(Problem("ARM_ENVIRONMENT", "no such cloud is known", remedy))
         return "public"
     # other tools use AZURE_ENVIRONMENT for names of their own, so what is unknown is no error
     other = variables.get("AZURE_ENVIRONMENT") or "public"
@@ -493,7 +542,7 @@ def _authority_host(variables: _Variables) -> str | None:
         host = None
     if not host or parts.scheme != "https":
         remedy = "Leave it out, or set it to an https host such as login.microsoftonline.com."
-        variables.problems.append(_Problem("AZURE_AUTHORITY_HOST", "it is no https host", remedy))
+        variables.problems.append(Problem("AZURE_AUTHORITY_HOST", "it is no https host", remedy))
     return host
 
 
@@ -508,7 +557,7 @@ def _proxies(variables: _Variables) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-def _error(kind: str, problems: Sequence[_Problem]) -> ContextError:
+def _error(kind: str, problems: Sequence[Problem]) -> ContextError:
     names = list(dict.fromkeys(problem.variable for problem in problems))
     what = f"This is {LABELS[kind]}, but no ID token can be asked for: see {', '.join(names)}."
     if len(problems) == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -21,6 +22,25 @@ class Secret(str):
     def __repr__(self) -> str:
         """Show that there is a secret."""
         return REDACTED
+
+
+def holds_secret(value: object) -> bool:
+    """Whether a value is a secret, or a tuple, list, set or mapping with one in it."""
+    if isinstance(value, Mapping):
+        return any(holds_secret(one) for one in value.values())
+    if isinstance(value, tuple | list | set | frozenset):
+        return any(holds_secret(one) for one in value)
+    return isinstance(value, Secret)
+
+
+def explain(operator: str, left: object, right: object) -> list[str] | None:
+    """Write a failed comparison for people; None where there is no secret in it.
+
+    Whoever compares texts in detail would show them both, whatever their repr.
+    """
+    if not holds_secret(left) and not holds_secret(right):
+        return None
+    return [f"{left!r} {operator} {right!r}", "There is a secret in it, so no details are shown."]
 
 
 def jwt_claims(text: str) -> dict[str, Any] | None:

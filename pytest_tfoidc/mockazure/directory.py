@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 
@@ -98,6 +100,29 @@ class Application:
     credentials: tuple[FederatedCredential, ...] = ()
 
 
+# Who the jobs of the other pipelines are.
+OTHERS = MappingProxyType(
+    {
+        "gitlab": FederatedCredential(
+            issuer="https://gitlab.com",
+            subject="project_path:tfoidc/stand-in:ref_type:branch:ref:main",
+        ),
+        "bitbucket": FederatedCredential(
+            issuer="https://api.bitbucket.org/2.0/workspaces/tfoidc/pipelines-config/identity/oidc",
+            subject=f"{{{PROJECT_ID}}}:{{{JOB_ID}}}",
+        ),
+        "hcp-terraform": FederatedCredential(
+            issuer="https://app.terraform.io",
+            subject="organization:tfoidc:project:stand-in:workspace:stand-in:run_phase:apply",
+        ),
+        "aks": FederatedCredential(
+            issuer=f"https://westeurope.oic.prod-aks.azure.com/{TENANT_ID}/{PLAN_ID}/",
+            subject="system:serviceaccount:tfoidc:stand-in",
+        ),
+    }
+)
+
+
 @dataclass
 class Directory:
     """The tenant as it stands; tests may change it.
@@ -110,16 +135,18 @@ class Directory:
     connection: ServiceConnection = field(default_factory=ServiceConnection)
     workflow: Workflow = field(default_factory=Workflow)
     connections: tuple[ServiceConnection, ...] = ()
+    others: Mapping[str, FederatedCredential] = field(default_factory=lambda: OTHERS)
     applications: dict[str, Application] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Let both pipelines act as the one application, unless others were given."""
+        """Let every pipeline act as the one application, unless others were given."""
         if not self.applications:
             trusted = tuple(
                 FederatedCredential(issuer=p.issuer, subject=p.subject)
                 for p in (self.connection, self.workflow)
             )
-            self.applications[CLIENT_ID] = Application(credentials=trusted)
+            credentials = (*trusted, *self.others.values())
+            self.applications[CLIENT_ID] = Application(credentials=credentials)
 
     def trust(
         self,

@@ -110,7 +110,7 @@ class Issuer:
                 f"Service connection {wanted} does not use workload identity federation."
             )
         issuer, subject = identity
-        token = self._mint(AZURE_DEVOPS, issuer, subject, request)
+        token = self._mint(AZURE_DEVOPS, issuer, subject, _audience(request))
         return Response.json({"oidcToken": token})
 
     def _connections(self) -> dict[str, Identity | None]:
@@ -141,7 +141,7 @@ class Issuer:
         if request.method != "GET":
             return self._refuse(GITHUB, Response.json({}, status=405), "only GET is supported")
         workflow = self._directory.workflow
-        token = self._mint(GITHUB, workflow.issuer, workflow.subject, request)
+        token = self._mint(GITHUB, workflow.issuer, workflow.subject, _audience(request))
         return Response.json({"count": len(token), "value": token})
 
     def _knows(self, request: Request, kind: str) -> bool:
@@ -156,10 +156,19 @@ class Issuer:
         )
         return response
 
-    def _mint(self, kind: str, issuer: str, subject: str, request: Request) -> str:
+    def mint(self, kind: str, *, audience: str = DEFAULT_AUDIENCE) -> str:
+        """Sign an ID token of a pipeline whose jobs ask no endpoint for it.
+
+        Args:
+            kind: A key of the directory's `others`.
+            audience: What the token is for.
+        """
+        other = self._directory.others[kind]
+        return self._mint(kind, other.issuer, other.subject, audience)
+
+    def _mint(self, kind: str, issuer: str, subject: str, audience: str) -> str:
         now = self._clock.now()
         expires_at = now + self.lifetime
-        audience = request.query.get("audience") or DEFAULT_AUDIENCE
         token_id = str(uuid.uuid4())
         claims = {
             "iss": issuer,
@@ -196,3 +205,7 @@ class Issuer:
     def expired_early(self, token_id: str) -> datetime | None:
         """Give the moment at which `expire_all` ended a token's life; None if it did not."""
         return self._expired_early.get(token_id)
+
+
+def _audience(request: Request) -> str:
+    return request.query.get("audience") or DEFAULT_AUDIENCE

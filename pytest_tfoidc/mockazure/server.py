@@ -33,8 +33,9 @@ from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph import Graph
 from pytest_tfoidc.mockazure.inspection import SeenRequests
-from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, GITHUB, ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault import KeyVaults
+from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
 from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
 from pytest_tfoidc.mockazure.tokens import AccessTokens
@@ -282,32 +283,10 @@ class MockAzure(LoopbackServer):
         """Give the variables that a step of such a pipeline has.
 
         Args:
-            kind: `azure-devops` or `github`.
+            kind: A key of `pipelines.PIPELINES`.
         """
-        directory, transport = self.directory, self.transport_environment()
-        client_id = next(iter(directory.applications))
-        identity = {
-            "ARM_TENANT_ID": directory.tenant_id,
-            "ARM_CLIENT_ID": client_id,
-            "ARM_SUBSCRIPTION_ID": directory.subscription_id,
-        }
-        if kind == GITHUB:
-            return {
-                **transport,
-                **identity,
-                "CI": "true",
-                "GITHUB_ACTIONS": "true",
-                "ACTIONS_ID_TOKEN_REQUEST_URL": directory.workflow.request_url,
-                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self.issuer.request_tokens[GITHUB],
-            }
-        return {
-            **transport,
-            **identity,
-            "TF_BUILD": "True",
-            "SYSTEM_OIDCREQUESTURI": directory.connection.request_url,
-            "SYSTEM_ACCESSTOKEN": self.issuer.request_tokens[AZURE_DEVOPS],
-            "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": directory.connection.id,
-        }
+        step = step_environment(kind, directory=self.directory, issuer=self.issuer)
+        return {**self.transport_environment(), **step}
 
     def _service(self, host: str) -> Service | None:
         for patterns, service in self.services.items():

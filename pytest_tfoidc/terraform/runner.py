@@ -367,7 +367,7 @@ def _interrupt(child: subprocess.Popen[bytes]) -> None:
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
     """Make sure that nothing is left running, providers included."""
-    if child.poll() is None:
+    if child.poll() is None or child.returncode < 0:  # it could not end its children itself
         _signal_session(child, signal.SIGKILL)
         child.wait()
 

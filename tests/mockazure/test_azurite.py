@@ -325,3 +325,19 @@ def test_azurite_answers_the_same_requests_in_the_same_way(ours: Told, azurite: 
     theirs = tell(lambda _mock: azurite.handle, container=True)
     assert theirs.outcomes == ours.outcomes
     assert theirs.exchanges == ours.exchanges
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Response(200),
+        Response(201, headers={"x-ms-lease-state": "leased"}),
+        Response(201, headers={"x-ms-error-code": "LeaseAlreadyPresent"}),
+        Response(201, headers={"x-ms-meta-terraformlockid": "abc"}),
+    ],
+)
+def test_another_answer_to_the_same_request_is_noticed(other: Response) -> None:
+    one, two = Recorded(lambda _request: Response(201)), Recorded(lambda _request: other)
+    for service in (one, two):
+        service(Request("PUT", "https", HOST, f"{STATE}?comp=lease"))
+    assert one.exchanges != two.exchanges

@@ -7,7 +7,9 @@ from datetime import datetime, timezone
 
 import jwt
 import pytest
-from project_kit import CHECKS, Project, text_of
+from project_kit import Project, text_of
+
+from pytest_tfoidc.options import CHECKS
 
 RENEWING = ("delayed_apply", "expiry_during_apply", "destroy_after_expiry")
 # Terraform starts with an ID token that somebody put into its environment long ago.
@@ -105,21 +107,17 @@ def test_a_credential_in_the_backend_configuration_is_named_and_never_shown(
     assert value not in text_of(result)
 
 
-def test_a_credential_in_a_backend_file_is_named_and_never_shown(project: Project) -> None:
-    value = secrets.token_urlsafe(24)
-    project.module(files={"prod.tfbackend": f'client_secret = "{value}"\n'})
+def test_credentials_in_the_backend_block_and_in_a_file_are_named_and_never_shown(
+    project: Project,
+) -> None:
+    in_block, in_file = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    block = f'terraform {{\n  backend "azurerm" {{\n    client_secret = "{in_block}"\n  }}\n}}\n'
+    project.module(main=block, files={"prod.tfbackend": f'access_key = "{in_file}"\n'})
     result = project.check("no_cached_credentials", "--tf-backend-config=module/prod.tfbackend")
-    assert_named(result, "client_secret", "-backend-config")
-    assert value not in text_of(result)
-
-
-def test_a_credential_in_the_backend_block_is_named_and_never_shown(project: Project) -> None:
-    value = secrets.token_urlsafe(24)
-    block = f'terraform {{\n  backend "azurerm" {{\n    client_secret = "{value}"\n  }}\n}}\n'
-    project.module(main=block)
-    result = project.check("no_cached_credentials")
     assert_named(result, "client_secret", "main.tf")
-    assert value not in text_of(result)
+    assert_named(result, "access_key", "-backend-config")
+    assert in_block not in text_of(result)
+    assert in_file not in text_of(result)
 
 
 def test_credentials_that_the_backend_accepts_are_found_wherever_they_are_kept(

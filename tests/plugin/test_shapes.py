@@ -110,6 +110,7 @@ def assert_kept_copies_hold_nothing_of_the_user(project: Project, *, count: int)
         for name in names
         if not Path(folder, name).is_symlink()
     ]
+    assert files
     assert sum(file.stat().st_size for file in files) < SMALL
     assert not [file for file in files if MARK.encode() in file.read_bytes()]
     for top in kept:

@@ -6,10 +6,11 @@ import os
 from xml.etree import ElementTree as ET
 
 import pytest
-from project_kit import CHECKS, EXECUTABLE, Project, text_of
+from project_kit import EXECUTABLE, Project, text_of
+
+from pytest_tfoidc.options import CHECKS
 
 MODULE = "--tf-module=module"
-TESTS = ("test_thing.py", "module")
 THEIRS = ("--tf-binary", "--tf-replay", "--tf-debug", "--tf-mod-dir", "--tf-plugin-dir")
 OURS = ("--tf-module", "--tf-context", "--tf-executable", "--tf-var", "--tf-var-file", "--tf-delay")
 OF_OTHERS = ("--numprocesses", "--timeout", "--randomly-seed")
@@ -27,10 +28,11 @@ def executable() -> list[str]:
 
 
 def test_all_of_their_and_our_tests_run_in_one_distributed_shuffled_run(both: Project) -> None:
-    arguments = [*executable(), MODULE, "--tf-check=delayed_apply", "--tf-check=cached_token_fails"]
+    chosen = ["module::oidc::delayed_apply", "module::oidc::cached_token_fails"]
+    tests = ["test_thing.py", "module/test_module.py", *chosen]
     theirs = [f"--tf-binary={both.wrapper('true')}", "--tf-mod-dir=terraform", "--tf-debug"]
-    others = ["-n2", "--timeout=80", "-p", "randomly", "--randomly-seed=7", "--junit-xml=it.xml"]
-    result = both.run_plain(*arguments, *theirs, *others, *TESTS)
+    others = ["-n2", "--timeout=300", "-p", "randomly", "--randomly-seed=7", "--junit-xml=it.xml"]
+    result = both.run_plain(*executable(), MODULE, *theirs, *others, *tests)
     result.assert_outcomes(passed=4)
     cases = ET.parse(both.path / "it.xml").iter("testcase")  # noqa: S314 - ours
     assert {(case.get("classname"), case.get("name")) for case in cases} == {
@@ -45,7 +47,9 @@ def test_all_of_their_and_our_tests_run_in_one_distributed_shuffled_run(both: Pr
 
 def test_what_pytest_terraform_has_recorded_is_replayed(both: Project) -> None:
     arguments = [*executable(), MODULE, "--tf-check=delayed_apply"]
-    result = both.run_plain(*arguments, "--tf-replay", "--tf-plugin-dir=cache", *TESTS)
+    result = both.run_plain(
+        *arguments, "--tf-replay", "--tf-plugin-dir=cache", "test_thing.py", "module"
+    )
     result.assert_outcomes(passed=3)
 
 
@@ -62,12 +66,10 @@ OWN = "module/test_module.py::test_there_is_something_to_do"
     ("arguments", "expected"),
     [
         ([], [OWN, *COLLECTED]),
-        (["module::oidc::delayed_apply"], ["module::oidc::delayed_apply"]),
-        (["module::oidc"], COLLECTED),
-        (["module/test_module.py"], [OWN]),
+        ([COLLECTED[0], COLLECTED[4]], [COLLECTED[0], COLLECTED[4]]),
+        ([COLLECTED[0], "module"], [OWN, *COLLECTED]),
         ([OWN, "module::oidc::delayed_apply"], [OWN, "module::oidc::delayed_apply"]),
         (["-k", "expiry"], [name for name in COLLECTED if "expiry" in name]),
-        (["-m", "tfoidc"], COLLECTED),
     ],
 )
 def test_items_are_selected_as_pytest_users_expect(
@@ -76,11 +78,6 @@ def test_items_are_selected_as_pytest_users_expect(
     result = both.run(MODULE, "--collect-only", "-q", *arguments)
     assert sorted(line for line in result.outlines if "::" in line) == sorted(expected)
     assert result.ret == pytest.ExitCode.OK
-
-
-def test_a_selected_check_is_the_only_one_that_workers_run(both: Project) -> None:
-    result = both.run(MODULE, "-n2", "-v", "module::oidc::cached_token_fails")
-    result.assert_outcomes(passed=1)
 
 
 def test_x_stops_at_the_first_failure(project: Project) -> None:

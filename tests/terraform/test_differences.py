@@ -29,7 +29,7 @@ def test_changes_are_listed_by_attribute_with_what_was_and_what_will_be() -> Non
             "a": 1,
             "same": "s",
             "tags": {"k": "v"},
-            "list": [{"n": 1}, {"n": 2}],
+            "list": [1, {"n": 2}],
             "gone": True,
         },
         after={"a": 2, "same": "s", "tags": {"k": "w", "new": "n"}, "list": [1, {"n": 3}]},

@@ -1,0 +1,110 @@
+"""A rehearsal: the environment of a pipeline's step, with the stand-in behind it.
+
+What runs in it takes the live path from end to end, and waits in real time: nobody moves its clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.events import EventLog
+from pytest_tfoidc.identity.environment import WITHHELD, WITHHELD_PREFIXES
+from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
+from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
+from pytest_tfoidc.identity.tokenfile import KeptTokenFile
+from pytest_tfoidc.mockazure.issuer import Issuer
+from pytest_tfoidc.mockazure.pipelines import PIPELINES, identity_of
+from pytest_tfoidc.mockazure.server import MockAzure
+from pytest_tfoidc.session import REHEARSAL
+
+FILE_KINDS = tuple(TOKEN_FILE)  # somebody keeps a file fresh for them
+KINDS = (*PIPELINES, *FILE_KINDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RehearsalOptions:
+    """What to rehearse. `pipeline`: one of `KINDS`."""
+
+    pipeline: str
+    id_token_lifetime: timedelta = timedelta(minutes=5)
+    access_token_lifetime: timedelta = timedelta(minutes=60)
+    allowed_hosts: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+
+@contextlib.contextmanager
+def rehearse(
+    options: RehearsalOptions, *, events: EventLog | None = None
+) -> Iterator[Mapping[str, str]]:
+    """Give the environment of such a pipeline's step, for as long as the block lasts.
+
+    Args:
+        options: What to rehearse.
+        events: Is told of everything that happens in the stand-in.
+
+    Raises:
+        UsageError: This kind of pipeline cannot be rehearsed.
+        TfOidcError: No port, or no temporary folder.
+    """
+    kind = options.pipeline
+    if kind not in KINDS:
+        raise UsageError(
+            f"A pipeline called {kind!r} cannot be rehearsed.",
+            where="--pipeline",
+            remedy=f"Use one of {', '.join(KINDS)}.",
+        )
+    mock = MockAzure(
+        clock=VirtualClock(),
+        events=events or EventLog(),
+        environment=options.environment,
+        id_token_lifetime=options.id_token_lifetime,
+        access_token_lifetime=options.access_token_lifetime,
+        allowed_hosts=options.allowed_hosts,
+    )
+    outer = without_context(options.environment)
+    with mock, contextlib.ExitStack() as stack:
+        is_file = kind in FILE_KINDS
+        step = _file_step(mock, kind, stack) if is_file else mock.pipeline_environment(kind)
+        yield {**outer, **step, REHEARSAL: kind}
+
+
+def without_context(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what tells which pipeline this is, who signs in, and the proxies on the way."""
+    markers = {name for names in MARKERS.values() for name in names}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in markers
+        and name not in WITHHELD
+        and not name.startswith(tuple(WITHHELD_PREFIXES))
+        and not name.lower().endswith("_proxy")
+    }
+
+
+def _file_step(mock: MockAzure, kind: str, stack: contextlib.ExitStack) -> dict[str, str]:
+    """Keep a token file fresh, as the kubelet does in a pod."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfoidc-token-")))
+    source, clock = _Minted(mock.issuer), mock.clock
+    kept = KeptTokenFile(folder / "token", source=source, clock=clock, audience=DEFAULT_AUDIENCE)
+    stack.enter_context(kept)
+    identity = identity_of(mock.directory)
+    return {**mock.transport_environment(), **identity, TOKEN_FILE[kind][0]: str(kept.path)}
+
+
+@dataclass(frozen=True)
+class _Minted:
+    """A source beside the stand-in's issuer."""
+
+    issuer: Issuer
+
+    def fetch(self, audience: str) -> IdToken:
+        """Mint a token."""
+        return parse_id_token(self.issuer.mint("aks", audience=audience), where=LABELS["aks"])

@@ -1,0 +1,31 @@
+# A run waits for as long as nobody writes to the pipe `gate`; clean-up leaves a line in `log`.
+
+variable "gate" {
+  type = string
+}
+
+variable "log" {
+  type = string
+}
+
+variable "waits" {
+  type    = bool
+  default = false
+}
+
+resource "terraform_data" "kept" {
+  input = var.log
+
+  provisioner "local-exec" {
+    when    = destroy
+    command = "echo destroyed >> '${self.input}'"
+  }
+}
+
+resource "terraform_data" "gate" {
+  triggers_replace = var.waits
+
+  provisioner "local-exec" {
+    command = var.waits ? "echo $PPID > '${var.gate}.pid'; read line < '${var.gate}'" : "true"
+  }
+}

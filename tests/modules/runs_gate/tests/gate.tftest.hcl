@@ -1,0 +1,11 @@
+run "first" {
+}
+
+run "waits" {
+  variables {
+    waits = true
+  }
+}
+
+run "last" {
+}

@@ -1,0 +1,6 @@
+run "applies" {
+}
+
+run "plans" {
+  command = plan
+}
