@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.loopback import Request
 
 KEY_BITS = 2048
+MOST_REMEMBERED = 10_000  # access tokens, before the expired ones are forgotten
 RENEW_ALWAYS = timedelta(seconds=5)  # so few that every client asks for a new token for each call
 
 
@@ -164,6 +165,8 @@ class AccessTokens:
         }
         value = self.key.sign(claims)
         token = AccessToken(value, audience, client_id, object_id, tenant_id, expires_at)
+        if len(self._issued) >= MOST_REMEMBERED:  # an expired one is known by its signature as well
+            self._issued = {v: t for v, t in self._issued.items() if t.expires_at > now}
         self._issued[value] = token
         return token
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
-from azurekit import Azure, running
+from azurekit import ARM, Azure, running
 
+from pytest_tfoidc.mockazure import tokens
 from pytest_tfoidc.mockazure.directory import (
     CLIENT_ID,
     CONNECTION_ID,
@@ -255,3 +257,21 @@ def test_a_snapshot_holds_who_exists_and_how_long_tokens_live(azure: Azure) -> N
     assert mock.entra.checks_expiry
     assert mock.directory.connection.name == "stand-in"
     assert (mock.access_tokens.lifetime / mock.issuer.lifetime) == 12
+
+
+def test_expired_access_tokens_are_forgotten_and_still_called_expired(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MOST_REMEMBERED", 2)
+    held = azure.mock.access_tokens
+    held.expire_all()
+    held.lifetime = timedelta()
+    old = azure.bearer()
+    for _ in range(3):
+        azure.bearer()
+    url = f"{ARM}{GROUP}?api-version=2024-01-01"
+
+    answer = azure.send("GET", url, headers=old)
+
+    assert len(held._issued) <= 2
+    assert answer.json()["error"]["code"] == "ExpiredAuthenticationToken"
