@@ -14,8 +14,10 @@ from project_kit import Project
 def test_a_file_and_a_process_that_were_left_behind_are_noticed(project: Project) -> None:
     file = project.temp / "tfoidc-left"
     file.touch()
-    command = [sys.executable, "-c", "input()"]
+    command = [sys.executable, "-c", "print(flush=True); input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it runs
         found = project.left_over()
         process.communicate(b"\n")
     file.unlink()
