@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from project_kit import Project
 
-from pytest_tfoidc import checks, options
+from pytest_tfoidc import checks, fixtures, options
 
 ROOT = Path(__file__).parent.parent
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -46,6 +47,18 @@ def test_every_option_is_in_readme_and_no_other() -> None:
 def test_every_check_is_in_readme_and_no_other() -> None:
     assert table("The checks") == {f"oidc::{name}" for name in checks.CHECKS}
     assert tuple(checks.CHECKS) == options.CHECKS
+
+
+def test_every_fixture_is_in_readme_and_no_other() -> None:
+    made = {name for name in vars(fixtures) if name.startswith(("oidc_", "tf_", "arm_", "mock_"))}
+    assert table("In your own tests") == made
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in DOCS)])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    local = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    assert [link for link in local if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
 @pytest.mark.proof
