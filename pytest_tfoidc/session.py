@@ -50,7 +50,7 @@ class SessionOptions:
 
     Args:
         context: auto, mock or the kind of a pipeline.
-        executable: The Terraform to run: a path, a name or `embedded`.
+        executable: The Terraform to run: a path, a name or `embedded`; or what gives it.
         relay: False hands the pipeline's own URL and token to Terraform.
         timeout: Of one command, in seconds.
         allowed_hosts: What the stand-in's proxy lets through besides the registries.
@@ -64,7 +64,7 @@ class SessionOptions:
     """
 
     context: str = "auto"
-    executable: str | None = None
+    executable: str | Callable[[], Executable] | None = None
     relay: bool = True
     timeout: float | None = None
     allowed_hosts: tuple[str, ...] = ()
@@ -233,7 +233,10 @@ class OidcSession:
         Raises:
             ExecutableError: There is none.
         """
-        return find_executable(self.options.executable, self.environment)
+        wanted = self.options.executable
+        if callable(wanted):
+            return wanted()
+        return find_executable(wanted, self.environment)
 
     @property
     def is_live(self) -> bool:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -185,21 +185,24 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
         started = time.monotonic()
-        with subprocess.Popen(
-            [*self.executable.argv, *line],
-            cwd=self.working_dir,
-            env={**self.environment, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches Terraform through us, once
-        ) as child:
+        with (
+            subprocess.Popen(
+                [*self.executable.argv, *line],
+                cwd=self.working_dir,
+                env={**self.environment, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C reaches Terraform through us, once
+            ) as child,
+            self._watched(child) as watch,
+        ):
             out = _Drain(child.stdout, on_line, keep=keep_output)
             err = _Drain(child.stderr, None)
             try:
                 if on_start is not None:
                     on_start(partial(_interrupt, child))
-                stopped = self._wait(child)
+                _wait(child)
             finally:
                 _stop(child)
                 out.finish(child)
@@ -213,8 +216,8 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             stderr=err.text,
             seconds=seconds,
         )
-        if stopped is not None:
-            raise self._stopped(done, stopped)
+        if watch.reason is not None:
+            raise self._stopped(done, watch.reason)
         return done
 
     def _finished(self, command: str, exit_code: int, seconds: float) -> None:
@@ -228,23 +231,13 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             )
         )
 
-    def _wait(self, child: subprocess.Popen[bytes]) -> str | None:
-        """Wait for the child's end. Gives the reason for which it had to be stopped, if any."""
+    @contextlib.contextmanager
+    def _watched(self, child: subprocess.Popen[bytes]) -> Iterator[_Watch]:
+        """Watch over a child; what it prints is read only after that, so that nothing is missed."""
         with _Watch(child, self.timeout) as watch, contextlib.ExitStack() as stack:
             if self.refusals_are_final:
                 stack.enter_context(self._events.subscribed(watch.notice))
-            try:
-                child.wait()
-            except KeyboardInterrupt:
-                _interrupt(child)
-                child.wait()  # a second Ctrl-C ends this wait, and the child is killed
-                raise
-            except BaseException:  # a time limit of pytest-timeout, raised out of its signal
-                _interrupt(child)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(GRACE_SECONDS)
-                raise
-        return watch.reason
+            yield watch
 
     def _stopped(self, done: Completed, reason: str) -> TerraformError:
         what = f"`{self.executable.product.lower()} {done.command}`"
@@ -264,6 +257,21 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             output=output,
             exit_code=done.exit_code,
         )
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    """Wait for the child's end; pass on what interrupts the waiting, once."""
+    try:
+        child.wait()
+    except KeyboardInterrupt:
+        _interrupt(child)
+        child.wait()  # a second Ctrl-C ends this wait, and the child is killed
+        raise
+    except BaseException:  # a time limit of pytest-timeout, raised out of its signal
+        _interrupt(child)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_SECONDS)
+        raise
 
 
 TOO_SLOW = "too slow"
