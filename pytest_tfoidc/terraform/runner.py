@@ -185,24 +185,27 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
         started = time.monotonic()
-        with (
-            subprocess.Popen(
-                [*self.executable.argv, *line],
-                cwd=self.working_dir,
-                env={**self.environment, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C reaches Terraform through us, once
-            ) as child,
-            self._watched(child) as watch,
-        ):
+        with subprocess.Popen(
+            [*self.executable.argv, *line],
+            cwd=self.working_dir,
+            env={**self.environment, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C reaches Terraform through us, once
+        ) as child:
             out = _Drain(child.stdout, on_line, keep=keep_output)
             err = _Drain(child.stderr, None)
             try:
-                if on_start is not None:
-                    on_start(partial(_interrupt, child))
-                _wait(child)
+                with self._watched(child) as watch:
+                    out.start()
+                    err.start()
+                    if on_start is not None:
+                        on_start(partial(_interrupt, child))
+                    child.wait()
+            except BaseException as error:
+                _pass_on(error, child)
+                raise
             finally:
                 _stop(child)
                 out.finish(child)
@@ -259,19 +262,15 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         )
 
 
-def _wait(child: subprocess.Popen[bytes]) -> None:
-    """Wait for the child's end; pass on what interrupts the waiting, once."""
-    try:
-        child.wait()
-    except KeyboardInterrupt:
-        _interrupt(child)
-        child.wait()  # a second Ctrl-C ends this wait, and the child is killed
-        raise
-    except BaseException:  # a time limit of pytest-timeout, raised out of its signal
-        _interrupt(child)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE_SECONDS)
-        raise
+def _pass_on(error: BaseException, child: subprocess.Popen[bytes]) -> None:
+    """Pass on what interrupted us, once, and let the child end by itself.
+
+    After Ctrl-C it has all the time that it needs; a second one ends the waiting, and it is killed.
+    Anything else is a time limit of pytest-timeout, raised out of its signal.
+    """
+    _interrupt(child)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(None if isinstance(error, KeyboardInterrupt) else GRACE_SECONDS)
 
 
 TOO_SLOW = "too slow"
@@ -333,7 +332,10 @@ def _refusal(event: Event) -> str:
 
 
 class _Drain:
-    """Reads a stream to its end in a thread of its own."""
+    """Reads a stream to its end in a thread of its own.
+
+    It is made before it is started: a Ctrl-C at the start must not leave a reader nobody knows of.
+    """
 
     def __init__(
         self, stream: IO[bytes] | None, on_line: LineListener | None, *, keep: bool = True
@@ -344,6 +346,9 @@ class _Drain:
         self._on_line = on_line
         self._lines: list[str] = []
         self._thread = threading.Thread(target=self._read, name="tfoidc-drain", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
         self._thread.start()
 
     def _read(self) -> None:
@@ -357,6 +362,8 @@ class _Drain:
 
     def finish(self, child: subprocess.Popen[bytes]) -> None:
         """Wait for the stream's end; end whatever of the child's session still holds it open."""
+        if self._thread.ident is None:  # we were interrupted before it began
+            return
         self._thread.join(DRAIN_SECONDS)
         if self._thread.is_alive():
             _signal_session(child, signal.SIGKILL)
