@@ -45,16 +45,13 @@ class PytestRun:
             TfOidcError: It cannot be started.
         """
         if self._session is None:
-            from pytest_tfoidc.terraform.executable import start_finding  # noqa: PLC0415 - not always
-
-            settings = self.settings
-            executable = start_finding(settings.executable, os.environ)
             from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
 
+            settings = self.settings
             session = OidcSession(
                 SessionOptions(
                     context=settings.context,
-                    executable=executable,
+                    executable=settings.executable,
                     relay=settings.relay,
                     timeout=settings.timeout,
                     allowed_hosts=settings.allowed_hosts,

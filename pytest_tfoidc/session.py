@@ -50,7 +50,7 @@ class SessionOptions:
 
     Args:
         context: auto, mock or the kind of a pipeline.
-        executable: The Terraform to run: a path, a name or `embedded`; or what gives it.
+        executable: The Terraform to run: a path, a name or `embedded`.
         relay: False hands the pipeline's own URL and token to Terraform.
         timeout: Of one command, in seconds.
         allowed_hosts: What the stand-in's proxy lets through besides the registries.
@@ -64,7 +64,7 @@ class SessionOptions:
     """
 
     context: str = "auto"
-    executable: str | Callable[[], Executable] | None = None
+    executable: str | None = None
     relay: bool = True
     timeout: float | None = None
     allowed_hosts: tuple[str, ...] = ()
@@ -233,10 +233,7 @@ class OidcSession:
         Raises:
             ExecutableError: There is none.
         """
-        wanted = self.options.executable
-        if callable(wanted):
-            return wanted()
-        return find_executable(wanted, self.environment)
+        return find_executable(self.options.executable, self.environment)
 
     @property
     def is_live(self) -> bool:

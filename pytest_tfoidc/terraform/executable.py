@@ -7,8 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,17 +42,6 @@ class Executable:
         """Give the product, its version and where it comes from."""
         source = EMBEDDED if self.embedded else self.argv[0]
         return f"{self.product} {self.version} ({source})"
-
-
-def start_finding(wanted: str | None, environment: Mapping[str, str]) -> Callable[[], Executable]:
-    """Begin to look for the Terraform to run; give what waits for it, as `find_executable` does.
-
-    Asking Terraform for its version takes a tenth of a second, in which other things can be done.
-    """
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tfoidc-executable")
-    found = pool.submit(find_executable, wanted, environment)
-    pool.shutdown(wait=False)
-    return found.result
 
 
 def find_executable(wanted: str | None, environment: Mapping[str, str]) -> Executable:
