@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-NOT_FOUND = 127  # as a shell says it
 USAGE = 2
 
 
