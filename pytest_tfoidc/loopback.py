@@ -41,7 +41,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. Header names are in lower case; `path` is percent-decoded."""
+    """One HTTP request. Header names are in lower case; `path` is percent-decoded.
+
+    `connection` stands for the client's connection: requests on the same one have the same.
+    """
 
     method: str
     scheme: str
@@ -49,6 +52,7 @@ class Request:
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    connection: object = field(default=None, compare=False, repr=False)
 
     @property
     def path(self) -> str:
@@ -185,6 +189,7 @@ class Connection:
             target=target,
             headers=headers,
             body=body,
+            connection=self,
         )
 
     async def _refuse(self, status: int, why: str) -> None:

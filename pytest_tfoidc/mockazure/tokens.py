@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -97,6 +98,10 @@ class AccessToken:
         return f"<AccessToken for {self.audience} until {self.expires_at:%H:%M:%S}>"
 
 
+# By client and audience: the ID token that was exchanged, and what for.
+Held = dict[tuple[str, str], tuple[str, AccessToken]]
+
+
 class BearerRefused(Exception):  # noqa: N818 - an answer to a client, not an error of ours
     """A request's bearer is no good. `reason`: missing, malformed, expired, audience."""
 
@@ -127,12 +132,32 @@ class AccessTokens:
         as if every token were about to expire; without that they would keep one for too long."""
         self.key = SigningKey()
         self._issued: dict[str, AccessToken] = {}
+        self._held: WeakKeyDictionary[object, Held] = WeakKeyDictionary()
+
+    @property
+    def are_announced_short(self) -> bool:
+        """Whether clients are made to renew before every call because requests move the clock."""
+        return self.announced_lifetime is None and self.time_jumps()
 
     @property
     def announced(self) -> timedelta:
         """How long `expires_in` says that a token lives."""
-        usual = RENEW_ALWAYS if self.time_jumps() else self.lifetime
+        usual = RENEW_ALWAYS if self.are_announced_short else self.lifetime
         return self.announced_lifetime or usual
+
+    def hold(self, token: AccessToken, *, connection: object, assertion: str) -> None:
+        """Remember which connection a token went out on and for what, while that is open."""
+        if connection is not None:
+            held = self._held.setdefault(connection, {})
+            held[token.client_id, token.audience] = assertion, token
+
+    def held(
+        self, *, connection: object, assertion: str, client_id: str, audience: str
+    ) -> AccessToken | None:
+        """Give the token that `hold` remembers, unless it has been made to expire."""
+        held = {} if connection is None else self._held.get(connection, {})
+        given_for, token = held.get((client_id, audience), ("", None))
+        return self._issued.get(token.value) if token and given_for == assertion else None
 
     def snapshot(self) -> tuple[timedelta, timedelta | None]:
         """Give the settings, for `restore`. What was issued is not among them."""

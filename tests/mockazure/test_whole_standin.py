@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 from armclient import SUBSCRIPTION, TENANT, Arm
-from azurekit import Azure, running
+from azurekit import ARM, Azure, running
 from providermirror import lay_out
 from test_resourcemanager_replay import replay, rows
 
@@ -130,14 +130,20 @@ def test_an_sdk_client_for_blobs_uses_the_same_login(session: OidcSession) -> No
 def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcSession]:
     environment = {**os.environ, **lay_out(tmp_path_factory.mktemp("providers"))}
     executable = os.environ.get("TFOIDC_TEST_EXECUTABLE")
-    options = SessionOptions(
-        context="mock",
-        executable=executable,
-        environment=environment,
-        access_token_lifetime=timedelta(minutes=20),
-    )
+    options = SessionOptions(context="mock", executable=executable, environment=environment)
     with OidcSession(options) as session:
         yield session
+
+
+@pytest.fixture
+def static(providers: OidcSession) -> Iterator[OidcSession]:
+    """Give the session with an ID token in the environment, for providers that take no other."""
+    usual = providers.environment
+    token = providers.source.fetch(providers.context.audience).value
+    providers.environment = {**usual, "MOCKCLOUD_OIDC_TOKEN": token}
+    with providers.isolated():
+        yield providers
+    providers.environment = usual
 
 
 def module_for(folder: Path, version: str) -> Path:
@@ -171,30 +177,48 @@ def test_a_provider_that_refreshes_survives_operations_of_45_minutes(
     assert providers.events.of(ExchangeRefused, since=mark) == ()
 
 
-def test_a_provider_with_a_static_token_fails_in_the_first_long_operation(
-    providers: OidcSession, tmp_path: Path
+def test_a_provider_with_a_static_token_fails_where_its_access_token_ends(
+    static: OidcSession, tmp_path: Path
 ) -> None:
-    assert providers.mock is not None
-    usual = providers.environment
-    token = providers.source.fetch(providers.context.audience).value
-    providers.environment = {**usual, "MOCKCLOUD_OIDC_TOKEN": token}
-    try:
-        with (
-            providers.isolated(),
-            providers.workspace(module_for(tmp_path, "1.0")) as workspace,
-        ):
-            providers.mock.resource_manager.takes(GATEWAYS, "45m")
-            workspace.init()
-            plan = workspace.plan()
-            with pytest.raises(TerraformError, match="apply") as caught:
-                workspace.apply(plan)
-            assert "AADSTS700024" in caught.value.output
-            assert "mockcloud_gateway" in caught.value.output
-            names = [d["name"] for d in providers.mock.resource_manager.resources.values()]
-            assert names == ["rg-long", "first"]
-            workspace.is_deployed = False
-    finally:
-        providers.environment = usual
+    assert static.mock is not None
+    mark = static.events.mark()
+    with static.workspace(module_for(tmp_path, "1.0")) as workspace:
+        static.mock.resource_manager.takes(GATEWAYS, "45m")
+        workspace.init()
+        plan = workspace.plan()
+        with pytest.raises(TerraformError, match="apply") as caught:
+            workspace.apply(plan)
+        assert "AADSTS700024" in caught.value.output
+        assert "mockcloud_gateway" in caught.value.output
+        names = [d["name"] for d in static.mock.resource_manager.resources.values()]
+        assert names == ["rg-long", "first"]
+        workspace.is_deployed = False
+
+    (refused,) = static.events.of(ExchangeRefused, since=mark)
+    issued = [
+        event
+        for event in static.events.of(AccessTokenIssued, since=mark)
+        if event.scope == ARM and event.at < refused.at
+    ]
+    assert timedelta(minutes=40) <= refused.at - issued[-1].at < timedelta(minutes=41)
+
+
+def test_a_provider_with_a_static_token_survives_what_is_shorter(
+    static: OidcSession, tmp_path: Path
+) -> None:
+    assert static.mock is not None
+    with static.workspace(module_for(tmp_path, "1.0")) as workspace:
+        static.mock.resource_manager.takes(GATEWAYS, "30m")
+        workspace.init()
+        workspace.apply(workspace.plan())
+        applied = static.clock.offset
+        with pytest.raises(TerraformError, match="destroy") as caught:
+            workspace.destroy()  # a new process, which has to log in
+        workspace.is_deployed = False
+
+    assert applied > timedelta(minutes=29)
+    assert static.clock.offset - applied < timedelta(minutes=1)
+    assert "AADSTS700024" in caught.value.output
 
 
 def ask_for_every_call(environment: dict[str, str], session: OidcSession) -> None:

@@ -1,0 +1,114 @@
+"""When clients renew while operations take virtual time: as late as they would in life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azurekit import Azure, running
+
+from pytest_tfoidc.clock import parse_duration
+from pytest_tfoidc.events import AccessTokenIssued
+from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
+
+EXPIRED = "AADSTS700024"
+GRAPH = "https://graph.microsoft.com"
+MSAL = {"x-client-SKU": "MSAL.Python"}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Azure]:
+    with running() as azure:
+        yield azure
+
+
+@pytest.fixture
+def azure(shared: Azure) -> Iterator[Azure]:
+    """Give the stand-in while something takes its time, and a client with a new connection."""
+    held = shared.mock.snapshot()
+    shared.mock.resource_manager.takes("Vendor.Thing/things", "45m")
+    yield shared
+    shared.mock.restore(held)
+    shared.clock.reset()
+    shared.session.headers.pop("x-client-SKU", None)
+    shared.session.close()  # which a session survives; its connections do not
+
+
+def passed(azure: Azure, duration: str, assertion: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
+    """Let time pass, and exchange an ID token then."""
+    azure.clock.advance(parse_duration(duration))
+    return azure.exchange(assertion, **options)
+
+
+@pytest.fixture
+def assertion(azure: Azure) -> str:
+    """Give an ID token that has been exchanged, and that a client has got nothing but."""
+    token = str(azure.id_token().json()["oidcToken"])
+    assert azure.exchange(token)["expires_in"] == RENEW_ALWAYS.total_seconds()
+    return token
+
+
+def test_a_client_has_its_access_token_until_it_would_renew_it(
+    azure: Azure, assertion: str
+) -> None:
+    first = azure.exchange(assertion)["access_token"]
+    mark = azure.events.mark()
+
+    assert passed(azure, "39m", assertion)["access_token"] == first
+    assert azure.events.of(AccessTokenIssued, since=mark) == ()
+    assert EXPIRED in passed(azure, "2m", assertion)["error_description"]
+
+
+def test_msal_holds_on_for_longer(azure: Azure, assertion: str) -> None:
+    azure.session.headers.update(MSAL)
+
+    assert "access_token" in passed(azure, "54m", assertion)
+    assert EXPIRED in passed(azure, "2m", assertion)["error_description"]
+
+
+def test_a_new_client_has_nothing_to_hold_on_to(azure: Azure, assertion: str) -> None:
+    azure.session.close()
+
+    assert EXPIRED in passed(azure, "10m", assertion)["error_description"]
+
+
+@pytest.mark.parametrize("options", [{"scope": GRAPH}, {"client": "another"}])
+def test_a_token_is_held_for_one_service_and_client(
+    azure: Azure, assertion: str, options: dict[str, str]
+) -> None:
+    assert "access_token" not in passed(azure, "10m", assertion, **options)
+
+
+def test_what_was_made_to_expire_is_not_held(azure: Azure, assertion: str) -> None:
+    azure.mock.access_tokens.expire_all()
+
+    assert EXPIRED in passed(azure, "10m", assertion)["error_description"]
+
+
+def test_an_id_token_that_was_made_to_expire_is_refused(azure: Azure, assertion: str) -> None:
+    azure.mock.issuer.expire_all()
+
+    assert EXPIRED in azure.exchange(assertion)["error_description"]
+
+
+def test_another_id_token_is_exchanged_for_another_access_token(
+    azure: Azure, assertion: str
+) -> None:
+    first = azure.exchange(assertion)["access_token"]
+    azure.clock.advance(timedelta(minutes=6))
+    second = str(azure.id_token().json()["oidcToken"])
+
+    assert azure.exchange(second)["access_token"] != first
+    assert EXPIRED in azure.exchange(assertion)["error_description"]
+
+
+@pytest.mark.parametrize("announced", [None, timedelta(seconds=5)])
+def test_nothing_is_held_while_time_stands_still(
+    azure: Azure, assertion: str, announced: timedelta | None
+) -> None:
+    azure.mock.resource_manager.takes("Vendor.Thing/things", "0s")
+    azure.mock.access_tokens.announced_lifetime = announced
+
+    assert EXPIRED in passed(azure, "10m", assertion)["error_description"]
