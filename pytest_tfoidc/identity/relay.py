@@ -114,9 +114,13 @@ class IdTokenRelay:
 
     @property
     def url(self) -> str:
-        """What clients ask. It has a query, because GitHub's clients append `&audience=…`."""
+        """What clients ask. It has a query, because GitHub's clients append `&audience=…`.
+
+        The version stands last: the Azure SDK for Go appends `?api-version=7.1`, and encodes that
+        question mark, so that it becomes part of the last value.
+        """
         audience = quote(self._audience, safe="")
-        return f"{self._server.url}{PATH}?api-version=7.1&audience={audience}"
+        return f"{self._server.url}{PATH}?audience={audience}&api-version=7.1"
 
     @property
     def defects(self) -> list[BaseException]:

@@ -108,6 +108,7 @@ def test_both_protocols_are_answered_on_one_url_with_one_token(
         "",
         f"&serviceConnectionId={CONNECTION}",  # go-azure-sdk
         f"?api-version=7.1&serviceConnectionId={CONNECTION.upper()}",  # the Azure SDKs
+        f"%3Fapi-version%3D7.1&serviceConnectionId={CONNECTION}",  # the one for Go
         "&audience=api://AzureADTokenExchange",  # GitHub's toolkit
     ],
 )
