@@ -139,6 +139,7 @@ def _mock(parsed: argparse.Namespace) -> int:
         ca_file=parsed.ca_file,
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
+        keeps_events=False,
     )
     with OidcSession(options) as session:
         mock = session.mock
@@ -164,7 +165,7 @@ def _rehearse(parsed: argparse.Namespace) -> int:
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
     )
-    events = EventLog()
+    events = EventLog(keeps=False)
     with rehearse(options, events=events) as environment, events.subscribed(_tell):
         return run_command(parsed.command, environment)
 
@@ -178,6 +179,7 @@ def _relay(parsed: argparse.Namespace) -> int:
         audience=parsed.audience,
         isolated=False,
         needs_pipeline=True,
+        keeps_events=False,
     )
     with OidcSession(options) as session, session.events.subscribed(_tell):
         for warning in session.context.warnings:

@@ -186,9 +186,14 @@ Subscriber = Callable[[Event], None]
 
 
 class EventLog:
-    """Every event in its order, and the subscribers who are told at once. Thread safe."""
+    """Every event in its order, and the subscribers who are told at once. Thread safe.
 
-    def __init__(self) -> None:
+    Args:
+        keeps: False only tells the subscribers: what runs for days would fill the memory.
+    """
+
+    def __init__(self, *, keeps: bool = True) -> None:
+        self._keeps = keeps
         self._events: list[Event] = []
         self._subscribers: list[Subscriber] = []
         self._lock = threading.Lock()
@@ -196,7 +201,8 @@ class EventLog:
     def emit(self, event: Event) -> None:
         """Keep the event and tell every subscriber, in the caller's thread."""
         with self._lock:
-            self._events.append(event)
+            if self._keeps:
+                self._events.append(event)
             subscribers = tuple(self._subscribers)
         for subscriber in subscribers:
             subscriber(event)

@@ -60,6 +60,7 @@ class SessionOptions:
         audience: What the federated credential expects, where it is not the usual.
         isolated: False leaves the variables that change Terraform's commands to the child.
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
+        keeps_events: False for what runs for days: events are told to subscribers only.
         environment: The outer environment.
     """
 
@@ -75,6 +76,7 @@ class SessionOptions:
     audience: str | None = None
     isolated: bool = True
     needs_pipeline: bool = False
+    keeps_events: bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
 
@@ -91,7 +93,7 @@ class OidcSession:
     def __init__(self, options: SessionOptions) -> None:
         self.options = options
         self.clock = VirtualClock()
-        self.events = EventLog()
+        self.events = EventLog(keeps=options.keeps_events)
         self.redactor = Redactor()
         self.mock: MockAzure | None = None
         self.relay: IdTokenRelay | None = None

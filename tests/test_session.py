@@ -11,7 +11,13 @@ import pytest
 
 from pytest_tfoidc import OidcSession, SessionOptions
 from pytest_tfoidc.errors import ContextError, TerraformError
-from pytest_tfoidc.events import CommandStarted, IdTokenServed, VariableWithheld
+from pytest_tfoidc.events import (
+    CommandStarted,
+    Event,
+    IdTokenMinted,
+    IdTokenServed,
+    VariableWithheld,
+)
 from pytest_tfoidc.session import LiveClockError
 
 EXECUTABLE = os.environ.get("TFOIDC_TEST_EXECUTABLE")
@@ -167,3 +173,16 @@ def test_without_the_relay_the_pipelines_own_url_and_token_are_used() -> None:
         assert url.startswith("https://dev.azure.com/")
         token = session.environment["ARM_OIDC_REQUEST_TOKEN"]
         assert token == session.mock.issuer.request_tokens["azure-devops"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_events_are_told_and_kept_unless_it_runs_for_days(*, keeps: bool) -> None:
+    told: list[Event] = []
+    with OidcSession(SessionOptions(context="mock", keeps_events=keeps)) as session:
+        mark = session.events.mark()
+        with session.events.subscribed(told.append):
+            session.source.fetch(session.context.audience)
+        kept = session.events.since(mark)
+
+    assert IdTokenMinted in map(type, told)
+    assert kept == (tuple(told) if keeps else ())
