@@ -124,13 +124,6 @@ resource "azurerm_private_dns_zone" "this" {
   resource_group_name = local.group
 }
 
-resource "azurerm_private_dns_zone_virtual_network_link" "this" {
-  name                  = "link"
-  resource_group_name   = local.group
-  private_dns_zone_name = azurerm_private_dns_zone.this.name
-  virtual_network_id    = azurerm_virtual_network.this.id
-}
-
 resource "azurerm_dns_zone" "this" {
   name                = "example.com"
   resource_group_name = local.group
@@ -193,4 +186,26 @@ resource "azurerm_servicebus_namespace" "this" {
   location            = local.location
   resource_group_name = local.group
   sku                 = "Standard"
+}
+
+resource "azurerm_storage_container" "this" {
+  name               = "data"
+  storage_account_id = azurerm_storage_account.this.id
+}
+
+resource "azurerm_subnet_network_security_group_association" "this" {
+  subnet_id                 = azurerm_subnet.this.id
+  network_security_group_id = azurerm_network_security_group.this.id
+}
+
+resource "azurerm_resource_group_policy_assignment" "this" {
+  name                 = "policy"
+  resource_group_id    = azurerm_resource_group.this.id
+  policy_definition_id = "/providers/Microsoft.Authorization/policyDefinitions/e56962a6-4747-49cd-b67b-bf8b01975c4c"
+}
+
+resource "azurerm_monitor_action_group" "this" {
+  name                = "actions"
+  resource_group_name = local.group
+  short_name          = "actions"
 }
