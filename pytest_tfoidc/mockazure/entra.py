@@ -19,7 +19,7 @@ from pytest_tfoidc.loopback import Request, Response
 from pytest_tfoidc.mockazure.directory import Application, Directory
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.issuer import Issuer
-from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, from_seconds
+from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS, AccessToken, AccessTokens, from_seconds
 
 LOGIN_HOSTS = (
     "login.microsoftonline.com",
@@ -35,6 +35,7 @@ Find = Callable[[str], Application | None]
 # Clients renew an access token when less than this is left: go-azure-sdk; MSAL in every language.
 RENEWAL_MARGIN = timedelta(minutes=20)
 MSAL_MARGIN = timedelta(minutes=5)
+MSAL_HEADER = "x-client-sku"
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 
 
@@ -155,8 +156,7 @@ class Entra:
             token = self._exchange(request, form)
         except Refusal as refusal:
             return self._refuse(client_id, refusal)
-        tokens = self._access_tokens
-        lifetime = int(tokens.announced.total_seconds())
+        lifetime = self._announced(request)
         body: dict[str, Any] = {"token_type": "Bearer", "access_token": token.value}
         if request.path.lower().endswith("/v2.0/token"):
             return Response.json({**body, "expires_in": lifetime, "ext_expires_in": lifetime})
@@ -169,6 +169,16 @@ class Entra:
                 "resource": _resource(form),
             }
         )
+
+    def _announced(self, request: Request) -> int:
+        """Give the seconds that a client is told a token lives.
+
+        One that has not yet expired azcore (Go) does not renew again within 30 seconds; so where
+        it is to renew before every call, it is given none.
+        """
+        announced = self._access_tokens.announced
+        renews = announced > RENEW_ALWAYS or request.headers.get(MSAL_HEADER) != "MSAL.Go"
+        return int(announced.total_seconds()) if renews else 0
 
     def _exchange(self, request: Request, form: dict[str, str]) -> AccessToken:
         application = self._application(request, form)
@@ -197,7 +207,7 @@ class Entra:
             client_id=application.client_id,
             audience=_resource(form),
         )
-        margin = MSAL_MARGIN if "x-client-sku" in request.headers else RENEWAL_MARGIN
+        margin = MSAL_MARGIN if MSAL_HEADER in request.headers else RENEWAL_MARGIN
         return token if token and token.expires_at - self._clock.now() > margin else None
 
     def _issued(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,11 @@ def has(provider: str) -> bool:
     return bool(mirror) and (Path(str(mirror)) / "registry.terraform.io" / provider).is_dir()
 
 
-def needs(provider: str, module: Path, change: str) -> object:
+def needs(provider: str, module: Path, *more: str) -> object:
     """Make a case of a provider that may be there."""
     reason = f"{MIRROR} names no mirror with {provider}"
     mark = pytest.mark.skipif(not has(provider), reason=reason)
-    return pytest.param(module, change, marks=mark, id=module.name)
+    return pytest.param(module, *more, marks=mark, id=module.name)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +75,27 @@ def test_a_module_is_applied_changed_and_destroyed_across_delays(
         session.oidc_clock.delay("2h")
         workspace.destroy()
 
+    assert session.events.of(ExchangeRefused) == ()
+
+
+@pytest.mark.parametrize(
+    ("module", "slow"),
+    [
+        needs("hashicorp/azurerm", EXAMPLE / "azurerm", "Microsoft.Network/virtualNetworks"),
+        needs("azure/azapi", MODULES / "real_azapi", "Microsoft.Resources/resourceGroups"),
+    ],
+)
+def test_operations_of_two_hours_are_survived_in_seconds(
+    session: OidcSession, module: Path, slow: str
+) -> None:
+    assert session.mock is not None
+    with session.isolated(), session.workspace(module) as workspace:
+        session.mock.resource_manager.takes(slow, "2h")
+        workspace.init()
+        workspace.apply(workspace.plan())
+        applied = session.clock.offset
+        workspace.destroy()
+
+        assert timedelta(minutes=119) < applied < timedelta(minutes=125)
+        assert session.clock.offset - applied > timedelta(minutes=119)
     assert session.events.of(ExchangeRefused) == ()

@@ -66,6 +66,15 @@ def test_msal_holds_on_for_longer(azure: Azure, assertion: str) -> None:
     assert EXPIRED in passed(azure, "2m", assertion)["error_description"]
 
 
+@pytest.mark.parametrize(("sku", "announced"), [("MSAL.Go", 0), ("MSAL.Python", 5), ("", 5)])
+def test_azcore_renews_what_has_expired_only(azure: Azure, sku: str, announced: int) -> None:
+    azure.session.headers["x-client-SKU"] = sku
+
+    assert azure.log_in()["expires_in"] == announced
+    azure.mock.resource_manager.takes("Vendor.Thing/things", "0s")
+    assert azure.log_in()["expires_in"] == 3600
+
+
 def test_a_new_client_has_nothing_to_hold_on_to(azure: Azure, assertion: str) -> None:
     azure.session.close()
 
