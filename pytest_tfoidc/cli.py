@@ -22,7 +22,7 @@ from pytest_tfoidc.events import (
     IdTokenRefused,
     RequestTokenExpiring,
 )
-from pytest_tfoidc.identity.pipeline import split_command
+from pytest_tfoidc.identity.variables import split_command
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name

@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pytest_tfoidc import runitems, upgradeitems
-from pytest_tfoidc.errors import TerraformError, TfOidcError
-from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun, clock_of
+from pytest_tfoidc.moduleitem import ModuleItem
+from pytest_tfoidc.pytestrun import EVIDENCE, RUN, clock_of
 
 GROUP = "oidc"
 
@@ -39,18 +38,10 @@ class CheckGroup(pytest.Collector):
             yield CheckItem.from_parent(self, name=name)
 
 
-class CheckItem(pytest.Item):
+class CheckItem(ModuleItem):
     """One check of one module."""
 
-    fixturenames: tuple[str, ...] = ()  # pytest-terraform asks every item for its fixtures
-
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - pytest's own
-        super().__init__(**kwargs)
-        self.add_marker("tfoidc")
-
-    @property
-    def _run(self) -> PytestRun:
-        return self.config.stash[RUN]
+    group = GROUP
 
     def runtest(self) -> None:
         """Make the check in a workspace of its own."""
@@ -69,21 +60,6 @@ class CheckItem(pytest.Item):
             except CheckSkipped as skipped:
                 pytest.skip(str(skipped))
             self.stash[EVIDENCE] = (run.name_of(self.path), shown)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override] # noqa: ANN401 - pytest's own
-        """Show what happened and what to do, then Terraform's words; no traceback of ours."""
-        from pytest_tfoidc.checks import CheckFailure, explain  # noqa: PLC0415 - heavy
-
-        error = excinfo.value
-        if isinstance(error, TerraformError):
-            return explain(error, self._run.session)
-        if isinstance(error, (CheckFailure, TfOidcError)):
-            return str(error)
-        return super().repr_failure(excinfo)
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Name the check as its item id does."""
-        return self.path, None, f"{self._run.name_of(self.path)}::{GROUP}::{self.name}"
 
 
 def directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:

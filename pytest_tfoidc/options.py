@@ -13,7 +13,8 @@ import pytest
 
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.identity.pipeline import LABELS, split_command
+from pytest_tfoidc.identity.kinds import LABELS
+from pytest_tfoidc.identity.variables import split_command
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.steps import Step

@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from pytest_tfoidc import collection, fixtures, options, pytestrun, runitems, upgradeitems
+from pytest_tfoidc import (
+    collection,
+    fixtures,
+    options,
+    pytestrun,
+    runitems,
+    runreport,
+    upgradeitems,
+)
 from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.pytestrun import EVIDENCE, REPORT_KEY, RUN
 
@@ -32,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     pytestrun.configure(config)
     upgradeitems.register(config)
-    config.pluginmanager.register(runitems.RunReport(config), "tfoidc-runs")
+    config.pluginmanager.register(runreport.RunReport(config), "tfoidc-runs")
     collection.choose_arguments(config)
 
 
@@ -97,7 +105,7 @@ def pytest_runtest_makereport(
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
     upgradeitems.carry_row(item, report)
     if isinstance(item, runitems.RunItem):
-        return runitems.complete_report(item, call, report)
+        return runreport.complete_report(item, call, report)
     return report
 
 

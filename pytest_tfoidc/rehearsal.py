@@ -18,7 +18,7 @@ from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.identity.environment import WITHHELD, WITHHELD_PREFIXES
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
-from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
+from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
 from pytest_tfoidc.identity.tokenfile import KeptTokenFile
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.pipelines import PIPELINES, identity_of

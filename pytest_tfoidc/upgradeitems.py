@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tfoidc.errors import TerraformError, TfOidcError
+from pytest_tfoidc.moduleitem import ModuleItem
 from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
 
 if TYPE_CHECKING:
@@ -35,19 +35,14 @@ class UpgradeGroup(pytest.Collector):
                 yield UpgradeItem.from_parent(self, name=step.name, step=step)
 
 
-class UpgradeItem(pytest.Item):
+class UpgradeItem(ModuleItem):
     """One step of one module."""
 
-    fixturenames: tuple[str, ...] = ()  # pytest-terraform asks every item for its fixtures
+    group = GROUP
 
     def __init__(self, *, step: Step, **kwargs: Any) -> None:  # noqa: ANN401 - pytest's own
         super().__init__(**kwargs)
         self.step = step
-        self.add_marker("tfoidc")
-
-    @property
-    def _run(self) -> PytestRun:
-        return self.config.stash[RUN]
 
     def runtest(self) -> None:
         """Make the step in a workspace of its own."""
@@ -72,21 +67,6 @@ class UpgradeItem(pytest.Item):
                 self.stash[EVIDENCE] = (run.name_of(self.path), story.evidence)
                 if story.notes:
                     self.add_report_section("call", "upgrade", "\n".join(story.notes))
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override] # noqa: ANN401 - pytest's own
-        """Show what would change and what to do; no traceback of ours."""
-        from pytest_tfoidc.checks import CheckFailure, explain  # noqa: PLC0415 - heavy
-
-        error = excinfo.value
-        if isinstance(error, TerraformError):
-            return explain(error, self._run.session)
-        if isinstance(error, (CheckFailure, TfOidcError)):
-            return str(error)
-        return super().repr_failure(excinfo)
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Name the step as its item id does."""
-        return self.path, None, f"{self._run.name_of(self.path)}::{GROUP}::{self.name}"
 
 
 def carry_row(item: pytest.Item, report: pytest.TestReport) -> None:

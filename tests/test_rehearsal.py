@@ -16,7 +16,7 @@ from project_kit import SMALL
 
 from pytest_tfoidc import OidcClock, OidcSession, RehearsalOptions, SessionOptions, rehearse
 from pytest_tfoidc.errors import ContextError, IdTokenError, UsageError
-from pytest_tfoidc.identity.pipeline import STATIC_KINDS
+from pytest_tfoidc.identity.kinds import STATIC_KINDS
 from pytest_tfoidc.rehearsal import KINDS
 from pytest_tfoidc.session import LiveClockError
 from pytest_tfoidc.terraform.executable import find_executable

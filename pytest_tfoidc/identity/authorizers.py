@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_tfoidc.identity.pipeline import REQUEST_TOKEN, REQUEST_URL
+from pytest_tfoidc.identity.kinds import REQUEST_TOKEN, REQUEST_URL
 
 Version = tuple[int, ...]
 

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pytest_tfoidc.errors import ContextError
-from pytest_tfoidc.identity import pipeline
+from pytest_tfoidc.identity import kinds
 from pytest_tfoidc.identity.authorizers import CERTIFICATES, FILES, SECRETS, STATIC
 from pytest_tfoidc.identity.findings import Finding, finding
-from pytest_tfoidc.identity.pipeline import Inspected, PipelineContext, Problem
+from pytest_tfoidc.identity.pipeline import Inspected, PipelineContext, inspect
 from pytest_tfoidc.identity.secret import jwt_claims, moment
+from pytest_tfoidc.identity.variables import DOMAIN, MACRO, Problem
 
 SOON = timedelta(minutes=15)
 OFF = frozenset({"0", "f", "false"})
@@ -68,12 +69,12 @@ LIKELY = ("ARM_", "SYSTEM_ACC", "SYSTEM_OIDC")
 READ_BY_CLIENTS = frozenset(
     {
         *KNOWN_NAMES,
-        *pipeline.REQUEST_TOKEN,
-        *pipeline.REQUEST_URL,
-        *pipeline.CONNECTION,
-        *pipeline.TENANT,
-        *pipeline.CLIENT,
-        *pipeline.SUBSCRIPTION,
+        *kinds.REQUEST_TOKEN,
+        *kinds.REQUEST_URL,
+        *kinds.CONNECTION,
+        *kinds.TENANT,
+        *kinds.CLIENT,
+        *kinds.SUBSCRIPTION,
     }
 )
 # What an environment of ours replaces or withholds anyway: no news in a run with the relay.
@@ -105,7 +106,7 @@ def examine_environment(
     """
     general = (*_literal(environment), *_misspelt(environment), *_rivals(environment))
     try:
-        seen = pipeline.inspect(environment, wanted=wanted, id_token_command=id_token_command)
+        seen = inspect(environment, wanted=wanted, id_token_command=id_token_command)
     except ContextError as error:
         two = finding("TFO106", where=error.where or "--context", what=error.what)
         return Examined(context=None, findings=(two, *general))
@@ -127,9 +128,9 @@ def misspelt(name: str) -> str | None:
 
 
 def _literal(environment: Mapping[str, str]) -> Iterator[Finding]:
-    static = {name for names in pipeline.STATIC_TOKEN.values() for name in names}
+    static = {name for names in kinds.STATIC_TOKEN.values() for name in names}
     for name in sorted(READ_BY_CLIENTS | static):
-        if pipeline.MACRO.fullmatch(environment.get(name, "").strip()):
+        if MACRO.fullmatch(environment.get(name, "").strip()):
             yield finding("TFO102", where=name)
 
 
@@ -143,9 +144,9 @@ def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
 def _rivals(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Find what wins over refresh, or takes its place."""
     values = {name: value.strip() for name, value in environment.items() if value.strip()}
-    in_job = any(name in values for names in pipeline.MARKERS.values() for name in names)
+    in_job = any(name in values for names in kinds.MARKERS.values() for name in names)
     one_token = any(name in values for name in ("GITLAB_CI", "TFC_RUN_ID"))
-    has_connection = any(name in values for name in pipeline.CONNECTION)
+    has_connection = any(name in values for name in kinds.CONNECTION)
     only_arm_url = "ARM_OIDC_REQUEST_URL" in values and "SYSTEM_OIDCREQUESTURI" not in values
     found = {
         "TFO115": _named(values, ("ARM_USE_OIDC",), OFF),
@@ -169,14 +170,14 @@ def _named(
 
 
 _NUMBERS = {
-    **dict.fromkeys(pipeline.REQUEST_TOKEN, "TFO101"),
-    **dict.fromkeys(pipeline.REQUEST_URL, "TFO108"),
-    **dict.fromkeys(pipeline.TENANT, "TFO109"),
-    **dict.fromkeys(pipeline.CLIENT, "TFO110"),
-    **dict.fromkeys(pipeline.SUBSCRIPTION, "TFO111"),
+    **dict.fromkeys(kinds.REQUEST_TOKEN, "TFO101"),
+    **dict.fromkeys(kinds.REQUEST_URL, "TFO108"),
+    **dict.fromkeys(kinds.TENANT, "TFO109"),
+    **dict.fromkeys(kinds.CLIENT, "TFO110"),
+    **dict.fromkeys(kinds.SUBSCRIPTION, "TFO111"),
     **dict.fromkeys(("ARM_ENVIRONMENT", "AZURE_AUTHORITY_HOST"), "TFO112"),
-    **{name: "TFO113" for names in pipeline.STATIC_TOKEN.values() for name in names},
-    **{name: "TFO118" for names in pipeline.TOKEN_FILE.values() for name in names},
+    **{name: "TFO113" for names in kinds.STATIC_TOKEN.values() for name in names},
+    **{name: "TFO118" for names in kinds.TOKEN_FILE.values() for name in names},
 }
 
 
@@ -187,7 +188,7 @@ def _is_new(problem: Problem, seen: Inspected) -> bool:
 
 def _of(problem: Problem, seen: Inspected) -> Finding:
     number = _NUMBERS.get(problem.variable, "TFO100")
-    if problem.variable in pipeline.CONNECTION:
+    if problem.variable in kinds.CONNECTION:
         context = seen.context
         has_value = context is not None and context.service_connection_id
         number = "TFO105" if has_value else "TFO104"
@@ -205,15 +206,15 @@ def _tokens(
 ) -> Iterator[Finding]:
     """Look at what the tokens say about themselves."""
     ends_at = context.request_token_expires_at
-    request_token = next((n for n in pipeline.REQUEST_TOKEN if environment.get(n)), "")
+    request_token = next((n for n in kinds.REQUEST_TOKEN if environment.get(n)), "")
     if ends_at is not None and ends_at <= now:
         yield finding("TFO107", where=request_token, cause=f"it died at {_moment(ends_at)}")
     elif ends_at is not None and ends_at <= now + SOON:
         yield finding("TFO124", where=request_token, what=f"It dies at {_moment(ends_at)}.")
-    names = pipeline.STATIC_TOKEN.get(context.kind, ()) + STATIC
+    names = kinds.STATIC_TOKEN.get(context.kind, ()) + STATIC
     for name in dict.fromkeys(names):
         token = environment.get(name, "").strip()
-        if token and not pipeline.MACRO.fullmatch(token):
+        if token and not MACRO.fullmatch(token):
             yield from _static_token(name, token, now)
     if not context.refreshable and context.static_token:
         yield finding("TFO127", where=names[0], what=_one_token(context))
@@ -239,7 +240,7 @@ def _one_token(context: PipelineContext) -> str:
 
 def _token_file(context: PipelineContext) -> Iterator[Finding]:
     path = Path(context.token_file)
-    where = pipeline.TOKEN_FILE[context.kind][0]
+    where = kinds.TOKEN_FILE[context.kind][0]
     try:
         if path.is_dir():
             yield finding("TFO118", where=where, cause="it names a directory")
@@ -252,8 +253,8 @@ def _token_file(context: PipelineContext) -> Iterator[Finding]:
 
 
 def _identity(context: PipelineContext, environment: Mapping[str, str]) -> Iterator[Finding]:
-    if pipeline.DOMAIN.fullmatch(context.tenant_id):
-        name = next((n for n in pipeline.TENANT if environment.get(n)), pipeline.TENANT[0])
+    if DOMAIN.fullmatch(context.tenant_id):
+        name = next((n for n in kinds.TENANT if environment.get(n)), kinds.TENANT[0])
         yield finding("TFO125", where=name)
     if context.subscription_id is None:
         yield finding("TFO126", where="ARM_SUBSCRIPTION_ID")

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
-from pytest_tfoidc.identity.pipeline import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
+from pytest_tfoidc.identity.kinds import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
 from pytest_tfoidc.identity.transport import (
     REDIRECTS,
     SERVER_ERRORS,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from pytest_tfoidc.identity.pipeline import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
+from pytest_tfoidc.identity.kinds import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")

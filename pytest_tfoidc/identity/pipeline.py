@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from pytest_tfoidc.errors import ContextError, UsageError
+from pytest_tfoidc.errors import ContextError
+from pytest_tfoidc.identity.kinds import (
+    CLIENT,
+    CONNECTION,
+    DEFAULT_AUDIENCE,
+    LABELS,
+    MARKERS,
+    STATIC_KINDS,
+    SUBSCRIPTION,
+    TENANT,
+    TOKEN_FILE,
+)
+from pytest_tfoidc.identity.origins import origin_of
 from pytest_tfoidc.identity.secret import Secret, jwt_claims, moment
-
-DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
-
-LABELS = {
-    "azure-devops": "Azure DevOps",
-    "github": "GitHub Actions",
-    "circleci": "CircleCI",
-    "buildkite": "Buildkite",
-    "gitlab": "GitLab CI",
-    "bitbucket": "Bitbucket Pipelines",
-    "hcp-terraform": "HCP Terraform",
-    "aks": "AKS workload identity",
-    "token-file": "token file",
-    "command": "ID token command",
-}
-# One token for the whole job or phase: usable until it dies, and never another one.
-STATIC_KINDS = frozenset({"gitlab", "bitbucket", "hcp-terraform"})
+from pytest_tfoidc.identity.variables import DOMAIN, GUID, Problem, Variables
 
 LOGIN_HOSTS = {
     "public": "login.microsoftonline.com",
@@ -45,54 +39,6 @@ CLOUDS = {
     "azurechina": "china",
     "azurechinacloud": "china",
 }
-
-# The first that is not empty wins, in the order of azurerm 4.18 and the backend of 1.11.2.
-REQUEST_TOKEN = ("ARM_OIDC_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN")
-REQUEST_URL = ("ARM_OIDC_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_URL", "SYSTEM_OIDCREQUESTURI")
-CONNECTION = (
-    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
-    "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
-    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
-)
-TENANT = ("ARM_TENANT_ID", "AZURESUBSCRIPTION_TENANT_ID", "AZURE_TENANT_ID", "tenantId")
-CLIENT = (
-    "ARM_CLIENT_ID",
-    "AZURESUBSCRIPTION_CLIENT_ID",
-    "AZURE_CLIENT_ID",
-    "servicePrincipalId",
-    "TFC_AZURE_RUN_CLIENT_ID",
-)
-SUBSCRIPTION = ("ARM_SUBSCRIPTION_ID", "AZURE_SUBSCRIPTION_ID")
-STATIC_TOKEN = {
-    "gitlab": ("GITLAB_OIDC_TOKEN", "ARM_OIDC_TOKEN", "ID_TOKEN"),
-    "bitbucket": ("BITBUCKET_STEP_OIDC_TOKEN",),
-    "hcp-terraform": ("TFC_WORKLOAD_IDENTITY_TOKEN", "ARM_OIDC_TOKEN"),
-}
-TOKEN_FILE = {"aks": ("AZURE_FEDERATED_TOKEN_FILE",), "token-file": ("ARM_OIDC_TOKEN_FILE_PATH",)}
-
-# A pipeline is recognised by any of its variables.
-MARKERS = {
-    "azure-devops": ("TF_BUILD", "SYSTEM_OIDCREQUESTURI"),
-    "github": ("GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"),
-    "circleci": ("CIRCLECI",),
-    "buildkite": ("BUILDKITE",),
-    "gitlab": ("GITLAB_CI",),
-    "bitbucket": ("BITBUCKET_BUILD_NUMBER",),
-    "hcp-terraform": ("TFC_RUN_ID",),
-}
-
-GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)+")
-MACRO = re.compile(r"\$[({].*[)}]", re.DOTALL)
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-
-AZURE_DEVOPS_MAPPING = """Map it in the step's YAML:
-  env:
-    SYSTEM_ACCESSTOKEN: $(System.AccessToken)"""
-GITHUB_PERMISSION = """Allow it in the workflow or the job:
-  permissions:
-    id-token: write
-    contents: read"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,60 +113,6 @@ def _expiry(token: str) -> datetime | None:
     return moment((jwt_claims(token) or {}).get("exp"))
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is missing or wrong: the variable, why, and what to do."""
-
-    variable: str
-    cause: str
-    remedy: str
-
-
-class _Variables:
-    """An environment: empty is unset; an unexpanded `$(…)` is unset too, and remembered."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.literal: list[str] = []
-        self.problems: list[Problem] = []
-        self.warnings: list[str] = []
-
-    def first(self, names: Sequence[str]) -> tuple[str, str] | None:
-        """Give the first variable that has a value, and the value."""
-        for name in names:
-            value = self._environment.get(name, "").strip()
-            if value and not MACRO.fullmatch(value):
-                return name, value
-            if value and name not in self.literal:
-                self.literal.append(name)
-                self.warnings.append(f"{name} holds an unexpanded macro; it is taken as unset.")
-        return None
-
-    def get(self, *names: str) -> str | None:
-        """Give the first value; None where there is none."""
-        found = self.first(names)
-        return found[1] if found else None
-
-    def need(self, names: Sequence[str], *, variable: str, cause: str, remedy: str) -> str:
-        """Give the first value, or note that it is missing."""
-        value = self.get(*names)
-        if value is None:
-            literal = [name for name in names if name in self.literal]
-            if literal:
-                variable = literal[0]
-                cause = "it holds the literal text of a macro: nothing of that name was expanded"
-            self.problems.append(Problem(variable, cause, remedy))
-        return value or ""
-
-    def checked(self, names: Sequence[str], pattern: re.Pattern[str], *, what: str) -> str | None:
-        """Give the first value if it has the form of what it should be, or note that it has not."""
-        found = self.first(names)
-        if found and not pattern.fullmatch(found[1]):
-            cause = f"it is not {what}: it has {len(found[1])} characters of another form"
-            self.problems.append(Problem(found[0], cause, f"Set it to {what}."))
-        return found[1] if found else None
-
-
 def detect(
     environment: Mapping[str, str],
     *,
@@ -271,7 +163,7 @@ def inspect(
     Raises:
         ContextError: There are two contexts at once, or none of the name.
     """
-    variables = _Variables(environment)
+    variables = Variables(environment)
     kind = _kind(variables, wanted, id_token_command)
     if kind is None:
         return Inspected(None)
@@ -279,7 +171,7 @@ def inspect(
     return Inspected(context, tuple(variables.problems), tuple(variables.literal))
 
 
-def _kind(variables: _Variables, wanted: str, id_token_command: Sequence[str]) -> str | None:
+def _kind(variables: Variables, wanted: str, id_token_command: Sequence[str]) -> str | None:
     if wanted != "auto":
         if wanted not in LABELS:
             raise ContextError(
@@ -298,7 +190,7 @@ def _kind(variables: _Variables, wanted: str, id_token_command: Sequence[str]) -
     return found[0] if found else _file_kind(variables)
 
 
-def _file_kind(variables: _Variables) -> str | None:
+def _file_kind(variables: Variables) -> str | None:
     """Look for a token file last: pipeline agents on AKS have one that is not the pipeline's."""
     return next((kind for kind, names in TOKEN_FILE.items() if variables.get(*names)), None)
 
@@ -314,10 +206,10 @@ def _two_contexts(found: Sequence[str]) -> ContextError:
 
 
 def _context(
-    variables: _Variables, kind: str, command: tuple[str, ...], audience: str
+    variables: Variables, kind: str, command: tuple[str, ...], audience: str
 ) -> PipelineContext:
     """Gather what the kind needs; problems are noted, so that all are told at once."""
-    origin = _ORIGINS[kind](variables, kind)
+    origin = origin_of(variables, kind)
     tenant = _tenant(variables, kind)
     client = _client(variables, kind)
     subscription = variables.checked(SUBSCRIPTION, GUID, what="a GUID")
@@ -343,102 +235,7 @@ def _context(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Origin:
-    """What one kind of context gets its ID tokens from."""
-
-    request_url: str = ""
-    request_token: str = field(default="", repr=False)
-    connection: str | None = None
-    static_token: str = field(default="", repr=False)
-    token_file: str = ""
-
-
-def _azure_devops(variables: _Variables, _kind: str) -> _Origin:
-    url = variables.need(
-        REQUEST_URL,
-        variable="SYSTEM_OIDCREQUESTURI",
-        cause="the agent sets it in every job; this process does not have it",
-        remedy="Pass it on to the container or script; agents older than 3.220 lack it.",
-    )
-    token = variables.need(
-        REQUEST_TOKEN,
-        variable="SYSTEM_ACCESSTOKEN",
-        cause="Azure DevOps gives the job's token only to steps that ask for it",
-        remedy=AZURE_DEVOPS_MAPPING,
-    )
-    variables.need(
-        CONNECTION,
-        variable="ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
-        cause="no task has named the service connection to this step",
-        remedy="Run inside AzureCLI@2 with `azureSubscription`, or set it to the connection's id.",
-    )
-    connection = variables.checked(CONNECTION, GUID, what="the service connection's id, a GUID")
-    _check_url(variables, url)
-    return _Origin(request_url=url, request_token=token, connection=connection)
-
-
-def _github(variables: _Variables, _kind: str) -> _Origin:
-    cause = "GitHub gives it only to jobs that may ask for ID tokens"
-    url = variables.need(
-        REQUEST_URL[:2],
-        variable="ACTIONS_ID_TOKEN_REQUEST_URL",
-        cause=cause,
-        remedy=GITHUB_PERMISSION,
-    )
-    token = variables.need(
-        REQUEST_TOKEN[:2],
-        variable="ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-        cause=cause,
-        remedy=GITHUB_PERMISSION,
-    )
-    _check_url(variables, url)
-    return _Origin(request_url=url, request_token=token)
-
-
-def _static(variables: _Variables, kind: str) -> _Origin:
-    remedy = {
-        "gitlab": f"Ask for one in the job: id_tokens: GITLAB_OIDC_TOKEN: aud: {DEFAULT_AUDIENCE}",
-        "bitbucket": "Ask for one in the step: oidc: true",
-        "hcp-terraform": "Set TFC_WORKLOAD_IDENTITY_AUDIENCE in the workspace.",
-    }[kind]
-    names = STATIC_TOKEN[kind]
-    cause = "the job did not ask for an ID token"
-    return _Origin(
-        static_token=variables.need(names, variable=names[0], cause=cause, remedy=remedy)
-    )
-
-
-def _file(variables: _Variables, kind: str) -> _Origin:
-    names = TOKEN_FILE[kind]
-    remedy = {
-        "aks": "Label the pod `azure.workload.identity/use: true` and give it the service account.",
-        "token-file": "Set it to the file that holds the ID token.",
-    }[kind]
-    cause = "it names the file of the ID token, and it is not set"
-    return _Origin(token_file=variables.need(names, variable=names[0], cause=cause, remedy=remedy))
-
-
-def _minted(_variables: _Variables, _kind: str) -> _Origin:
-    """Need nothing: a command prints the ID token, and the agent knows how."""
-    return _Origin()
-
-
-_ORIGINS: Mapping[str, Callable[[_Variables, str], _Origin]] = {
-    "azure-devops": _azure_devops,
-    "github": _github,
-    "circleci": _minted,
-    "buildkite": _minted,
-    "command": _minted,
-    "gitlab": _static,
-    "bitbucket": _static,
-    "hcp-terraform": _static,
-    "aks": _file,
-    "token-file": _file,
-}
-
-
-def _command(variables: _Variables, command: tuple[str, ...]) -> tuple[str, ...]:
+def _command(variables: Variables, command: tuple[str, ...]) -> tuple[str, ...]:
     if not command or not command[0].strip():
         cause = "the context is a command's, and no command was given"
         remedy = "Give the command that prints an ID token."
@@ -446,28 +243,7 @@ def _command(variables: _Variables, command: tuple[str, ...]) -> tuple[str, ...]
     return command
 
 
-def split_command(text: str, *, option: str) -> tuple[str, ...]:
-    """Split the user's command as a shell would.
-
-    Args:
-        text: The command; empty where there is none.
-        option: What it was given with, for the message.
-
-    Raises:
-        UsageError: A quotation mark is not closed.
-    """
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        raise UsageError(
-            "The command cannot be split into words.",
-            where=option,
-            cause=str(error),
-            remedy="Close every quotation mark.",
-        ) from error
-
-
-def _tenant(variables: _Variables, kind: str) -> str:
+def _tenant(variables: Variables, kind: str) -> str:
     tenant = variables.need(
         TENANT,
         variable="ARM_TENANT_ID",
@@ -483,7 +259,7 @@ def _tenant(variables: _Variables, kind: str) -> str:
     return tenant
 
 
-def _client(variables: _Variables, kind: str) -> str:
+def _client(variables: Variables, kind: str) -> str:
     client = variables.need(
         CLIENT,
         variable="ARM_CLIENT_ID",
@@ -500,27 +276,7 @@ def _identity_remedy(kind: str, variable: str) -> str:
     return f"Set {variable} in the job's environment."
 
 
-def _check_url(variables: _Variables, url: str) -> None:
-    """Note a URL that no client could use, or that would show the bearer to the network."""
-    if not url:
-        return
-    names = (*REQUEST_URL,)
-    found = variables.first(names)
-    variable = found[0] if found else names[0]
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in {"https", "http"}:
-        remedy = "Leave it to the pipeline, or set the whole URL."
-        variables.problems.append(Problem(variable, "it is no http(s) URL", remedy))
-    elif parts.scheme == "http" and host not in LOOPBACK_HOSTS:
-        cause = "it is not https: the request token would cross the network in clear"
-        variables.problems.append(Problem(variable, cause, "Use the pipeline's https URL."))
-
-
-def _cloud(variables: _Variables) -> str:
+def _cloud(variables: Variables) -> str:
     given = variables.get("ARM_ENVIRONMENT")
     if given and given.lower() not in CLOUDS:
         remedy = "Set it to public, usgovernment or china."
@@ -531,7 +287,7 @@ def _cloud(variables: _Variables) -> str:
     return CLOUDS.get((given or other).lower(), "public")
 
 
-def _authority_host(variables: _Variables) -> str | None:
+def _authority_host(variables: Variables) -> str | None:
     given = variables.get("AZURE_AUTHORITY_HOST")
     if given is None:
         return None
@@ -546,7 +302,7 @@ def _authority_host(variables: _Variables) -> str | None:
     return host
 
 
-def _proxies(variables: _Variables) -> dict[str, str]:
+def _proxies(variables: Variables) -> dict[str, str]:
     names = {
         "https": "https_proxy",
         "http": "http_proxy",

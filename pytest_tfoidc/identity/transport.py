@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import requests
 import requests.adapters
 
-from pytest_tfoidc.identity.pipeline import LOOPBACK_HOSTS
+from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     from pytest_tfoidc.identity.pipeline import PipelineContext

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from pytest_tfoidc.mockazure import armerrors
+from pytest_tfoidc.mockazure.servicecall import ServiceCall
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.loopback import Request
     from pytest_tfoidc.mockazure.armids import Place
-    from pytest_tfoidc.mockazure.tokens import AccessToken
 
 MAX_BODY = 4 * 1024 * 1024  # bytes: Resource Manager's own limit
 MAX_DEPTH = 100
@@ -31,29 +30,15 @@ def parse_query(target: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class Call(ServiceCall):
     """A request with everything that a verb needs."""
 
-    request: Request
     place: Place
-    query: Mapping[str, str]
-    caller: AccessToken
-    now: datetime
-
-    @property
-    def method(self) -> str:
-        """The HTTP method."""
-        return self.request.method
 
     @property
     def api_version(self) -> str:
         """The api-version, which has been checked."""
         return self.query["api-version"]
-
-    @property
-    def base(self) -> str:
-        """Where the client reached us: scheme, host and port."""
-        return f"{self.request.scheme}://{self.request.headers.get('host') or self.request.host}"
 
     @cached_property
     def body(self) -> dict[str, Any]:

@@ -275,13 +275,8 @@ def check_read_conditions(headers: Mapping[str, str], stamp: Stamp | None) -> No
     conditions = Conditions.of(headers)
     if "*" in conditions.none_match:
         raise StorageError("UnsatisfiableCondition")
-    if stamp is None:
-        if conditions.match:
-            raise StorageError("ConditionNotMet")
-        return
-    if conditions.fails_if_match(stamp):
-        raise StorageError("ConditionNotMet")
-    if conditions.fails_if_none_match(stamp):
+    _check_match(conditions, stamp)
+    if stamp is not None and conditions.fails_if_none_match(stamp):
         raise StorageError("ConditionNotMet", status=304)
 
 
@@ -292,11 +287,13 @@ def check_write_conditions(
     conditions = Conditions.of(headers)
     if len(conditions.match) > 1 or len(conditions.none_match) > 1:
         raise StorageError("MultipleConditionHeadersNotSupported")
-    if stamp is None:
-        if conditions.match:
-            raise StorageError("ConditionNotMet")
-        return
-    if conditions.fails_if_match(stamp):
-        raise StorageError("ConditionNotMet")
-    if conditions.fails_if_none_match(stamp):
+    _check_match(conditions, stamp)
+    if stamp is not None and conditions.fails_if_none_match(stamp):
         raise StorageError(exists if "*" in conditions.none_match else "ConditionNotMet")
+
+
+def _check_match(conditions: Conditions, stamp: Stamp | None) -> None:
+    """Check If-Match and If-Unmodified-Since; an ETag matches nothing that is not there."""
+    fails = bool(conditions.match) if stamp is None else conditions.fails_if_match(stamp)
+    if fails:
+        raise StorageError("ConditionNotMet")

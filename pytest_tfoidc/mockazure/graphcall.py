@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,11 +15,10 @@ from pytest_tfoidc.loopback import Response
 from pytest_tfoidc.mockazure import odata
 from pytest_tfoidc.mockazure.armcall import parse_object
 from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.mockazure.servicecall import ServiceCall
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.loopback import Request
     from pytest_tfoidc.mockazure.graphobjects import Document
-    from pytest_tfoidc.mockazure.tokens import AccessToken
 
 PAGE = 100
 MAX_BODY = 4 * 1024 * 1024  # bytes
@@ -78,26 +77,16 @@ def method_not_allowed(method: str) -> GraphError:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GraphCall:
+class GraphCall(ServiceCall):
     """A request with everything that a verb needs. `segments`: after the version."""
 
-    request: Request
     version: str
     segments: tuple[str, ...]
-    query: Mapping[str, str]
-    caller: AccessToken
-    now: datetime
-
-    @property
-    def method(self) -> str:
-        """The HTTP method."""
-        return self.request.method
 
     @property
     def base(self) -> str:
         """Where the client reached us, with the version."""
-        host = self.request.headers.get("host") or self.request.host
-        return f"{self.request.scheme}://{host}/{self.version}"
+        return f"{super().base}/{self.version}"
 
     @property
     def moment(self) -> str:

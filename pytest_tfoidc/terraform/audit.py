@@ -5,8 +5,6 @@ A finding names file and field. It never holds the value.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,78 +13,16 @@ from typing import Any
 
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import ModuleError
-from pytest_tfoidc.terraform import detection
-from pytest_tfoidc.terraform.detection import Detected, Detector
+from pytest_tfoidc.terraform import detection, finders
+from pytest_tfoidc.terraform.detection import Detector
+from pytest_tfoidc.terraform.finders import LOCK_NAME, Finding
 from pytest_tfoidc.terraform.plan import SavedPlan, is_plan, read_plan
 
 PLAN, BACKEND_CACHE, STATE, LOCK_FILE = "plan", "backend cache", "state", "lock file"
 DATA_FOLDER = ".terraform"
 CACHE_NAME = f"{DATA_FOLDER}/terraform.tfstate"
-LOCK_NAME = ".terraform.lock.hcl"
-BACKEND_CONFIG = "-backend-config"
 SOURCE_PATTERNS = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
-NEWLINE = "\n"
 STATE_PATTERNS = ("*.tfstate", "*.tfstate.*", "terraform.tfstate.d/**/*.tfstate*")
-
-AZURERM = "azurerm"
-AZURERM_FIELDS = {
-    "oidc_token": detection.ID_TOKEN,
-    "oidc_request_token": detection.REQUEST_TOKEN,
-    "client_secret": detection.CLIENT_SECRET,
-    "client_certificate": detection.CLIENT_CERTIFICATE,
-    "client_certificate_password": detection.CERTIFICATE_PASSWORD,
-    "access_key": detection.STORAGE_ACCESS_KEY,
-    "sas_token": detection.SAS_TOKEN,
-}
-# of s3, gcs, http, remote, cloud, consul, kubernetes, oss, cos and oci
-OTHER_FIELDS = dict.fromkeys(
-    (
-        "access_token",
-        "client_key",
-        "client_private_key_pem",
-        "client_secret",
-        "encryption_key",
-        "http_auth",
-        "password",
-        "private_key",
-        "private_key_password",
-        "secret_key",
-        "security_token",
-        "sse_customer_key",
-        "token",
-        "web_identity_token",
-    ),
-    detection.SECRET,
-)
-# the address of a pg or http backend; a service account's key, where gcs also takes a path
-SECRET_IN_TEXT = re.compile(r'://[^/@:\s]*:[^/@\s]+@|\bpassword=[^\s&]|"private_key"\s*:')
-
-REFRESH = (
-    "ARM_OIDC_REQUEST_URL, ARM_OIDC_REQUEST_TOKEN and ARM_OIDC_AZURE_SERVICE_CONNECTION_ID"
-    " in the environment are enough."
-)
-FEDERATION = f"with a federated credential, {REFRESH}"
-ENTRA = "with use_azuread_auth = true, OIDC in the environment is enough."
-ENVIRONMENT = "give it in the environment variable that the backend reads."
-BACKEND_REMEDIES = {
-    detection.ID_TOKEN: REFRESH,
-    detection.REQUEST_TOKEN: REFRESH,
-    detection.CLIENT_SECRET: FEDERATION,
-    detection.CLIENT_CERTIFICATE: FEDERATION,
-    detection.CERTIFICATE_PASSWORD: FEDERATION,
-    detection.STORAGE_ACCESS_KEY: ENTRA,
-    detection.SAS_TOKEN: ENTRA,
-}
-VARIABLE_REMEDY = (
-    "declare the variable with `ephemeral = true` (Terraform 1.10), or let the provider read the"
-    " value from its environment."
-)
-STATE_REMEDY = (
-    "give it to a write-only argument (Terraform 1.11), or read it in an ephemeral resource where"
-    " it is used; then revoke it."
-)
-OUTPUT_REMEDY = "leave it out of the outputs, and revoke it."
-SOURCE_REMEDY = "take it out of the file, and revoke it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,16 +78,6 @@ class CachedCredential:
         else:
             end = f"; an apply after that fails with {code}." if code else "."
             yield f"It is valid until {self.expires_at:%Y-%m-%d %H:%M:%S} UTC{end}"
-
-
-@dataclass(frozen=True)
-class _Finding:
-    """A credential in a field of a file."""
-
-    field: str
-    detected: Detected
-    remedy: str
-    set_by: str = ""
 
 
 def audit_workspace(
@@ -236,16 +162,6 @@ def audit_backend(
     return tuple(replace(credential, is_kept=False) for credential in audit.found)
 
 
-def backend_secrets(backend: str, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Give the values of a backend's configuration that must never be shown."""
-    detector = Detector()
-    return tuple(
-        text
-        for path, text in _strings(config)
-        if _in_attribute(backend, path.removeprefix("."), text, detector)
-    )
-
-
 def module_sources(folder: Path) -> dict[str, str]:
     """Give the texts of a module's files by their names.
 
@@ -287,26 +203,26 @@ class _Audit:
         self.found: list[CachedCredential] = []
 
     def plan(self, file: str, plan: SavedPlan) -> None:
-        self._add(file, PLAN, _in_plan(plan, self._detector))
+        self._add(file, PLAN, finders.in_plan(plan, self._detector))
 
     def backend_cache(self, file: str, text: str, *, sources: Mapping[str, str]) -> None:
-        self._add(file, BACKEND_CACHE, _in_backend_cache(text, sources, self._detector))
+        self._add(file, BACKEND_CACHE, finders.in_backend_cache(text, sources, self._detector))
 
     def backend(self, kind: str, config: Mapping[str, Any], *, sources: Mapping[str, str]) -> None:
-        findings = _in_backend(f"backend {kind}", kind, config, sources, self._detector)
+        findings = finders.in_backend(f"backend {kind}", kind, config, sources, self._detector)
         self._add(CACHE_NAME, BACKEND_CACHE, findings)
 
     def state(self, file: str, text: str) -> None:
-        self._add(file, STATE, _in_state(text, self._detector))
+        self._add(file, STATE, finders.in_state(text, self._detector))
 
     def lock_file(self, file: str, text: str) -> None:
-        self._add(file, LOCK_FILE, _in_lines("its text", text, self._detector))
+        self._add(file, LOCK_FILE, finders.in_lines("its text", text, self._detector))
 
-    def _add(self, file: str, place: str, findings: Iterable[_Finding]) -> None:
+    def _add(self, file: str, place: str, findings: Iterable[Finding]) -> None:
         once = {(finding.field, finding.detected.key): finding for finding in findings}
         self.found += [self._credential(file, place, finding) for finding in once.values()]
 
-    def _credential(self, file: str, place: str, finding: _Finding) -> CachedCredential:
+    def _credential(self, file: str, place: str, finding: Finding) -> CachedCredential:
         hide = self._detector.redact  # a resource's key or a folder may be named after a secret
         return CachedCredential(
             file=hide(file),
@@ -319,188 +235,3 @@ class _Audit:
             issuer=hide(finding.detected.issuer),
             used_at=self._used_at,
         )
-
-
-def _in_plan(plan: SavedPlan, detector: Detector) -> Iterator[_Finding]:
-    """Look first where a value comes from; what follows from it is told only if nothing else is."""
-    told: set[str] = set()
-    for group in (
-        _plan_values(plan, detector),
-        _plan_sources(plan, detector),
-        _plan_parts(plan, detector),
-    ):
-        findings = [finding for finding in group if finding.detected.key not in told]
-        told |= {finding.detected.key for finding in findings}
-        yield from findings
-
-
-def _plan_values(plan: SavedPlan, detector: Detector) -> Iterator[_Finding]:
-    label = f"backend {plan.backend_type}"
-    yield from _in_backend(label, plan.backend_type, plan.backend_config, plan.sources, detector)
-    label = f"provider of {label}"
-    yield from _in_backend(label, "", plan.provider_config, plan.sources, detector)
-    for name, value in plan.variables.items():
-        for path, text in _strings(value):
-            for detected in detector.find(text):
-                yield _Finding(f"root variable `{name}{path}`", detected, VARIABLE_REMEDY)
-    for state in (plan.prior_state, plan.previous_state):
-        for finding in _in_state(state, detector):
-            yield replace(finding, field=f"state, {finding.field}")
-
-
-def _plan_sources(plan: SavedPlan, detector: Detector) -> Iterator[_Finding]:
-    for name, text in plan.sources.items():
-        yield from _in_lines(f"source {name}", text, detector)
-    yield from _in_lines(LOCK_NAME, plan.lock_file, detector)
-
-
-def _plan_parts(plan: SavedPlan, detector: Detector) -> Iterator[_Finding]:
-    for part in plan.parts:
-        for detected in detector.find(part.raw.decode("utf-8", "replace")):
-            yield _Finding(part.label, detected, STATE_REMEDY)
-
-
-def _in_backend(
-    label: str,
-    backend: str,
-    config: Mapping[str, Any],
-    sources: Mapping[str, str],
-    detector: Detector,
-) -> Iterator[_Finding]:
-    for path, text in _strings(config):
-        attribute = path.removeprefix(".")
-        for detected in _in_attribute(backend, attribute, text, detector):
-            hint = BACKEND_REMEDIES.get(detected.kind, ENVIRONMENT)
-            yield _Finding(
-                field=f"{label}, `{attribute}`",
-                detected=detected,
-                remedy=f"leave `{attribute}` out of the backend configuration; {hint}",
-                set_by=_set_by(attribute, text, sources),
-            )
-
-
-def _in_attribute(
-    backend: str, attribute: str, text: str, detector: Detector
-) -> tuple[Detected, ...]:
-    """Tell a credential by the attribute's name; by its value where the name says nothing."""
-    found = detector.find(text)
-    names = AZURERM_FIELDS if backend == AZURERM else OTHER_FIELDS
-    kind = names.get(attribute.rpartition(".")[2])
-    if kind is None and not found and SECRET_IN_TEXT.search(text):
-        kind = detection.SECRET
-    if kind is None or not text:
-        return found
-    return (replace(found[0], kind=kind) if found else Detected(kind=kind, key=text),)
-
-
-def _set_by(attribute: str, value: str, sources: Mapping[str, str]) -> str:
-    name = re.escape(attribute.rpartition(".")[2])
-    written = re.compile(rf'\b{name}"?\s*[=:]\s*"{re.escape(value)}"')
-    return next((file for file, text in sources.items() if written.search(text)), BACKEND_CONFIG)
-
-
-def _in_backend_cache(
-    text: str, sources: Mapping[str, str], detector: Detector
-) -> Iterator[_Finding]:
-    told: set[str] = set()
-    for label, backend, config in _cached_backends(_dict(_parsed(text))):
-        for finding in _in_backend(label, backend, config, sources, detector):
-            told.add(finding.detected.key)
-            yield finding
-    yield from _untold(detector.find(text), told)
-
-
-def _cached_backends(cache: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Give label, type and configuration of a backend, or of a state store and its provider."""
-    for block in (_dict(cache.get("backend")), _dict(cache.get("state_store"))):
-        backend = str(block.get("type", ""))
-        yield f"backend {backend}", backend, _dict(block.get("config"))
-        provider = _dict(block.get("provider"))
-        yield f"provider of backend {backend}", "", _dict(provider.get("config"))
-
-
-def _in_state(text: str, detector: Detector) -> Iterator[_Finding]:
-    found = detector.find(text)
-    if not found:  # spares parsing, which is most of the work
-        return
-    told: set[str] = set()
-    detector = detector.narrowed_to(found)
-    for label, value, remedy in _state_parts(_dict(_parsed(text))):
-        for path, leaf in _strings(value):
-            for detected in detector.find(leaf):
-                told.add(detected.key)
-                yield _Finding(_field(label, path), detected, remedy)
-    yield from _untold(found, told)
-
-
-def _untold(found: Iterable[Detected], told: set[str]) -> Iterator[_Finding]:
-    """Give what lies outside of the fields that we know."""
-    for detected in found:
-        if detected.key not in told:
-            yield _Finding("somewhere in the text", detected, SOURCE_REMEDY)
-
-
-def _in_lines(label: str, text: str, detector: Detector) -> Iterator[_Finding]:
-    for detected in detector.find(text):
-        before, is_plain, _ = text.partition(detected.key)
-        line = f", line {before.count(NEWLINE) + 1}" if is_plain else ""
-        yield _Finding(f"{label}{line}", detected, SOURCE_REMEDY)
-
-
-def _state_parts(state: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Give label, value and remedy of every output and every resource instance."""
-    for name, output in _dict(state.get("outputs")).items():
-        yield f"output `{name}`", output, OUTPUT_REMEDY
-    for resource in map(_dict, _list(state.get("resources"))):
-        for instance in map(_dict, _list(resource.get("instances"))):
-            yield f"resource {_address(resource, instance)}", _flat(instance), STATE_REMEDY
-
-
-def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
-    data = "data" if resource.get("mode") == "data" else ""
-    parts = (resource.get("module"), data, resource.get("type"), resource.get("name"))
-    address = ".".join(str(part) for part in parts if part)
-    return address + (f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else "")
-
-
-def _flat(instance: Mapping[str, Any]) -> Mapping[str, Any]:
-    rest = {key: value for key, value in instance.items() if key not in {"attributes", "index_key"}}
-    return {**rest, **_dict(instance.get("attributes"))}
-
-
-def _field(label: str, path: str) -> str:
-    return f"{label}, `{path.removeprefix('.')}`" if path else label
-
-
-def _strings(value: object) -> Iterator[tuple[str, str]]:
-    """Give every text in a value with its path, and every key with the path of what it is in.
-
-    States keep values of any type as `{"value": …, "type": …}`; that is not a part of the path.
-    """
-    stack: list[tuple[str, object]] = [("", value)]
-    while stack:
-        path, item = stack.pop()
-        if isinstance(item, str):
-            yield path, item
-        elif isinstance(item, dict) and item.keys() - {"sensitive"} == {"value", "type"}:
-            stack.append((path, item["value"]))
-        elif isinstance(item, dict):
-            yield from ((path, str(key)) for key in item)
-            stack += [(f"{path}.{key}", inner) for key, inner in reversed(item.items())]
-        elif isinstance(item, list):
-            stack += [(f"{path}[{i}]", item[i]) for i in reversed(range(len(item)))]
-
-
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else []

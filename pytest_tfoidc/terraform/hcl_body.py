@@ -13,6 +13,8 @@ from typing import TypeAlias
 from pytest_tfoidc.errors import TfOidcError
 
 SHOWN_LENGTH = 160  # characters of a source line in a message
+TEMPLATE = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")  # what makes a string more than a literal
+TEMPLATE_ESCAPE = re.compile(r"([$%])\1\{")  # `$${` and `%%{` stand for `${` and `%{`
 
 
 class NotLiteral(enum.Enum):

@@ -16,6 +16,8 @@ from types import MappingProxyType
 
 from pytest_tfoidc.terraform.hcl_body import (
     NOT_LITERAL,
+    TEMPLATE,
+    TEMPLATE_ESCAPE,
     Attribute,
     Block,
     Body,
@@ -30,8 +32,6 @@ from pytest_tfoidc.terraform.hcl_body import (
 )
 
 _TOKEN = re.compile(r'[{}\[\]:,]|"(?:[^"\\]|\\.)*"|[^\s{}\[\]:,"]+')
-_TEMPLATE = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
-_TEMPLATE_ESCAPE = re.compile(r"([$%])\1\{")
 _CONSTANTS: Mapping[str, Value] = {"true": True, "false": False, "null": None}
 
 
@@ -213,7 +213,7 @@ class _Reader:
 def _plain(token: str) -> Value:
     if token.startswith('"'):
         text = _string(token)
-        return NOT_LITERAL if _TEMPLATE.search(text) else _TEMPLATE_ESCAPE.sub(r"\1{", text)
+        return NOT_LITERAL if TEMPLATE.search(text) else TEMPLATE_ESCAPE.sub(r"\1{", text)
     return _CONSTANTS[token] if token in _CONSTANTS else number(token)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from pytest_tfoidc.terraform.hcl_body import (
     NOT_LITERAL,
+    TEMPLATE,
+    TEMPLATE_ESCAPE,
     Attribute,
     Block,
     Body,
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|\\(.)|([$%])\4\{", re.DOTALL)
-_TEMPLATE_ESCAPE = re.compile(r"([$%])\1\{")
-_TEMPLATE = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
 _NAMED = {"n": "\n", "r": "\r", "t": "\t"}
 _WRAPPERS = {"expression", "literal_value", "template_expr", "collection_value", "operation"}
 _KEYS = {"string_lit", "numeric_lit"}
@@ -145,7 +145,7 @@ class _Reader:
         if node.type == "identifier":
             return self._text(node)
         text = self._text(node)[1:-1]
-        if _TEMPLATE.search(text):
+        if TEMPLATE.search(text):
             raise Problem(node.start_byte, "a label must be a plain string, without a template")
         check_expression(node, self._data)
         return _unescaped(text)
@@ -206,7 +206,7 @@ class _Reader:
         if self._text(start) == "<<-":
             indents = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
             lines = [line[min(indents, default=0) :] for line in lines]
-        return _TEMPLATE_ESCAPE.sub(r"\1{", "".join(f"{line}\n" for line in lines))
+        return TEMPLATE_ESCAPE.sub(r"\1{", "".join(f"{line}\n" for line in lines))
 
     def _text(self, node: Node) -> str:
         return self._source.text(node.start_byte, node.end_byte)

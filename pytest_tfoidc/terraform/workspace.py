@@ -22,15 +22,14 @@ from pytest_tfoidc.events import CredentialFound, EventLog
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import hcl
 from pytest_tfoidc.terraform.audit import (
-    AZURERM,
     CACHE_NAME,
     CachedCredential,
     audit_backend,
     audit_workspace,
-    backend_secrets,
     module_sources,
 )
 from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
 from pytest_tfoidc.terraform.isolation import isolate
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic

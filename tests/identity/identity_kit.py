@@ -13,7 +13,8 @@ from typing import Any
 
 import requests
 
-from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE, PipelineContext
+from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
+from pytest_tfoidc.identity.pipeline import PipelineContext
 from pytest_tfoidc.identity.sources import IdToken, parse_id_token
 
 TENANT = "11111111-1111-1111-1111-111111111111"

@@ -13,7 +13,7 @@ from identity_kit import ISSUER, NOON, SUBJECT, ManualClock, make_context, make_
 
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity import sources
-from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE, STATIC_KINDS
+from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, STATIC_KINDS
 from pytest_tfoidc.identity.sources import IdToken, IdTokenSource, source_for
 from pytest_tfoidc.identity.transport import MAX_BODY
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from identity_kit import CLIENT, CONNECTION, NOON, SUBSCRIPTION, TENANT, make_context, make_jwt
 
 from pytest_tfoidc.errors import ContextError
-from pytest_tfoidc.identity import pipeline
+from pytest_tfoidc.identity import kinds
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 
 IDENTITY = {"ARM_TENANT_ID": TENANT, "ARM_CLIENT_ID": CLIENT, "ARM_SUBSCRIPTION_ID": SUBSCRIPTION}
@@ -143,7 +143,7 @@ def test_a_relay_around_us_is_recognised_by_its_connection() -> None:
     assert found(environment).kind == "azure-devops"
 
 
-@pytest.mark.parametrize("kind", sorted(pipeline.STATIC_KINDS))
+@pytest.mark.parametrize("kind", sorted(kinds.STATIC_KINDS))
 def test_one_token_for_a_whole_job_is_said_to_be_not_refreshable(kind: str) -> None:
     assert not make_context(kind).refreshable
 
@@ -277,11 +277,11 @@ def test_the_request_token_tells_when_it_dies() -> None:
 
 
 NAMES = sorted(
-    {name for names in pipeline.MARKERS.values() for name in names}
-    | {*pipeline.REQUEST_TOKEN, *pipeline.REQUEST_URL, *pipeline.CONNECTION, *pipeline.TENANT}
-    | {*pipeline.CLIENT, *pipeline.SUBSCRIPTION, "ARM_ENVIRONMENT", "AZURE_AUTHORITY_HOST"}
-    | {name for names in pipeline.STATIC_TOKEN.values() for name in names}
-    | {name for names in pipeline.TOKEN_FILE.values() for name in names}
+    {name for names in kinds.MARKERS.values() for name in names}
+    | {*kinds.REQUEST_TOKEN, *kinds.REQUEST_URL, *kinds.CONNECTION, *kinds.TENANT}
+    | {*kinds.CLIENT, *kinds.SUBSCRIPTION, "ARM_ENVIRONMENT", "AZURE_AUTHORITY_HOST"}
+    | {name for names in kinds.STATIC_TOKEN.values() for name in names}
+    | {name for names in kinds.TOKEN_FILE.values() for name in names}
 )
 VALUES = st.one_of(
     st.text(max_size=40),
@@ -292,7 +292,7 @@ VALUES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(
     environment=st.dictionaries(st.sampled_from(NAMES), VALUES),
-    wanted=st.one_of(st.sampled_from(["auto", *pipeline.LABELS]), st.text(max_size=5)),
+    wanted=st.one_of(st.sampled_from(["auto", *kinds.LABELS]), st.text(max_size=5)),
     command=st.lists(st.text(max_size=5), max_size=2),
 )
 def test_whatever_the_environment_is_a_context_or_one_clear_error(

@@ -31,7 +31,7 @@ from pytest_tfoidc.events import (
     RequestTokenExpiring,
 )
 from pytest_tfoidc.identity import relay as relay_module
-from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE
+from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import source_for
 

@@ -11,7 +11,7 @@ from identity_kit import ManualClock, ScriptedSource, make_context
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.identity.environment import arm_environment
-from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE
+from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.relay import IdTokenRelay
 
 TERRAFORM = shutil.which("terraform") or ""

@@ -27,7 +27,7 @@ from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity import transport
 from pytest_tfoidc.identity.endpoints import with_query
-from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE
+from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.sources import IdToken, parse_id_token, source_for
 from pytest_tfoidc.identity.transport import Transport
 from pytest_tfoidc.loopback import LoopbackServer, Request, Response

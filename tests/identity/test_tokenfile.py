@@ -13,7 +13,7 @@ from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.events import EventLog, IdTokenFetched, IdTokenFetchFailed
 from pytest_tfoidc.identity import tokenfile
 from pytest_tfoidc.identity.idtoken import parse_id_token
-from pytest_tfoidc.identity.pipeline import DEFAULT_AUDIENCE
+from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.tokenfile import KeptTokenFile
 
 

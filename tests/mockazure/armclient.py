@@ -20,6 +20,8 @@ HOST = "management.azure.com"
 S = f"/subscriptions/{SUBSCRIPTION}"
 RG = f"{S}/resourceGroups/rg"
 VNET = f"{RG}/providers/Microsoft.Network/virtualNetworks/vnet"
+NET = "providers/Microsoft.Network"
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"  # the role's id
 VERSION = "2024-01-01"
 KEY = SigningKey()  # one for all: making an RSA key takes its time
 

@@ -38,6 +38,16 @@ class Azure:
         self.mock.stop()
         self.clock.reset()
 
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[Azure]:
+        """Lend it to one test: its state and its clock are afterwards as they were."""
+        held = self.mock.snapshot()
+        try:
+            yield self
+        finally:
+            self.mock.restore(held)
+            self.clock.reset()
+
     def send(self, method: str, url: str, **options: Any) -> requests.Response:  # noqa: ANN401 - requests' own
         return self.session.request(method, url, timeout=20, **options)
 

@@ -27,10 +27,8 @@ def shared() -> Iterator[Azure]:
 
 @pytest.fixture
 def azure(shared: Azure) -> Iterator[Azure]:
-    held = shared.mock.snapshot()
-    yield shared
-    shared.mock.restore(held)
-    shared.clock.reset()
+    with shared.lent() as azure:
+        yield azure
 
 
 def test_an_answer_is_given_as_often_as_was_said(azure: Azure) -> None:

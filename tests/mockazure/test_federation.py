@@ -37,9 +37,8 @@ def shared() -> Iterator[Azure]:
 
 @pytest.fixture
 def azure(shared: Azure) -> Iterator[Azure]:
-    held = shared.mock.snapshot()
-    yield shared
-    shared.mock.restore(held)
+    with shared.lent() as azure:
+        yield azure
 
 
 def trusting(connection: ServiceConnection, **changes: Any) -> FederatedCredential:  # noqa: ANN401 - any field

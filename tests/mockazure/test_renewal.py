@@ -27,11 +27,9 @@ def shared() -> Iterator[Azure]:
 @pytest.fixture
 def azure(shared: Azure) -> Iterator[Azure]:
     """Give the stand-in while something takes its time, and a client with a new connection."""
-    held = shared.mock.snapshot()
-    shared.mock.resource_manager.takes("Vendor.Thing/things", "45m")
-    yield shared
-    shared.mock.restore(held)
-    shared.clock.reset()
+    with shared.lent() as azure:
+        azure.mock.resource_manager.takes("Vendor.Thing/things", "45m")
+        yield azure
     shared.session.headers.pop("x-client-SKU", None)
     shared.session.close()  # which a session survives; its connections do not
 

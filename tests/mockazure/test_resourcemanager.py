@@ -3,14 +3,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from armclient import RG, SUBSCRIPTION, TENANT, VNET, Arm, S
+from armclient import NET, RG, SUBSCRIPTION, TENANT, VNET, Arm, S
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 
-READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-NET = "providers/Microsoft.Network"
-LOCK = f"{VNET}/providers/Microsoft.Authorization/locks/keep"
 IDENTITY = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 
 

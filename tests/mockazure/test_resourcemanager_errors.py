@@ -4,14 +4,11 @@ import json
 from datetime import timedelta
 
 import pytest
-from armclient import RG, VNET, Arm, S
+from armclient import NET, READER, RG, VNET, Arm, S
 
 from pytest_tfoidc.events import AccessTokenRefused
 
-READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-NET = "providers/Microsoft.Network"
 LOCK = f"{VNET}/providers/Microsoft.Authorization/locks/keep"
-IDENTITY = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@ from __future__ import annotations
 from urllib.parse import quote, urlsplit
 
 import pytest
-from armclient import RG, VNET, Arm, S
+from armclient import READER, RG, VNET, Arm, S
 
 VNETS = f"{RG}/providers/Microsoft.Network/virtualNetworks"
-READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 
 
 @pytest.fixture

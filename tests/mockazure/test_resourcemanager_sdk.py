@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from armclient import SUBSCRIPTION, TENANT, Arm, S
+from armclient import READER, SUBSCRIPTION, TENANT, Arm, S
 
 from pytest_tfoidc.loopback import LoopbackServer
 
@@ -20,7 +20,6 @@ pytest.importorskip("azure.mgmt.core", reason="the Azure SDK for Python is not i
 
 LOCATION = {"location": "westeurope"}
 QUICK = 10.0  # seconds: less than one of the SDK's own waits
-READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 
 
 class Sdk:
