@@ -91,12 +91,25 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "look at the body of its answer.",
     ),
     (
+        r"Stack trace from the \S+ plugin",
+        "the provider crashed, and what else it was at ended with that.",
+        (
+            "the first function below `panic:` shows where. On the stand-in, it may have read a"
+            " property that Azure gives and the stand-in does not: docs/stand-in.md tells how to"
+            " add one."
+        ),
+    ),
+    (
         r"githubAssertion: received HTTP status 405",
         (
             "a GitHub request reached Azure DevOps' ID token endpoint: the service connection's id"
-            " is missing, or this client does not speak Azure DevOps' protocol."
+            " is missing, or this client does not speak Azure DevOps' protocol (azurerm does from"
+            " 4.18.0 on, azuread from 3.2.0 on)."
         ),
-        "set ARM_OIDC_AZURE_SERVICE_CONNECTION_ID.",
+        (
+            "set ARM_OIDC_AZURE_SERVICE_CONNECTION_ID, use a newer version of the provider, or leave"
+            " --tf-no-relay out: the relay answers both protocols."
+        ),
     ),
     (
         r"adoPipelineAssertion: received HTTP status",

@@ -37,6 +37,9 @@ from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_dia
 OVERRIDE_FILE = "tfoidc_override.tf.json"
 BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
+CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
+CRASH_LINES = 10
+CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
 CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for changes
 
 
@@ -361,7 +364,11 @@ class Workspace:
     def _failure(self, done: Completed) -> TerraformError:
         redact = self.setting.redactor.redact
         errors = [d for d in done.diagnostics if d.get("severity") == "error"]
-        output = "\n\n".join(map(describe_diagnostic, errors)) if errors else done.text
+        crash = _crash(done.stderr)
+        if crash:  # which is all that those have to say
+            errors = [d for d in errors if d.get("summary") not in CUT_OFF]
+        parts = [*map(describe_diagnostic, errors), *crash]
+        output = "\n\n".join(parts) if parts else done.text
         product = self.setting.executable.product.lower()
         how = "was killed" if done.exit_code < 0 else "failed"
         return TerraformError(
@@ -391,6 +398,12 @@ def _temporary_folder() -> Path:
 
 def _copy(module: RootModule, base: Path) -> Path:
     return isolate(module.path, base, local_modules=module.local_modules())
+
+
+def _crash(stderr: str) -> tuple[str, ...]:
+    """Give the beginning of the trace that a crashed provider left, if one did."""
+    _, found, trace = stderr.partition(CRASH)
+    return ("\n".join((found + trace).splitlines()[:CRASH_LINES]),) if found else ()
 
 
 def _quote(value: str) -> str:

@@ -16,6 +16,7 @@ from azurekit import ARM, Azure, running
 from providermirror import lay_out
 from test_resourcemanager_replay import replay, rows
 
+from pytest_tfoidc.checks import explain
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.events import AccessTokenIssued, ExchangeRefused, IdTokenMinted
 from pytest_tfoidc.identity.credential import RefreshingCredential
@@ -219,6 +220,24 @@ def test_a_provider_with_a_static_token_survives_what_is_shorter(
     assert applied > timedelta(minutes=29)
     assert static.clock.offset - applied < timedelta(minutes=1)
     assert "AADSTS700024" in caught.value.output
+
+
+def test_a_crashed_provider_is_told_by_its_trace_and_not_by_what_it_took_along(
+    providers: OidcSession, tmp_path: Path
+) -> None:
+    text = MODULE.format(version="2.0")
+    crashing = text.replace('"first"', '"crash"').replace("mockcloud_group.this.name", '"rg-long"')
+    (tmp_path / "main.tf").write_text(crashing)
+    with providers.isolated(), providers.workspace(tmp_path) as workspace:
+        workspace.init()
+        with pytest.raises(TerraformError, match="apply") as caught:
+            workspace.apply()
+        workspace.is_deployed = False
+        explained = explain(caught.value, providers)
+
+    assert "Cause: the provider crashed" in explained
+    assert "panic: runtime error: invalid memory address" in caught.value.output
+    assert "Plugin did not respond" not in caught.value.output
 
 
 def ask_for_every_call(environment: dict[str, str], session: OidcSession) -> None:
