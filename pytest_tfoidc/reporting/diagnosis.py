@@ -107,8 +107,8 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             " 4.18.0 on, azuread from 3.2.0 on)."
         ),
         (
-            "set ARM_OIDC_AZURE_SERVICE_CONNECTION_ID, use a newer version of the provider, or leave"
-            " --tf-no-relay out: the relay answers both protocols."
+            "set ARM_OIDC_AZURE_SERVICE_CONNECTION_ID, use a newer version of the provider, or"
+            " leave --tf-no-relay out: the relay answers both protocols."
         ),
     ),
     (
