@@ -39,6 +39,7 @@ class Call:
     store: BlobStore
     grant: Grant
     account: str
+    service: str
     container_name: str
     blob_name: str
     query: Mapping[str, str]

@@ -88,18 +88,21 @@ class Container:
 
 @dataclass(kw_only=True)
 class Account:
-    """A storage account's blob service. `deleted` are containers that were there before."""
+    """A storage account's blob service. `deleted` are containers that were there before.
+
+    `service_properties`: by service, as XML by its tag.
+    """
 
     containers: dict[str, Container] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
-    service_properties: dict[str, str] = field(default_factory=dict)
+    service_properties: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def copy(self) -> Account:
         """Give a copy that shares nothing that can change."""
         return Account(
             containers={name: c.copy() for name, c in list(self.containers.items())},
             deleted=set(self.deleted),
-            service_properties=dict(self.service_properties),
+            service_properties={s: dict(p) for s, p in list(self.service_properties.items())},
         )
 
 

@@ -24,18 +24,25 @@ if TYPE_CHECKING:
     from pytest_tfoidc.loopback import Request
     from pytest_tfoidc.mockazure.tokens import AccessTokens
 
-HOST = re.compile(r"([a-z0-9]{3,24})(?:\.[a-z0-9]+)?\.blob\.[a-z0-9.-]+", re.IGNORECASE)
+BLOB = "blob"
+SERVICES_OF_ACCOUNTS = (BLOB, "queue", "table", "file", "dfs")
+HOST = re.compile(
+    rf"([a-z0-9]{{3,24}})(?:\.[a-z0-9]+)?\.({'|'.join(SERVICES_OF_ACCOUNTS)})\.[a-z0-9.-]+",
+    re.IGNORECASE,
+)
 VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 DEFAULT_VERSION = "2023-11-03"
 MAX_CLIENT_ID = 1024
 ROOT = "$root"
+
+PROPERTIES_OF_SERVICE = ("s", "service", "properties")
 
 Operation = tuple[Callable[[Call], Response], str]
 # (level: s, c or o; restype; comp) -> method -> operation, and the letters of a shared access
 # signature of which it needs one
 ROUTES: dict[tuple[str, str, str], dict[str, Operation]] = {
     ("s", "", "list"): {"GET": (on_container.list_containers, "l")},
-    ("s", "service", "properties"): {
+    PROPERTIES_OF_SERVICE: {
         "GET": (on_container.get_service_properties, "r"),
         "PUT": (on_container.set_service_properties, "w"),
     },
@@ -87,6 +94,7 @@ OTHER_BLOB_TYPES = {"appendblock", "page", "pagelist", "seal"}
 class BlobService:
     """The blob service of every storage account, under its production host names.
 
+    Of an account's other services there are the properties only, which azurerm 4 reads.
     Accounts and containers need not be made: they are there at their first use. A container
     that was deleted stays away until it is made again.
 
@@ -148,13 +156,14 @@ class BlobService:
         resource, level = _locate(request)
         grant = self._authenticator.grant(request, resource)
         query = {n.lower(): v for n, v in parse_qsl(resource.query, keep_blank_values=True)}
-        run, needed = _operation(request.method, level, query)
+        run, needed = _operation(request.method, level, query, service=resource.service)
         grant.check(level=level, needed=needed)
         call = Call(
             request=request,
             store=self._store,
             grant=grant,
             account=resource.account,
+            service=resource.service,
             container_name=resource.container,
             blob_name=resource.blob,
             query=query,
@@ -227,7 +236,12 @@ def _locate(request: Request) -> tuple[Resource, str]:
     elif level == "c" and kind != "container":
         level, container_name, name = "o", ROOT, container_name
     resource = Resource(
-        account=match[1].lower(), container=container_name, blob=name, path=path, query=query
+        account=match[1].lower(),
+        service=match[2].lower(),
+        container=container_name,
+        blob=name,
+        path=path,
+        query=query,
     )
     return resource, level
 
@@ -244,9 +258,14 @@ def _split(target: str) -> tuple[str, str]:
     return path, query
 
 
-def _operation(method: str, level: str, query: dict[str, str]) -> Operation:
+def _operation(method: str, level: str, query: dict[str, str], *, service: str) -> Operation:
     kind, comp = query.get("restype", "").lower(), query.get("comp", "").lower()
-    methods = ROUTES.get((level, kind, comp))
+    route = (level, kind, comp)
+    methods = ROUTES.get(route)
+    if service != BLOB and route != PROPERTIES_OF_SERVICE:
+        raise StorageError(
+            "FeatureNotSupported", status=400, words=f"The stand-in for Azure has no {service}s."
+        )
     if methods is None:
         if comp in OTHER_BLOB_TYPES:
             raise StorageError("BlobTypeNotSupported")

@@ -41,7 +41,8 @@ SERVICE_PROPERTIES = {
     "DeleteRetentionPolicy": f"<DeleteRetentionPolicy>{OFF}</DeleteRetentionPolicy>",
     "StaticWebsite": f"<StaticWebsite>{OFF}</StaticWebsite>",
 }
-OTHER_PROPERTIES = {"DefaultServiceVersion"}
+PROPERTIES_OF_BLOBS = {"DeleteRetentionPolicy", "StaticWebsite"}
+OTHER_PROPERTIES = {"DefaultServiceVersion", "ProtocolSettings"}
 
 
 def create_container(call: Call) -> Response:
@@ -336,20 +337,26 @@ def _container_xml(
 
 
 def get_service_properties(call: Call) -> Response:
-    """Get Blob Service Properties."""
-    stored = call.store.account(call.account).service_properties
-    inside = {**SERVICE_PROPERTIES, **stored}
+    """Get the properties of the blob service, or of another service of the account."""
+    stored = call.store.account(call.account).service_properties.get(call.service, {})
+    inside = {**_usual_properties(call), **stored}
     return Response(200, document("StorageServiceProperties", "".join(inside.values())), XML)
 
 
 def set_service_properties(call: Call) -> Response:
-    """Set Blob Service Properties: those that the request does not name stay."""
+    """Set a service's properties: those that the request does not name stay."""
     call.body()
     given = {child.tag: ET.tostring(child, encoding="unicode") for child in call.xml()}
-    if given.keys() - SERVICE_PROPERTIES.keys() - OTHER_PROPERTIES:
+    if given.keys() - _usual_properties(call).keys() - OTHER_PROPERTIES:
         raise StorageError("InvalidXmlDocument")
-    call.store.account(call.account).service_properties.update(given)
+    account = call.store.account(call.account)
+    account.service_properties.setdefault(call.service, {}).update(given)
     return Response(202)
+
+
+def _usual_properties(call: Call) -> dict[str, str]:
+    missing = PROPERTIES_OF_BLOBS if call.service != "blob" else set()
+    return {tag: text for tag, text in SERVICE_PROPERTIES.items() if tag not in missing}
 
 
 def get_account(_: Call) -> Response:

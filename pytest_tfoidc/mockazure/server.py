@@ -25,7 +25,7 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.loopback import Connection, LoopbackServer, Request, Response
 from pytest_tfoidc.mockazure.armadditions import account_keys
-from pytest_tfoidc.mockazure.blobservice import BlobService
+from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.devops import AzureDevOps
 from pytest_tfoidc.mockazure.directory import Application, Directory
@@ -42,10 +42,10 @@ from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 Service = Callable[[Request], Response]
 
-BLOB_HOSTS = (
-    "*.blob.core.windows.net",
-    "*.blob.core.usgovcloudapi.net",
-    "*.blob.core.chinacloudapi.cn",
+BLOB_HOSTS = tuple(
+    f"*.{service}.core.{cloud}"
+    for service in SERVICES_OF_ACCOUNTS
+    for cloud in ("windows.net", "usgovcloudapi.net", "chinacloudapi.cn")
 )
 RESOURCE_MANAGER_HOSTS = (
     "management.azure.com",

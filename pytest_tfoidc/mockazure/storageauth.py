@@ -82,6 +82,7 @@ class Resource:
     """What a request is about. `path` is as it was sent; `container` and `blob` are decoded."""
 
     account: str
+    service: str
     container: str
     blob: str
     path: str

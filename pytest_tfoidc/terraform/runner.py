@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -29,6 +30,7 @@ from pytest_tfoidc.events import (
     Event,
     EventLog,
     ExchangeRefused,
+    HostRefused,
     IdTokenFetchFailed,
     IdTokenRefused,
 )
@@ -38,6 +40,7 @@ from pytest_tfoidc.terraform.executable import Executable
 Flag = python_terraform.IsFlagged
 LineListener = Callable[[str], None]
 GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT
+MOST_TRIES = 6  # for a host that is refused; of one client, in half a minute
 REFUSED_SECONDS = 4.0  # for Terraform to fail by itself after a refusal that nobody will take back
 DRAIN_SECONDS = 5.0  # for what a child of Terraform may still hold open
 
@@ -116,9 +119,9 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         redactor: Takes secrets out of messages.
         module: The module's name, for the events and the messages.
         timeout: The time limit for a command, in real seconds; None for none.
-        refusals_are_final: Stop a command that keeps trying although Entra or the pipeline has
-            refused: on the stand-in nobody will change their mind, and old backends try for many
-            minutes.
+        refusals_are_final: Stop a command that keeps trying although Entra, the pipeline or the
+            proxy has refused: on the stand-in nobody will change their mind, and old backends and
+            azurerm try for many minutes.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -284,6 +287,7 @@ class _Watch:
         self._timers: list[threading.Timer] = []
         self._refused: threading.Timer | None = None
         self._timeout = timeout
+        self._hosts: Counter[str] = Counter()
         self.reason: str | None = None
 
     def __enter__(self) -> _Watch:
@@ -300,9 +304,18 @@ class _Watch:
         if isinstance(event, AccessTokenIssued) and self._refused is not None:
             self._refused.cancel()
             self._refused = None
+        if isinstance(event, HostRefused):
+            self._count(event.host)
         refusal = _refusal(event)
         if refusal and self._refused is None:
             self._refused = self._start(REFUSED_SECONDS, refusal, DRAIN_SECONDS)
+
+    def _count(self, host: str) -> None:
+        """Stop a child that comes back for a host again and again: azurerm does so for an hour."""
+        self._hosts[host] += 1
+        if self._hosts[host] == MOST_TRIES:
+            reason = f"refused by tfoidc, {MOST_TRIES} times: {host} is not played by the stand-in"
+            self._start(0, f"{reason} (--tf-allow-host lets it through)", DRAIN_SECONDS)
 
     def _start(self, seconds: float, reason: str, grace: float) -> threading.Timer:
         timer = threading.Timer(seconds, self._stop, [reason, grace])

@@ -572,6 +572,24 @@ def test_service_properties_are_kept_one_by_one(blobs: BlobClient) -> None:
     assert code(blobs("PUT", target, unknown)) == (400, "InvalidXmlDocument")
 
 
+@pytest.mark.parametrize("service", ["queue", "table", "file", "dfs"])
+def test_other_services_have_their_properties_only(blobs: BlobClient, service: str) -> None:
+    headers = {"authorization": f"Bearer {blobs.bearer}", "x-ms-version": VERSION}
+    host = HOST.replace(".blob.", f".{service}.")
+    target = "/?restype=service&comp=properties"
+    change = b"<Cors><CorsRule /></Cors>"
+    body = b"<StorageServiceProperties>" + change + b"</StorageServiceProperties>"
+
+    assert blobs.bare("PUT", target, body, headers=headers, host=host).status == 202
+    answer = blobs.bare("GET", target, headers=headers, host=host)
+    assert change in answer.body
+    assert b"StaticWebsite" not in answer.body
+    assert change not in blobs("GET", target).body
+    refused = blobs.bare("GET", "/things?comp=list", headers=headers, host=host)
+    assert code(refused) == (400, "FeatureNotSupported")
+    assert f"has no {service}s" in refused.body.decode()
+
+
 def test_the_account_tells_its_kind(blobs: BlobClient) -> None:
     for target in ("/", "/state", BLOB):
         answer = blobs("HEAD", f"{target}?restype=account&comp=properties")

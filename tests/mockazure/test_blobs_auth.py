@@ -118,7 +118,9 @@ def shared_key(
     own = {"x-ms-date": "Fri, 02 Jan 2026 03:04:05 GMT", "x-ms-version": VERSION}
     own |= {name.replace("_", "-"): value for name, value in headers.items()}
     path, _, query = target.partition("?")
-    resource = Resource(account="acct", container="", blob="", path=path, query=query)
+    resource = Resource(
+        account="acct", service="blob", container="", blob="", path=path, query=query
+    )
     text = string_to_sign(Request(method, "https", HOST, target, own), resource)
     signature = sign(key or blobs.service.key_for("acct"), text)
     return {**own, "authorization": f"SharedKey {account}:{signature}"}
@@ -133,7 +135,9 @@ def test_the_string_to_sign_is_microsofts() -> None:
     }
     target = "/mycontainer?restype=container&comp=metadata&timeout=20"
     path, _, query = target.partition("?")
-    resource = Resource(account="myaccount", container="", blob="", path=path, query=query)
+    resource = Resource(
+        account="myaccount", service="blob", container="", blob="", path=path, query=query
+    )
     assert string_to_sign(Request("GET", "https", HOST, target, headers), resource) == (
         "GET\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:Fri, 26 Jun 2015 23:39:12 GMT\n"
         "x-ms-version:2015-02-21\n/myaccount/mycontainer\ncomp:metadata\nrestype:container\n"
@@ -152,7 +156,12 @@ def test_the_string_to_sign_orders_and_joins_as_the_service_does() -> None:
         "x-ms-meta-a_b": "2",
     }
     resource = Resource(
-        account="acct", container="", blob="", path="/c/b%20c", query="B=2&a=z,x&a=y&c=%2B"
+        account="acct",
+        service="blob",
+        container="",
+        blob="",
+        path="/c/b%20c",
+        query="B=2&a=z,x&a=y&c=%2B",
     )
     assert string_to_sign(Request("PUT", "https", HOST, "/", headers), resource) == (
         "PUT\n\n\n11\n\ntext/plain\n\n\n\n\n\nbytes=0-1\nx-ms-date:d\nx-ms-meta-a_b:2\n"

@@ -22,6 +22,7 @@ from pytest_tfoidc.events import (
     CommandStarted,
     EventLog,
     ExchangeRefused,
+    HostRefused,
 )
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import runner as runner_module
@@ -169,6 +170,28 @@ def test_a_command_that_is_accepted_after_a_refusal_goes_on(
     script = "import threading; print('ready', flush=True); threading.Event().wait(0.6)"
     done = make(script, refusals_are_final=True).run("apply", on_line=refuse_and_accept)
     assert done.exit_code == 0
+
+
+def test_a_command_that_comes_back_for_a_refused_host_is_stopped(
+    make: MakeRunner, events: EventLog
+) -> None:
+    def refuse(_line: str) -> None:
+        for _ in range(runner_module.MOST_TRIES):
+            events.emit(HostRefused(at=VirtualClock().now(), host="queue.example.com"))
+
+    with pytest.raises(TerraformError, match="refused by tfoidc, 6 times: queue") as failure:
+        make(STOPS_CLEANLY, refusals_are_final=True).run("apply", on_line=refuse)
+    assert "stopped once" in failure.value.output
+
+
+def test_a_few_refused_hosts_stop_nothing(make: MakeRunner, events: EventLog) -> None:
+    def refuse(_line: str) -> None:
+        for number in range(2 * runner_module.MOST_TRIES):
+            host = f"{number % 3}.example.com"
+            events.emit(HostRefused(at=VirtualClock().now(), host=host))
+
+    script = "import threading; print('ready', flush=True); threading.Event().wait(0.3)"
+    assert make(script, refusals_are_final=True).run("apply", on_line=refuse).exit_code == 0
 
 
 def test_ctrl_c_reaches_the_child_once_and_waits_for_it(tmp_path: Path) -> None:
