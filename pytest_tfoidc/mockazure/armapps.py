@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_tfoidc.mockazure.armadditions import New, Properties, key
+from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key
 from pytest_tfoidc.mockazure.armrules import Rules
 
 
@@ -89,6 +89,24 @@ TYPES: dict[str, Rules] = {
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}
     ),
     "Microsoft.OperationsManagement/solutions": Rules(created=201, updated=201),
+    "Microsoft.RecoveryServices/vaults": Rules(
+        created=201,
+        deleted=204,
+        implied={
+            "replicationVaultSettings/default": fixed(properties={}),
+            "backupConfig/vaultConfig": fixed(
+                properties={"enhancedSecurityState": "Enabled", "softDeleteFeatureState": "Enabled"}
+            ),
+            "backupStorageConfig/vaultStorageConfig": fixed(
+                properties={
+                    "crossRegionRestoreFlag": False,
+                    "storageModelType": "GeoRedundant",
+                    "storageType": "GeoRedundant",
+                    "storageTypeState": "Unlocked",
+                }
+            ),
+        },
+    ),
     "Microsoft.Search/searchServices": Rules(
         created=201,
         adds=search_service,

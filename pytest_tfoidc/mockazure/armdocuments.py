@@ -41,10 +41,10 @@ def compose(
     if place.pairs:
         document["properties"] = _properties(body.get("properties"), new, place)
     identity = body.get("identity")
-    if isinstance(identity, dict) and identity.get("type"):
+    if isinstance(identity, dict) and str(identity.get("type") or "None").lower() != "none":
         document["identity"] = _identity(identity, new)
     elif isinstance(identity, dict):
-        del document["identity"]  # one without a type asks for none
+        del document["identity"]  # it asks for none, and none is shown
     return document
 
 

@@ -74,6 +74,21 @@ def test_blocks_are_filled_up_and_what_was_written_stays(arm: Arm) -> None:
     assert (storage["storageSizeGB"], storage["autoGrow"]) == (64, "Disabled")
 
 
+@pytest.mark.parametrize(
+    "child",
+    [
+        "replicationVaultSettings/default",
+        "backupConfig/vaultConfig",
+        "backupStorageConfig/vaultStorageConfig",
+    ],
+)
+def test_a_recovery_vault_has_its_settings(arm: Arm, child: str) -> None:
+    vault = f"{P}/Microsoft.RecoveryServices/vaults/one"
+    arm("PUT", vault, BODY)
+
+    assert arm("GET", f"{vault}/{child}").status == 200
+
+
 def test_a_begun_operation_can_be_polled_at_once(arm: Arm) -> None:
     path = f"{P}/Microsoft.DBforPostgreSQL/flexibleServers/one"
     begun = arm("PUT", path, BODY)
@@ -102,7 +117,8 @@ def test_types_answer_with_their_statuses(
     assert [*found, arm("DELETE", path).status] == [created, updated, deleted]
 
 
-def test_an_identity_without_a_type_is_none(arm: Arm) -> None:
-    made = arm("PUT", f"{P}/Microsoft.Web/sites/one", {**BODY, "identity": {}}).json
+@pytest.mark.parametrize("identity", [{}, {"type": None}, {"type": "None"}])
+def test_an_identity_of_no_type_is_not_shown(arm: Arm, identity: object) -> None:
+    made = arm("PUT", f"{P}/Microsoft.Web/sites/one", {**BODY, "identity": identity}).json
 
     assert "identity" not in made
