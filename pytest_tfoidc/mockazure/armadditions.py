@@ -7,6 +7,7 @@ for `Rules.implied` a whole document, those for `Rules.actions` an answer.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
@@ -39,6 +40,11 @@ class New:
         return str(self.body.get("location", "")).lower().replace(" ", "")
 
     @property
+    def properties(self) -> Mapping[str, Any]:
+        """The properties that were written; empty where there are none."""
+        return _of(self.body, "properties")
+
+    @property
     def cloud(self) -> Cloud:
         """The cloud that the client talks to."""
         return cloud_of(self.host)
@@ -62,6 +68,11 @@ def key(resource_id: str, purpose: str) -> str:
 def nothing(_: New) -> Properties:
     """Add nothing."""
     return {}
+
+
+def fixed(**properties: Any) -> Adds:  # noqa: ANN401 - JSON
+    """Make the function for what is the same for every resource of a type."""
+    return lambda _: copy.deepcopy(properties)
 
 
 def storage_account(new: New) -> Properties:

@@ -40,8 +40,11 @@ def compose(
     new = as_new(document, place, call)
     if place.pairs:
         document["properties"] = _properties(body.get("properties"), new, place)
-    if isinstance(body.get("identity"), dict):
-        document["identity"] = _identity(body["identity"], new)
+    identity = body.get("identity")
+    if isinstance(identity, dict) and str(identity.get("type") or "None").lower() != "none":
+        document["identity"] = _identity(identity, new)
+    elif isinstance(identity, dict):
+        del document["identity"]  # it asks for none, and none is shown
     return document
 
 
@@ -60,12 +63,31 @@ def as_new(document: Mapping[str, Any], place: Place, call: Call) -> New:
 def _properties(written: object, new: New, place: Place) -> object:
     if written is not None and not isinstance(written, dict):
         return written
-    properties = dict(written or {})
-    for name, value in rules_for(place.kind).adds(new).items():
-        if properties.get(name) is None:
-            properties[name] = value
+    rules = rules_for(place.kind)
+    properties = _filled(written or {}, rules.adds(new))
+    for name in rules.items:
+        properties[name] = [_part(item, name, new) for item in properties.get(name) or ()]
     properties["provisioningState"] = "Succeeded"
     return properties
+
+
+def _filled(written: Mapping[str, Any], added: Mapping[str, Any]) -> Document:
+    """Give what was written with what it lacks; blocks are filled up too."""
+    filled = dict(written)
+    for name, value in added.items():
+        old = filled.get(name)
+        if isinstance(old, dict) and isinstance(value, dict):
+            filled[name] = _filled(old, value)
+        elif old is None:
+            filled[name] = value
+    return filled
+
+
+def _part(item: object, kind: str, new: New) -> object:
+    """Give a named part of a resource its id."""
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+        return item
+    return {**item, "id": f"{new.id}/{kind}/{item['name']}"}
 
 
 def _system_data(before: Resource | None, call: Call) -> Document:

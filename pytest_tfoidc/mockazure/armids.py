@@ -14,6 +14,7 @@ MAX_SEGMENTS = 64  # deeper than any id of Azure, and it bounds the work
 NAMESPACE = re.compile(r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)+")
 # These lie in ids as parents but are no resources that anyone creates.
 PLACES = {"locations", "services"}
+DELETED_BY_GROUP = "/locations/resourcegroups"  # groups as they stand in lists of deleted ones
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class Place:
     def is_implied(self) -> bool:
         """Whether this is a parent that is always there: a location, or a service's `default`."""
         kind = self.kind.rpartition("/")[2].lower()
-        return kind in PLACES or self.name.lower() == "default"
+        by_group = self.type_key.endswith(DELETED_BY_GROUP)
+        return kind in PLACES or by_group or self.name.lower() == "default"
 
     def child(self, kind: str, name: str) -> Place:
         """Give the place of a child resource."""

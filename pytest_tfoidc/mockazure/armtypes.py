@@ -14,54 +14,26 @@ A type that reads back what was written needs no entry at all. To add one that d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from pytest_tfoidc.mockazure import armadditions as adds
-from pytest_tfoidc.mockazure.armadditions import Adds, Answers, nothing
+from pytest_tfoidc.mockazure import (
+    armadditions as adds,
+)
+from pytest_tfoidc.mockazure import (
+    armapps,
+    armcompute,
+    armdatabases,
+    armmessaging,
+    armnetworks,
+)
+from pytest_tfoidc.mockazure.armadditions import nothing
 from pytest_tfoidc.mockazure.armids import GROUP_TYPE
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What a type needs beyond echo.
-
-    `created`: the status of a PUT that creates; `accepted`: of one that takes its time.
-    `located`: a slow PUT announces `Location` instead of `Azure-AsyncOperation`.
-    `children`: properties that show child resources, and the children's type below this one.
-    `implied`: children that are there with their parent, as `TYPE/NAME`, and their documents.
-    `actions`: answers to POSTs, by the action's name in lower case.
-    `returned`: DELETE gives the resource back. `listed_below`: lists reach into nested scopes.
-    `recoverable`: deleted ones are kept in this list of their location, until they are purged.
-    """
-
-    adds: Adds = nothing
-    created: int = 200
-    accepted: int = 201
-    located: bool = False
-    children: Mapping[str, str] = field(default_factory=dict)
-    implied: Mapping[str, Adds] = field(default_factory=dict)
-    actions: Mapping[str, Answers] = field(default_factory=dict)
-    returned: bool = False
-    listed_below: bool = False
-    recoverable: str = ""
-
+from pytest_tfoidc.mockazure.armrules import Rules
 
 NETWORK = Rules(created=201)  # every type of Microsoft.Network, where it has no entry
-BUS = Rules(
-    adds=adds.bus,
-    implied={
-        "networkRuleSets/default": adds.bus_network,
-        "authorizationRules/RootManageSharedAccessKey": adds.bus_root_rule,
-    },
-)
-BUS_RULE = Rules(actions={"listkeys": adds.bus_keys, "regeneratekeys": adds.bus_keys})
-
 TYPES: dict[str, Rules] = {
     GROUP_TYPE: Rules(created=201),
     "Microsoft.Authorization/locks": Rules(created=201, listed_below=True),
     "Microsoft.Authorization/policyAssignments": Rules(
-        created=201, returned=True, listed_below=True
+        created=201, updated=201, returned=True, listed_below=True
     ),
     "Microsoft.Authorization/roleAssignments": Rules(
         created=201, returned=True, listed_below=True, adds=adds.role_assignment
@@ -71,9 +43,6 @@ TYPES: dict[str, Rules] = {
     "Microsoft.ContainerRegistry/registries": Rules(
         adds=adds.registry, actions={"listcredentials": adds.registry_credentials}
     ),
-    "Microsoft.EventHub/namespaces": BUS,
-    "Microsoft.EventHub/namespaces/authorizationRules": BUS_RULE,
-    "Microsoft.EventHub/namespaces/eventhubs/authorizationRules": BUS_RULE,
     "Microsoft.Insights/components": Rules(
         adds=adds.component, implied={"currentbillingfeatures": adds.billing}
     ),
@@ -92,13 +61,6 @@ TYPES: dict[str, Rules] = {
                 email="azuredns-hostmaster.microsoft.com",
                 minimum={"minimumTTL": 300},
             )
-        },
-    ),
-    "Microsoft.Network/loadBalancers": Rules(
-        created=201,
-        children={
-            "backendAddressPools": "backendAddressPools",
-            "inboundNatRules": "inboundNatRules",
         },
     ),
     "Microsoft.Network/networkSecurityGroups": Rules(
@@ -125,10 +87,6 @@ TYPES: dict[str, Rules] = {
         adds=adds.workspace,
         actions={"sharedkeys": adds.shared_keys, "regeneratesharedkey": adds.shared_keys},
     ),
-    "Microsoft.ServiceBus/namespaces": BUS,
-    "Microsoft.ServiceBus/namespaces/authorizationRules": BUS_RULE,
-    "Microsoft.ServiceBus/namespaces/queues/authorizationRules": BUS_RULE,
-    "Microsoft.ServiceBus/namespaces/topics/authorizationRules": BUS_RULE,
     "Microsoft.Storage/storageAccounts": Rules(
         accepted=202,
         located=True,
@@ -141,8 +99,15 @@ TYPES: dict[str, Rules] = {
             "tableServices/default": nothing,
         },
     ),
+    "Microsoft.Storage/storageAccounts/queueServices/queues": Rules(deleted=204),
+    "Microsoft.Storage/storageAccounts/tableServices/tables": Rules(deleted=204),
     "Microsoft.Web/serverFarms": Rules(accepted=202),
     "Microsoft.Web/sites": Rules(accepted=202),
+    **armapps.TYPES,
+    **armcompute.TYPES,
+    **armdatabases.TYPES,
+    **armmessaging.TYPES,
+    **armnetworks.TYPES,
 }
 ECHO = Rules()
 _BY_KEY = {name.lower(): rules for name, rules in TYPES.items()}

@@ -72,10 +72,10 @@ def write(estate: Estate, call: Call) -> Response:
         body = _check_deleted_vault(estate, place, body)
     verb = "update" if before else "create"
     resource = estate.put(place, body, call)
-    duration = estate.operations.duration(place.kind, verb)
-    if duration:
+    duration, rules = estate.operations.duration(place.kind, verb), rules_for(place.kind)
+    if duration or rules.begun:
         return _begun(estate, call, resource, estate.operations.start(place, verb, duration))
-    return given(estate.shown(resource), status=200 if before else rules_for(place.kind).created)
+    return given(estate.shown(resource), status=rules.updated if before else rules.created)
 
 
 def change(estate: Estate, call: Call) -> Response:
@@ -84,17 +84,20 @@ def change(estate: Estate, call: Call) -> Response:
     _check_write(estate, call, estate.store.get(call.place.key))
     resource = estate.put(call.place, armdocuments.patched(before, call.body), call)
     duration = estate.operations.duration(call.place.kind, "update")
-    if not duration:
+    rules = rules_for(call.place.kind)
+    if not duration and not rules.begun:
         return given(estate.shown(resource))
     operation = estate.operations.start(call.place, "update", duration)
-    return given(estate.shown(resource), headers=_announced(call, operation))
+    status = 202 if rules.begun else 200
+    return given(estate.shown(resource), status=status, headers=_announced(call, operation))
 
 
 def _begun(estate: Estate, call: Call, resource: Resource, operation: Operation) -> Response:
     rules = rules_for(call.place.kind)
     if rules.located:
         return Response(202, headers=_located(call, operation))
-    status = rules.accepted if operation.verb == "create" else 200
+    status = rules.accepted if operation.verb == "create" else rules.updated
+    status = 202 if rules.begun else status
     return given(estate.shown(resource), status=status, headers=_announced(call, operation))
 
 
@@ -112,7 +115,8 @@ def delete(estate: Estate, call: Call) -> Response:
         duration = _delete_duration(estate, resource)
         if not duration:
             estate.remove(resource.key)
-            return given(resource.document) if rules_for(place.kind).returned else Response(200)
+            rules = rules_for(place.kind)
+            return given(resource.document) if rules.returned else Response(rules.deleted)
         operation = estate.operations.start(place, "delete", duration)
     announced = {} if place.is_group else _announced(call, operation)
     return Response(202, headers={**announced, **_located(call, operation)})

@@ -1,0 +1,22 @@
+"""Machines, clusters and containers that need more than echo."""
+
+from __future__ import annotations
+
+from pytest_tfoidc.mockazure.armadditions import New, Properties
+from pytest_tfoidc.mockazure.armrules import Rules
+
+
+def machine(new: New) -> Properties:
+    """Give a virtual machine its id."""
+    return {"vmId": new.guid("vmId")}
+
+
+def scale_set(new: New) -> Properties:
+    """Give a scale set its id."""
+    return {"uniqueId": new.guid("uniqueId")}
+
+
+TYPES: dict[str, Rules] = {
+    "Microsoft.Compute/virtualMachines": Rules(created=201, adds=machine),
+    "Microsoft.Compute/virtualMachineScaleSets": Rules(created=201, adds=scale_set),
+}

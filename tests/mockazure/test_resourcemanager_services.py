@@ -1,0 +1,124 @@
+"""What types of single services read back, and what statuses they answer with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from armclient import RG, Arm
+
+P = f"{RG}/providers"
+BODY = {"location": "westeurope", "properties": {}}
+
+
+@pytest.fixture
+def arm() -> Arm:
+    made = Arm()
+    made.group()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("Microsoft.Network/applicationGateways", {"operationalState": "Running", "probes": []}),
+        ("Microsoft.Network/azureFirewalls", {"ipConfigurations": []}),
+        ("Microsoft.Network/bastionHosts", {"scaleUnits": 2}),
+        ("Microsoft.Network/connections", {"connectionMode": "Default", "dpdTimeoutSeconds": 45}),
+        ("Microsoft.Network/firewallPolicies", {"childPolicies": [], "firewalls": []}),
+        ("Microsoft.Network/ipGroups", {"firewalls": [], "firewallPolicies": []}),
+        ("Microsoft.Network/loadBalancers", {"probes": [], "loadBalancingRules": []}),
+        ("Microsoft.Network/privateEndpoints", {"customDnsConfigs": []}),
+        ("Microsoft.Network/publicIPPrefixes", {"publicIPAddressVersion": "IPv4"}),
+        ("Microsoft.Network/virtualNetworkGateways", {"activeActive": False}),
+        ("Microsoft.Cdn/profiles", {"resourceState": "Active"}),
+        ("Microsoft.Cache/redis", {"port": 6379, "sslPort": 6380}),
+        ("Microsoft.DBforMySQL/flexibleServers", {"state": "Ready", "replicationRole": "None"}),
+        ("Microsoft.DBforPostgreSQL/flexibleServers", {"replicationRole": "Primary"}),
+        (
+            "Microsoft.DocumentDB/databaseAccounts",
+            {"documentEndpoint": "https://one.documents.azure.com:443/"},
+        ),
+        ("Microsoft.Sql/servers", {"fullyQualifiedDomainName": "one.database.windows.net"}),
+        ("Microsoft.EventHub/namespaces", {"maximumThroughputUnits": 0}),
+        ("Microsoft.EventGrid/topics", {"inputSchema": "EventGridSchema"}),
+        ("Microsoft.SignalRService/signalR", {"hostName": "one.service.signalr.net"}),
+        ("Microsoft.SignalRService/webPubSub", {"hostName": "one.webpubsub.azure.com"}),
+        ("Microsoft.AppConfiguration/configurationStores", {"endpoint": "https://one.azconfig.io"}),
+        ("Microsoft.Search/searchServices", {"replicaCount": 1, "status": "running"}),
+        ("Microsoft.CognitiveServices/accounts", {"publicNetworkAccess": "Enabled"}),
+    ],
+)
+def test_azure_adds_properties(arm: Arm, kind: str, expected: dict[str, Any]) -> None:
+    path = f"{P}/{kind}/one"
+    assert arm("PUT", path, BODY).status in {200, 201, 202}
+
+    properties = arm("GET", path).json["properties"]
+
+    assert {name: properties[name] for name in expected} == expected
+
+
+def test_parts_of_a_resource_have_ids(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Network/loadBalancers/lb"
+    arm("PUT", path, {**BODY, "properties": {"probes": [{"name": "http"}]}})
+
+    assert arm("GET", path).json["properties"]["probes"][0]["id"] == f"{path}/probes/http"
+
+
+def test_blocks_are_filled_up_and_what_was_written_stays(arm: Arm) -> None:
+    path = f"{P}/Microsoft.DBforPostgreSQL/flexibleServers/one"
+    arm("PUT", path, {**BODY, "properties": {"storage": {"storageSizeGB": 64}}})
+
+    storage = arm("GET", path).json["properties"]["storage"]
+
+    assert (storage["storageSizeGB"], storage["autoGrow"]) == (64, "Disabled")
+
+
+@pytest.mark.parametrize(
+    "child",
+    [
+        "replicationVaultSettings/default",
+        "backupConfig/vaultConfig",
+        "backupStorageConfig/vaultStorageConfig",
+    ],
+)
+def test_a_recovery_vault_has_its_settings(arm: Arm, child: str) -> None:
+    vault = f"{P}/Microsoft.RecoveryServices/vaults/one"
+    arm("PUT", vault, BODY)
+
+    assert arm("GET", f"{vault}/{child}").status == 200
+
+
+def test_a_begun_operation_can_be_polled_at_once(arm: Arm) -> None:
+    path = f"{P}/Microsoft.DBforPostgreSQL/flexibleServers/one"
+    begun = arm("PUT", path, BODY)
+    assert begun.status == 202
+
+    url = begun.headers["Azure-AsyncOperation"].partition(".com")[2]
+    assert arm("GET", url).json["status"] == "Succeeded"
+    assert arm("GET", path).json["properties"]["provisioningState"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("kind", "created", "updated", "deleted"),
+    [
+        ("Microsoft.EventGrid/topics", 201, 201, 204),
+        ("Microsoft.Network/networkWatchers", 201, 200, 204),
+        ("Microsoft.OperationsManagement/solutions", 201, 201, 200),
+        ("Microsoft.Network/virtualNetworks", 201, 200, 200),
+    ],
+)
+def test_types_answer_with_their_statuses(
+    arm: Arm, kind: str, created: int, updated: int, deleted: int
+) -> None:
+    path = f"{P}/{kind}/one"
+    found = [arm(verb, path, BODY).status for verb in ("PUT", "PUT")]
+
+    assert [*found, arm("DELETE", path).status] == [created, updated, deleted]
+
+
+@pytest.mark.parametrize("identity", [{}, {"type": None}, {"type": "None"}])
+def test_an_identity_of_no_type_is_not_shown(arm: Arm, identity: object) -> None:
+    made = arm("PUT", f"{P}/Microsoft.Web/sites/one", {**BODY, "identity": identity}).json
+
+    assert "identity" not in made
