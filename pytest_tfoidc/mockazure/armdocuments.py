@@ -66,7 +66,9 @@ def _properties(written: object, new: New, place: Place) -> object:
     rules = rules_for(place.kind)
     properties = _filled(written or {}, rules.adds(new))
     for name in rules.items:
-        properties[name] = [_part(item, name, new) for item in properties.get(name) or ()]
+        parts = properties.get(name) or []
+        if isinstance(parts, list):
+            properties[name] = [_part(part, name, new) for part in parts]
     properties["provisioningState"] = "Succeeded"
     return properties
 

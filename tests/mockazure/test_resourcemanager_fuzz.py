@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_tfoidc.loopback import Request, Response
+from pytest_tfoidc.mockazure.armtypes import TYPES, rules_for
 from pytest_tfoidc.mockazure.odata import FilterError, parse_filter
 
 METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS", "TRACE", "get", "X"]
@@ -24,6 +25,8 @@ WORDS = [
     "operationResults", "Microsoft.Resources", "deployments", "tags", "",
 ]  # fmt: skip
 VERSION = "api-version=2024-01-01"
+READ = ("customSubDomainName", "ipRules", "locations", "partitionCount", "publicNetworkAccess")
+ACTIONS = ("listKeys", "listCredentials", "listConnectionStrings", "sharedKeys")
 FILTER_WORDS = ["(", ")", "a", "eq", "'b'", "and", "not", "x/any", ":", "in", ","]
 
 printable = st.characters(min_codepoint=33, max_codepoint=126)
@@ -113,3 +116,36 @@ def test_a_deeply_nested_filter_is_refused() -> None:
         except FilterError:
             continue
         raise AssertionError(text[:20])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(sorted(TYPES)), st.data())
+def test_no_properties_of_a_type_of_the_table_give_a_server_error(
+    kind: str, data: st.DataObject
+) -> None:
+    arm = Arm()
+    arm.group()
+    path = below(arm, kind)
+    read = arm("GET", path).json or {}
+    names = sorted({*(read.get("properties") or {}), *rules_for(kind).items, *READ})
+    body = {
+        "location": "westeurope",
+        "sku": data.draw(anything),
+        "properties": data.draw(st.dictionaries(st.sampled_from(names), anything, max_size=4)),
+    }
+    headers = {"authorization": f"Bearer {arm.bearer}"}
+    for method, suffix in (("PUT", ""), ("GET", ""), *(("POST", f"/{a}") for a in ACTIONS)):
+        content = json.dumps(body).encode()
+        target = f"{path}{suffix}?{VERSION}"
+        request = Request(method, "https", "management.azure.com", target, headers, content)
+        check_sendable(arm.manager.handle(request))
+
+
+def below(arm: Arm, kind: str) -> str:
+    """Make one resource of a type, and what it lies in; give its path."""
+    namespace, *names = kind.split("/")
+    path = f"{RG}/providers/{namespace}"
+    for name in names:
+        path += f"/{name}/one"
+        arm("PUT", path, {"location": "westeurope", "properties": {}})
+    return path
