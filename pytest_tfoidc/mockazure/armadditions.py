@@ -211,7 +211,11 @@ def component(new: New) -> Properties:
 
 def registry(new: New) -> Properties:
     """Give a container registry its host."""
-    return {"loginServer": f"{new.name.lower()}.{new.cloud.registries}"}
+    return {
+        "loginServer": f"{new.name.lower()}.{new.cloud.registries}",
+        "policies": {"azureADAuthenticationAsArmPolicy": {"status": "enabled"}},
+        "roleAssignmentMode": "LegacyRegistryPermissions",
+    }
 
 
 def registry_credentials(new: New) -> Any:  # noqa: ANN401 - JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.armerrors import ArmError
 from pytest_tfoidc.mockazure.armrules import Rules
 
 
@@ -81,6 +82,79 @@ def cognitive_keys(new: New) -> Any:  # noqa: ANN401 - JSON
     return {name: key(new.id, name)[:32] for name in ("key1", "key2")}
 
 
+OFF = {"enabled": False}
+
+
+def plan(new: New) -> Properties:
+    """Give an App Service plan its kind, which says what runs on it."""
+    return {"kind": "linux" if new.properties.get("reserved") else "app"}
+
+
+def site(new: New) -> Properties:
+    """Give an app or a slot its names, and what it has without being asked."""
+    app, _, slot = new.id.partition("/sites/")[2].partition("/slots/")
+    host = f"{app}-{slot}" if slot else app
+    hosts = [f"{host}.azurewebsites.net", f"{host}.scm.azurewebsites.net"]
+    return {
+        "availabilityState": "Normal",
+        "customDomainVerificationId": new.guid("customDomainVerificationId").replace("-", ""),
+        "defaultHostName": hosts[0],
+        "enabled": True,
+        "enabledHostNames": hosts,
+        "hostNames": hosts[:1],
+        "outboundIpAddresses": "20.0.0.1",
+        "possibleOutboundIpAddresses": "20.0.0.1,20.0.0.2",
+        "repositorySiteName": app,
+        "state": "Running",
+    }
+
+
+def site_settings(new: New) -> Properties:
+    """Give an app's `config/web`: what its `siteConfig` says."""
+    asked = new.properties.get("siteConfig")
+    return {"properties": {**(asked if isinstance(asked, dict) else {})}}
+
+
+def app_settings(new: New) -> Properties:
+    """Give the settings that an app was created with; those that are written later win."""
+    asked = site_settings(new)["properties"].get("appSettings")
+    pairs = [pair for pair in asked if isinstance(pair, dict)] if isinstance(asked, list) else []
+    return {"properties": {str(pair.get("name")): pair.get("value") for pair in pairs}}
+
+
+def site_answer(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Give what an app's settings are; they are read with a POST, for they may be secret."""
+    if new.name.lower() == "backup" and not new.properties:
+        raise ArmError(404, "NotFound", f"No backup is configured: {new.id}")
+    if new.name.lower() != "publishingcredentials":
+        return new.body
+    user = f"${new.scope.rpartition('/')[2]}"
+    secret = {"publishingUserName": user, "publishingPassword": key(new.id, "publishing")}
+    return {**new.body, "properties": secret}
+
+
+SITE = Rules(
+    accepted=202,
+    adds=site,
+    implied={
+        "config/web": site_settings,
+        "config/appsettings": app_settings,
+        "config/authsettingsV2": fixed(properties={}),
+        "config/logs": fixed(
+            properties={
+                "applicationLogs": {"fileSystem": {"level": "Off"}},
+                "httpLogs": {"fileSystem": {"enabled": False}, "azureBlobStorage": OFF},
+                "failedRequestsTracing": OFF,
+                "detailedErrorMessages": OFF,
+            }
+        ),
+        "config/slotConfigNames": fixed(properties={}),
+        "basicPublishingCredentialsPolicies/ftp": fixed(properties={"allow": True}),
+        "basicPublishingCredentialsPolicies/scm": fixed(properties={"allow": True}),
+    },
+)
+SITE_CONFIG = Rules(stateless=True, actions={"list": site_answer})
+
 TYPES: dict[str, Rules] = {
     "Microsoft.AppConfiguration/configurationStores": Rules(
         created=201, adds=configuration_store, actions={"listkeys": configuration_keys}
@@ -88,6 +162,11 @@ TYPES: dict[str, Rules] = {
     "Microsoft.CognitiveServices/accounts": Rules(
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}
     ),
+    "Microsoft.Web/serverFarms": Rules(accepted=202, beside=plan),
+    "Microsoft.Web/sites": SITE,
+    "Microsoft.Web/sites/config": SITE_CONFIG,
+    "Microsoft.Web/sites/slots": SITE,
+    "Microsoft.Web/sites/slots/config": SITE_CONFIG,
     "Microsoft.OperationsManagement/solutions": Rules(created=201, updated=201),
     "Microsoft.RecoveryServices/vaults": Rules(
         created=201,

@@ -17,6 +17,10 @@ def scale_set(new: New) -> Properties:
 
 
 TYPES: dict[str, Rules] = {
-    "Microsoft.Compute/virtualMachines": Rules(created=201, adds=machine),
-    "Microsoft.Compute/virtualMachineScaleSets": Rules(created=201, adds=scale_set),
+    "Microsoft.Compute/virtualMachines": Rules(
+        created=201, adds=machine, omitted=("additionalCapabilities",)
+    ),
+    "Microsoft.Compute/virtualMachineScaleSets": Rules(
+        created=201, adds=scale_set, omitted=("additionalCapabilities",)
+    ),
 }

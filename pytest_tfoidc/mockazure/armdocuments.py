@@ -38,6 +38,7 @@ def compose(
         "systemData": _system_data(before, call),
     }
     new = as_new(document, place, call)
+    document = {**rules_for(place.kind).beside(new), **document}
     if place.pairs:
         document["properties"] = _properties(body.get("properties"), new, place)
     identity = body.get("identity")
@@ -64,13 +65,26 @@ def _properties(written: object, new: New, place: Place) -> object:
     if written is not None and not isinstance(written, dict):
         return written
     rules = rules_for(place.kind)
-    properties = _filled(written or {}, rules.adds(new))
+    properties = _filled(_without_passwords(written or {}), rules.adds(new))
+    properties = {n: v for n, v in properties.items() if v != {} or n not in rules.omitted}
     for name in rules.items:
         parts = properties.get(name) or []
         if isinstance(parts, list):
             properties[name] = [_part(part, name, new) for part in parts]
-    properties["provisioningState"] = "Succeeded"
-    return properties
+    return properties if rules.stateless else {**properties, "provisioningState": "Succeeded"}
+
+
+def _without_passwords(written: Any) -> Any:  # noqa: ANN401 - JSON
+    """Give what was written without its passwords: Azure takes them, and never gives them back."""
+    if isinstance(written, list):
+        return [_without_passwords(item) for item in written]
+    if not isinstance(written, dict):
+        return written
+    return {
+        name: _without_passwords(value)
+        for name, value in written.items()
+        if not (name.lower().endswith("password") and isinstance(value, str))
+    }
 
 
 def _filled(written: Mapping[str, Any], added: Mapping[str, Any]) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure import armdocuments, armerrors
@@ -43,7 +44,8 @@ class Estate:
         tail = "/".join(place.segments[place.parent_length :]).lower()
         for name, makes in rules_for(parent.kind).implied.items():
             if name.lower() == tail:
-                body = makes(armdocuments.as_new({}, place, call))
+                new = armdocuments.as_new({}, place, call)
+                body = makes(dataclasses.replace(new, body=parent.document))
                 return armdocuments.compose(place, body, before=None, call=call)
         return None
 

@@ -101,8 +101,6 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.Storage/storageAccounts/queueServices/queues": Rules(deleted=204),
     "Microsoft.Storage/storageAccounts/tableServices/tables": Rules(deleted=204),
-    "Microsoft.Web/serverFarms": Rules(accepted=202),
-    "Microsoft.Web/sites": Rules(accepted=202),
     **armapps.TYPES,
     **armcompute.TYPES,
     **armdatabases.TYPES,

@@ -122,3 +122,65 @@ def test_an_identity_of_no_type_is_not_shown(arm: Arm, identity: object) -> None
     made = arm("PUT", f"{P}/Microsoft.Web/sites/one", {**BODY, "identity": identity}).json
 
     assert "identity" not in made
+
+
+def test_passwords_are_taken_and_never_given_back(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Compute/virtualMachines/vm"
+    profile = {"adminUsername": "a", "adminPassword": "s3cret"}
+    registries = [{"server": "a", "password": "s3cret"}]
+    written = {"osProfile": profile, "disablePassword": True, "registries": registries}
+    answer = arm("PUT", path, {**BODY, "properties": written})
+
+    assert answer.json["properties"]["osProfile"] == {"adminUsername": "a"}
+    assert answer.json["properties"]["registries"] == [{"server": "a"}]
+    assert arm("GET", path).json["properties"]["disablePassword"] is True
+    assert "s3cret" not in str(arm.manager.resources)
+
+
+def test_capabilities_that_were_written_empty_are_not_shown(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Compute/virtualMachines/vm"
+    arm("PUT", path, {**BODY, "properties": {"additionalCapabilities": {}}})
+    assert "additionalCapabilities" not in arm("GET", path).json["properties"]
+
+    some = {"additionalCapabilities": {"ultraSSDEnabled": True}}
+    arm("PUT", path, {**BODY, "properties": some})
+    assert arm("GET", path).json["properties"]["additionalCapabilities"]
+
+
+@pytest.mark.parametrize("path", ["sites/app", "sites/app/slots/staging"])
+def test_an_app_has_the_settings_that_it_was_made_with(arm: Arm, path: str) -> None:
+    app = f"{P}/Microsoft.Web/{path}"
+    settings = [{"name": "A", "value": "b"}]
+    body = {**BODY, "properties": {"siteConfig": {"alwaysOn": True, "appSettings": settings}}}
+    arm("PUT", f"{P}/Microsoft.Web/sites/app", BODY)
+    host = arm("PUT", app, body).json["properties"]["defaultHostName"]
+
+    assert host in {"app.azurewebsites.net", "app-staging.azurewebsites.net"}
+    assert arm("GET", f"{app}/config/web").json["properties"]["alwaysOn"] is True
+    assert arm("POST", f"{app}/config/appsettings/list").json["properties"] == {"A": "b"}
+    arm("PUT", f"{app}/config/appsettings", {"properties": {"C": "d"}})
+    assert arm("POST", f"{app}/config/appsettings/list").json["properties"] == {"C": "d"}
+
+
+def test_what_an_app_keeps_beside_its_settings(arm: Arm) -> None:
+    app = f"{P}/Microsoft.Web/sites/app"
+    arm("PUT", app, BODY)
+
+    assert arm("POST", f"{app}/config/backup/list").status == 404
+    arm("PUT", f"{app}/config/backup", {"properties": {"enabled": True}})
+    assert arm("POST", f"{app}/config/backup/list").json["properties"] == {"enabled": True}
+    secret = arm("POST", f"{app}/config/publishingcredentials/list").json["properties"]
+    assert secret["publishingUserName"] == "$app"
+    assert secret["publishingPassword"]
+    assert arm("GET", f"{app}/config/logs").json["properties"]["failedRequestsTracing"]
+    for name in ("ftp", "scm"):
+        policy = arm("GET", f"{app}/basicPublishingCredentialsPolicies/{name}")
+        assert policy.json["properties"]["allow"] is True
+
+
+@pytest.mark.parametrize(("reserved", "kind"), [(True, "linux"), (False, "app")])
+def test_a_plan_says_what_runs_on_it(arm: Arm, *, reserved: bool, kind: str) -> None:
+    path = f"{P}/Microsoft.Web/serverFarms/plan"
+
+    assert arm("PUT", path, {**BODY, "properties": {"reserved": reserved}}).json["kind"] == kind
+    assert arm("PUT", path, {**BODY, "kind": "elastic"}).json["kind"] == "elastic"

@@ -409,3 +409,76 @@ resource "azurerm_private_endpoint" "this" {
     private_dns_zone_ids = [azurerm_private_dns_zone.this.id]
   }
 }
+
+resource "azurerm_network_interface" "machine" {
+  name                = "machine"
+  location            = local.location
+  resource_group_name = local.group
+
+  ip_configuration {
+    name                          = "internal"
+    subnet_id                     = azurerm_subnet.this["a"].id
+    private_ip_address_allocation = "Dynamic"
+  }
+}
+
+resource "azurerm_linux_virtual_machine" "this" {
+  name                            = "machine"
+  location                        = local.location
+  resource_group_name             = local.group
+  size                            = "Standard_B1s"
+  admin_username                  = "someone"
+  admin_password                  = "Not-a-real-1"
+  disable_password_authentication = false
+  network_interface_ids           = [azurerm_network_interface.machine.id]
+  tags                            = { owner = var.owner }
+
+  os_disk {
+    caching              = "ReadWrite"
+    storage_account_type = "Standard_LRS"
+  }
+
+  source_image_reference {
+    publisher = "Canonical"
+    offer     = "0001-com-ubuntu-server-jammy"
+    sku       = "22_04-lts"
+    version   = "latest"
+  }
+}
+
+resource "azurerm_service_plan" "this" {
+  name                = "plan"
+  location            = local.location
+  resource_group_name = local.group
+  os_type             = "Linux"
+  sku_name            = "S1"
+}
+
+resource "azurerm_linux_web_app" "this" {
+  name                = "real-web"
+  location            = local.location
+  resource_group_name = local.group
+  service_plan_id     = azurerm_service_plan.this.id
+  app_settings        = { OWNER = var.owner }
+
+  site_config {}
+}
+
+resource "azurerm_linux_web_app_slot" "this" {
+  name           = "staging"
+  app_service_id = azurerm_linux_web_app.this.id
+
+  site_config {}
+}
+
+resource "azurerm_linux_function_app" "this" {
+  name                       = "real-functions"
+  location                   = local.location
+  resource_group_name        = local.group
+  service_plan_id            = azurerm_service_plan.this.id
+  storage_account_name       = azurerm_storage_account.this.name
+  storage_account_access_key = azurerm_storage_account.this.primary_access_key
+  app_settings               = { OWNER = var.owner }
+
+  site_config {}
+}
