@@ -157,7 +157,11 @@ SITE_CONFIG = Rules(stateless=True, actions={"list": site_answer})
 
 TYPES: dict[str, Rules] = {
     "Microsoft.AppConfiguration/configurationStores": Rules(
-        created=201, adds=configuration_store, actions={"listkeys": configuration_keys}
+        created=201,
+        adds=configuration_store,
+        omitted=("encryption",),
+        actions={"listkeys": configuration_keys},
+        recoverable="deletedConfigurationStores",
     ),
     "Microsoft.CognitiveServices/accounts": Rules(
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}

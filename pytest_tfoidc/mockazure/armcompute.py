@@ -17,6 +17,7 @@ def scale_set(new: New) -> Properties:
 
 
 TYPES: dict[str, Rules] = {
+    "Microsoft.ContainerService/managedClusters": Rules(created=201, deleted=204),
     "Microsoft.Compute/virtualMachines": Rules(
         created=201, adds=machine, omitted=("additionalCapabilities",)
     ),

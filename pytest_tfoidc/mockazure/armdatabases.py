@@ -14,12 +14,15 @@ COSMOS_KEYS = (
     "secondaryReadonlyMasterKey",
 )
 GIBIBYTE = 1 << 30
+FAILOVER = ("id", "locationName", "failoverPriority")  # what Cosmos DB tells of a region's turn
 
 
 def cosmos(new: New) -> Properties:
     """Give a Cosmos DB account its endpoint, its regions and the defaults of an account."""
     endpoint = f"https://{new.name}.documents.azure.com:443/"
-    asked = new.properties.get("locations") or [{"locationName": new.location}]
+    asked = new.properties.get("locations")
+    if not isinstance(asked, list):
+        asked = [{"locationName": new.location}]
     regions = [
         {
             "documentEndpoint": endpoint,
@@ -42,6 +45,7 @@ def cosmos(new: New) -> Properties:
         "capabilities": [],
         "cors": [],
         "documentEndpoint": endpoint,
+        "failoverPolicies": [{name: region[name] for name in FAILOVER} for region in regions],
         "ipRules": [],
         "isVirtualNetworkFilterEnabled": False,
         "minimalTlsVersion": "Tls12",

@@ -66,12 +66,17 @@ def _properties(written: object, new: New, place: Place) -> object:
         return written
     rules = rules_for(place.kind)
     properties = _filled(_without_passwords(written or {}), rules.adds(new))
-    properties = {n: v for n, v in properties.items() if v != {} or n not in rules.omitted}
+    properties = {n: v for n, v in properties.items() if n not in rules.omitted or not _empty(v)}
     for name in rules.items:
         parts = properties.get(name) or []
         if isinstance(parts, list):
             properties[name] = [_part(part, name, new) for part in parts]
     return properties if rules.stateless else {**properties, "provisioningState": "Succeeded"}
+
+
+def _empty(value: object) -> bool:
+    """Tell whether nothing is said in a block, at any depth."""
+    return value is None or (isinstance(value, dict) and all(map(_empty, value.values())))
 
 
 def _without_passwords(written: Any) -> Any:  # noqa: ANN401 - JSON

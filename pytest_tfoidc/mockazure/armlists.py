@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Lists that lie at another path than what they list.
 LISTED_AT = {"microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults"}
-DELETED_VAULTS = "microsoft.keyvault/locations/deletedvaults"
+DELETED = "/locations/deleted"  # in the types of what can be recovered, or purged
 TAG = re.compile(
     r"tagName\s+eq\s+'([^']*)'(?:\s+and\s+tagValue\s+eq\s+'([^']*)')?\s*(?:and\s+)?", re.IGNORECASE
 )
@@ -146,7 +146,7 @@ def act(estate: Estate, call: Call) -> Response:
     if action == "checknameavailability":
         return _name_available(estate, call)
     document = estate.find(call, place.parent) or _unwritten(estate, call)
-    if place.parent.type_key == DELETED_VAULTS and action == "purge":
+    if action == "purge" and DELETED in place.parent.type_key:
         estate.store.remove(place.parent.key)
         return Response(200)
     does = rules_for(place.parent.kind).actions.get(action)

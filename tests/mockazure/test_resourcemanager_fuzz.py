@@ -6,6 +6,7 @@ import json
 from urllib.parse import quote
 
 import h11
+import pytest
 from armclient import RG, SUBSCRIPTION, VNET, Arm, S
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,6 @@ WORDS = [
 ]  # fmt: skip
 VERSION = "api-version=2024-01-01"
 READ = ("customSubDomainName", "ipRules", "locations", "partitionCount", "publicNetworkAccess")
-ACTIONS = ("listKeys", "listCredentials", "listConnectionStrings", "sharedKeys")
 FILTER_WORDS = ["(", ")", "a", "eq", "'b'", "and", "not", "x/any", ":", "in", ","]
 
 printable = st.characters(min_codepoint=33, max_codepoint=126)
@@ -118,28 +118,18 @@ def test_a_deeply_nested_filter_is_refused() -> None:
         raise AssertionError(text[:20])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(sorted(TYPES)), st.data())
-def test_no_properties_of_a_type_of_the_table_give_a_server_error(
-    kind: str, data: st.DataObject
-) -> None:
+@pytest.mark.parametrize("value", [0, 5, 1.5, True, "x", [], [5], [[]], {}, {"name": 5}])
+def test_no_value_of_a_property_that_a_type_reads_gives_a_server_error(value: object) -> None:
     arm = Arm()
     arm.group()
-    path = below(arm, kind)
-    read = arm("GET", path).json or {}
-    names = {*(read.get("properties") or {}), *rules_for(kind).items, *READ}
-    drawn = {name: data.draw(anything) for name in sorted(names)}
-    body = {
-        "location": "westeurope",
-        "sku": data.draw(anything),
-        "properties": drawn,
-    }
-    headers = {"authorization": f"Bearer {arm.bearer}"}
-    for method, suffix in (("PUT", ""), ("GET", ""), *(("POST", f"/{a}") for a in ACTIONS)):
-        content = json.dumps(body).encode()
-        target = f"{path}{suffix}?{VERSION}"
-        request = Request(method, "https", "management.azure.com", target, headers, content)
-        check_sendable(arm.manager.handle(request))
+    for kind in sorted(TYPES):
+        path = below(arm, kind)
+        names = {*arm("GET", path).json.get("properties", {}), *rules_for(kind).items, *READ}
+        body = {"location": "westeurope", "sku": value, "properties": dict.fromkeys(names, value)}
+        check_sendable(arm("PUT", path, body).response)
+        check_sendable(arm("GET", path).response)
+        for action in rules_for(kind).actions:
+            check_sendable(arm("POST", f"{path}/{action}", body).response)
 
 
 def below(arm: Arm, kind: str) -> str:

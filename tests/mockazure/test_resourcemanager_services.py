@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from armclient import RG, Arm
+from armclient import RG, Arm, S
 
 P = f"{RG}/providers"
 BODY = {"location": "westeurope", "properties": {}}
@@ -184,3 +184,36 @@ def test_a_plan_says_what_runs_on_it(arm: Arm, *, reserved: bool, kind: str) -> 
 
     assert arm("PUT", path, {**BODY, "properties": {"reserved": reserved}}).json["kind"] == kind
     assert arm("PUT", path, {**BODY, "kind": "elastic"}).json["kind"] == "elastic"
+
+
+def test_a_deleted_configuration_store_can_be_purged(arm: Arm) -> None:
+    path = f"{P}/Microsoft.AppConfiguration/configurationStores/store"
+    arm("PUT", path, {**BODY, "properties": {"encryption": {"keyVaultProperties": {}}}})
+    assert "encryption" not in arm("GET", path).json["properties"]
+    arm("DELETE", path)
+    place = f"{S}/providers/Microsoft.AppConfiguration/locations/westeurope"
+    deleted = f"{place}/deletedConfigurationStores/store"
+
+    assert arm("GET", deleted).status == 200
+    assert arm("POST", f"{deleted}/purge").status == 200
+    assert arm("GET", deleted).status == 404
+
+
+def test_a_deleted_cluster_leaves_nothing_to_read(arm: Arm) -> None:
+    path = f"{P}/Microsoft.ContainerService/managedClusters/aks"
+    assert arm("PUT", path, BODY).status == 201
+
+    assert arm("DELETE", path).status == 204
+
+
+def test_the_regions_of_cosmos_db_have_their_turns(arm: Arm) -> None:
+    path = f"{P}/Microsoft.DocumentDB/databaseAccounts/one"
+    regions = [{"locationName": "West Europe"}, {"locationName": "eastus", "failoverPriority": 1}]
+    policies = arm("PUT", path, {**BODY, "properties": {"locations": regions}}).json["properties"][
+        "failoverPolicies"
+    ]
+
+    assert [(p["id"], p["failoverPriority"]) for p in policies] == [
+        ("one-westeurope", 0),
+        ("one-eastus", 1),
+    ]

@@ -482,3 +482,116 @@ resource "azurerm_linux_function_app" "this" {
 
   site_config {}
 }
+
+resource "azurerm_mssql_server" "this" {
+  name                         = "real-sql"
+  location                     = local.location
+  resource_group_name          = local.group
+  version                      = "12.0"
+  administrator_login          = "someone"
+  administrator_login_password = "Not-a-real-1"
+}
+
+resource "azurerm_redis_cache" "this" {
+  name                = "real-redis"
+  location            = local.location
+  resource_group_name = local.group
+  capacity            = 0
+  family              = "C"
+  sku_name            = "Basic"
+}
+
+resource "azurerm_kubernetes_cluster" "this" {
+  name                = "aks"
+  location            = local.location
+  resource_group_name = local.group
+  dns_prefix          = "wide"
+  node_provisioning_profile {
+    mode = "Manual"
+  }
+  default_node_pool {
+    name       = "default"
+    node_count = 1
+    vm_size    = "Standard_B2s"
+  }
+  identity {
+    type = "SystemAssigned"
+  }
+}
+
+resource "azurerm_container_app_environment" "this" {
+  name                = "env"
+  location            = local.location
+  resource_group_name = local.group
+}
+
+resource "azurerm_app_configuration" "this" {
+  name                = "real-conf"
+  location            = local.location
+  resource_group_name = local.group
+}
+
+resource "azurerm_search_service" "this" {
+  name                = "real-search"
+  location            = local.location
+  resource_group_name = local.group
+  sku                 = "basic"
+}
+
+resource "azurerm_cognitive_account" "this" {
+  name                = "real-ai"
+  location            = local.location
+  resource_group_name = local.group
+  kind                = "OpenAI"
+  sku_name            = "S0"
+}
+
+resource "azurerm_recovery_services_vault" "this" {
+  name                = "real-rsv"
+  location            = local.location
+  resource_group_name = local.group
+  sku                 = "Standard"
+}
+
+resource "azurerm_automation_account" "this" {
+  name                = "real-auto"
+  location            = local.location
+  resource_group_name = local.group
+  sku_name            = "Basic"
+}
+
+resource "azurerm_eventhub_namespace" "this" {
+  name                = "real-hubs"
+  location            = local.location
+  resource_group_name = local.group
+  sku                 = "Standard"
+}
+
+resource "azurerm_eventhub" "this" {
+  name              = "hub"
+  namespace_id      = azurerm_eventhub_namespace.this.id
+  partition_count   = 2
+  message_retention = 1
+}
+
+resource "azurerm_postgresql_flexible_server" "this" {
+  name                   = "real-pg"
+  location               = local.location
+  resource_group_name    = local.group
+  version                = "16"
+  administrator_login    = "someone"
+  administrator_password = "Not-a-real-1"
+  storage_mb             = 32768
+  sku_name               = "B_Standard_B1ms"
+  zone                   = "1"
+}
+
+resource "azurerm_mysql_flexible_server" "this" {
+  name                   = "real-mysql"
+  location               = local.location
+  resource_group_name    = local.group
+  administrator_login    = "someone"
+  administrator_password = "Not-a-real-1"
+  sku_name               = "B_Standard_B1ms"
+  zone                   = "1"
+}
