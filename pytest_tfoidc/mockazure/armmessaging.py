@@ -171,7 +171,9 @@ TYPES: dict[str, Rules] = {
     "Microsoft.ServiceBus/namespaces/topics": Rules(adds=TOPIC),
     "Microsoft.ServiceBus/namespaces/topics/authorizationRules": BUS_RULE,
     "Microsoft.ServiceBus/namespaces/topics/subscriptions": Rules(
-        adds=SUBSCRIPTION, implied={"rules/$Default": fixed(properties=EVERYTHING)}
+        adds=SUBSCRIPTION,
+        omitted=("clientAffineProperties",),
+        implied={"rules/$Default": fixed(properties=EVERYTHING)},
     ),
     "Microsoft.SignalRService/signalR": Rules(
         created=201, adds=signalr(SIGNALR), actions={"listkeys": signalr_keys(SIGNALR)}

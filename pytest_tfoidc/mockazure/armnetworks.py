@@ -64,7 +64,6 @@ def connection(new: New) -> Properties:
         "connectionStatus": "Unknown",
         "connectionMode": "Default",
         "connectionProtocol": "IKEv2",
-        "dpdTimeoutSeconds": 45,
         "egressBytesTransferred": 0,
         "enableBgp": False,
         "ingressBytesTransferred": 0,
@@ -78,8 +77,8 @@ def connection(new: New) -> Properties:
 
 
 def shared_key(new: New) -> Properties:
-    """Give a gateway's connection the key that it has where none was written."""
-    return {"value": key(new.id, "sharedkey")}
+    """Give a gateway's connection its key: the one that was written, or one of Azure's."""
+    return {"value": new.properties.get("sharedKey") or key(new.id, "sharedkey")}
 
 
 def frontdoor_endpoint(new: New) -> Properties:

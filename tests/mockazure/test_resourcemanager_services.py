@@ -24,7 +24,7 @@ def arm() -> Arm:
         ("Microsoft.Network/applicationGateways", {"operationalState": "Running", "probes": []}),
         ("Microsoft.Network/azureFirewalls", {"ipConfigurations": []}),
         ("Microsoft.Network/bastionHosts", {"scaleUnits": 2}),
-        ("Microsoft.Network/connections", {"connectionMode": "Default", "dpdTimeoutSeconds": 45}),
+        ("Microsoft.Network/connections", {"connectionMode": "Default"}),
         ("Microsoft.Network/firewallPolicies", {"childPolicies": [], "firewalls": []}),
         ("Microsoft.Network/ipGroups", {"firewalls": [], "firewallPolicies": []}),
         ("Microsoft.Network/loadBalancers", {"probes": [], "loadBalancingRules": []}),
@@ -217,3 +217,24 @@ def test_the_regions_of_cosmos_db_have_their_turns(arm: Arm) -> None:
         ("one-westeurope", 0),
         ("one-eastus", 1),
     ]
+
+
+def test_a_connection_has_the_key_that_was_written(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Network/connections/one"
+    arm("PUT", path, BODY)
+    given = arm("GET", f"{path}/sharedkey").json["value"]
+    arm("PUT", path, {**BODY, "properties": {"sharedKey": "mine"}})
+
+    assert given != "mine"
+    assert arm("GET", f"{path}/sharedkey").json["value"] == "mine"
+
+
+def test_a_subscription_that_belongs_to_no_client_does_not_say_so(arm: Arm) -> None:
+    namespace = f"{P}/Microsoft.ServiceBus/namespaces/bus"
+    path = f"{namespace}/topics/t/subscriptions/s"
+    for above in (namespace, f"{namespace}/topics/t"):
+        arm("PUT", above, BODY)
+    arm("PUT", path, {"properties": {"clientAffineProperties": {}}})
+
+    assert "clientAffineProperties" not in arm("GET", path).json["properties"]
+    assert arm("GET", path).json["properties"]["maxDeliveryCount"] == 10

@@ -595,3 +595,13 @@ resource "azurerm_mysql_flexible_server" "this" {
   sku_name               = "B_Standard_B1ms"
   zone                   = "1"
 }
+
+resource "azurerm_virtual_network_gateway_connection" "this" {
+  name                       = "connection"
+  location                   = local.location
+  resource_group_name        = local.group
+  type                       = "IPsec"
+  virtual_network_gateway_id = azurerm_virtual_network_gateway.this.id
+  local_network_gateway_id   = azurerm_local_network_gateway.this.id
+  shared_key                 = "Not-a-real-1"
+}
