@@ -365,10 +365,9 @@ class Workspace:
         redact = self.setting.redactor.redact
         errors = [d for d in done.diagnostics if d.get("severity") == "error"]
         crash = _crash(done.stderr)
-        if crash:  # which is all that those have to say
-            errors = [d for d in errors if d.get("summary") not in CUT_OFF]
-        parts = [*map(describe_diagnostic, errors), *crash]
-        output = "\n\n".join(parts) if parts else done.text
+        told = [d for d in errors if not crash or d.get("summary") not in CUT_OFF]
+        parts = [*map(describe_diagnostic, told), *crash]
+        output = "\n\n".join(parts) if errors else done.text
         product = self.setting.executable.product.lower()
         how = "was killed" if done.exit_code < 0 else "failed"
         return TerraformError(
