@@ -42,7 +42,7 @@ from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 Service = Callable[[Request], Response]
 
-BLOB_HOSTS = tuple(
+STORAGE_HOSTS = tuple(
     f"*.{service}.core.{cloud}"
     for service in SERVICES_OF_ACCOUNTS
     for cloud in ("windows.net", "usgovcloudapi.net", "chinacloudapi.cn")
@@ -61,7 +61,7 @@ KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.az
 SERVICES = {  # as faults and inspection name them
     "entra": LOGIN_HOSTS,
     "issuer": ISSUER_HOSTS,
-    "blobs": BLOB_HOSTS,
+    "blobs": STORAGE_HOSTS,
     "resource-manager": RESOURCE_MANAGER_HOSTS,
     "arm": RESOURCE_MANAGER_HOSTS,
     "graph": GRAPH_HOSTS,
@@ -148,7 +148,7 @@ class MockAzure(LoopbackServer):
         self.services: dict[tuple[str, ...], Service] = {
             LOGIN_HOSTS: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
-            BLOB_HOSTS: self.blobs.handle,
+            STORAGE_HOSTS: self.blobs.handle,
             RESOURCE_MANAGER_HOSTS: self.resource_manager.handle,
             GRAPH_HOSTS: self.graph.handle,
             KEY_VAULT_HOSTS: self.key_vaults.handle,
@@ -296,7 +296,7 @@ class MockAzure(LoopbackServer):
 
     def takes_access_tokens(self, host: str) -> bool:
         """Tell whether a host is a service that checks access tokens."""
-        return matches(host, (*BLOB_HOSTS, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
+        return matches(host, (*STORAGE_HOSTS, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
 
     async def answer(self, request: Request, connection: Connection) -> bool:
         """Answer a request of a client, or open the tunnel that it asks for."""

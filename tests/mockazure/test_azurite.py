@@ -23,7 +23,7 @@ import pytest
 import trustme
 
 from pytest_tfoidc.loopback import LOOPBACK, Request, Response
-from pytest_tfoidc.mockazure.server import BLOB_HOSTS, MockAzure, Service
+from pytest_tfoidc.mockazure.server import STORAGE_HOSTS, MockAzure, Service
 from pytest_tfoidc.session import STANDIN_BACKEND, OidcSession, SessionOptions
 from pytest_tfoidc.terraform.runner import Flag
 from pytest_tfoidc.terraform.workspace import Workspace
@@ -157,7 +157,7 @@ def call(mock: MockAzure, method: str, target: str, *, headers: Mapping[str, str
     )
     given = {f"x-ms-{name.replace('_', '-')}": value for name, value in headers.items()}
     own = {"authorization": f"Bearer {token.value}", "x-ms-version": VERSION}
-    answer = mock.services[BLOB_HOSTS](Request(method, "https", HOST, target, {**own, **given}))
+    answer = mock.services[STORAGE_HOSTS](Request(method, "https", HOST, target, {**own, **given}))
     assert isinstance(answer, Response)
     return answer
 
@@ -179,7 +179,7 @@ def tell(service: Callable[[MockAzure], Service], *, container: bool) -> Told:
     with OidcSession(options) as session:
         assert session.mock is not None
         recorded = Recorded(service(session.mock))
-        session.mock.services[BLOB_HOSTS] = recorded
+        session.mock.services[STORAGE_HOSTS] = recorded
         if container:
             created = call(session.mock, "PUT", f"/{CONTAINER}?restype=container", headers={})
             assert created.status == 201
