@@ -174,8 +174,9 @@ def _recoverable(resource: Resource, kind: str) -> tuple[Place, Document]:
     place = parse_segments(
         (*segments[:2], "providers", here.namespace, "locations", location, kind, here.name)
     )
+    what = kind.removeprefix("deleted").removesuffix("s")  # such as Vault
     properties = {
-        "vaultId": resource.id,
+        f"{what[:1].lower()}{what[1:]}Id": resource.id,
         "location": location,
         "tags": old.get("tags"),
         "deletionDate": old["systemData"]["lastModifiedAt"],
