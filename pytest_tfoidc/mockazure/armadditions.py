@@ -65,6 +65,11 @@ def key(resource_id: str, purpose: str) -> str:
     return base64.b64encode(digest).decode()
 
 
+def keys(*names: str) -> Answers:
+    """Make the function for the keys of a resource, by their names in the answer."""
+    return lambda new: {name: key(new.id, name) for name in names}
+
+
 def nothing(_: New) -> Properties:
     """Add nothing."""
     return {}
@@ -184,11 +189,6 @@ def soa(record: str, *, host: str, email: str, minimum: dict[str, int]) -> Adds:
 def workspace(new: New) -> Properties:
     """Give a Log Analytics workspace its id."""
     return {"customerId": new.guid("customerId")}
-
-
-def shared_keys(new: New) -> Any:  # noqa: ANN401 - JSON
-    """Give the two keys of a Log Analytics workspace."""
-    return {n: key(new.id, n) for n in ("primarySharedKey", "secondarySharedKey")}
 
 
 def component(new: New) -> Properties:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key, keys
 from pytest_tfoidc.mockazure.armerrors import ArmError
 from pytest_tfoidc.mockazure.armrules import Rules
 
@@ -51,11 +51,6 @@ def search_service(_: New) -> Properties:
         "status": "running",
         "statusDetails": "",
     }
-
-
-def search_keys(new: New) -> Any:  # noqa: ANN401 - JSON
-    """Give the two keys of a search service's administrators."""
-    return {name: key(new.id, name) for name in ("primaryKey", "secondaryKey")}
 
 
 def search_query_keys(new: New) -> Any:  # noqa: ANN401 - JSON
@@ -193,6 +188,9 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Search/searchServices": Rules(
         created=201,
         adds=search_service,
-        actions={"listadminkeys": search_keys, "listquerykeys": search_query_keys},
+        actions={
+            "listadminkeys": keys("primaryKey", "secondaryKey"),
+            "listquerykeys": search_query_keys,
+        },
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key, keys
 from pytest_tfoidc.mockazure.armrules import Rules
 
 COSMOS_KEYS = (
@@ -54,11 +54,6 @@ def cosmos(new: New) -> Properties:
         "virtualNetworkRules": [],
         "writeLocations": regions[:1],
     }
-
-
-def cosmos_keys(new: New) -> Any:  # noqa: ANN401 - JSON
-    """Give the keys of a Cosmos DB account."""
-    return {name: key(new.id, name) for name in COSMOS_KEYS}
 
 
 def cosmos_connections(new: New) -> Any:  # noqa: ANN401 - JSON
@@ -128,20 +123,26 @@ def long_term_retention(_: New) -> Properties:
     return {"properties": {**none, "weekOfYear": 0}}
 
 
-def postgres(new: New) -> Properties:
-    """Give a flexible PostgreSQL server its host and defaults."""
+def _flexible_server(new: New, engine: str) -> Properties:
     return {
-        "authConfig": {"activeDirectoryAuth": "Disabled", "passwordAuth": "Enabled"},
         "availabilityZone": "1",
         "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
-        "dataEncryption": {"type": "SystemManaged"},
-        "fullyQualifiedDomainName": f"{new.name}.postgres.database.azure.com",
+        "fullyQualifiedDomainName": f"{new.name}.{engine}.database.azure.com",
         "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
         "maintenanceWindow": NO_WINDOW,
         "network": {"publicNetworkAccess": "Enabled"},
+        "state": "Ready",
+    }
+
+
+def postgres(new: New) -> Properties:
+    """Give a flexible PostgreSQL server its host and defaults."""
+    return {
+        **_flexible_server(new, "postgres"),
+        "authConfig": {"activeDirectoryAuth": "Disabled", "passwordAuth": "Enabled"},
+        "dataEncryption": {"type": "SystemManaged"},
         "replicaCapacity": 5,
         "replicationRole": "Primary",
-        "state": "Ready",
         "storage": {"autoGrow": "Disabled", "storageSizeGB": 32, "iops": 120, "tier": "P4"},
     }
 
@@ -149,15 +150,9 @@ def postgres(new: New) -> Properties:
 def mysql(new: New) -> Properties:
     """Give a flexible MySQL server its host and defaults."""
     return {
-        "availabilityZone": "1",
-        "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
-        "fullyQualifiedDomainName": f"{new.name}.mysql.database.azure.com",
-        "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
-        "maintenanceWindow": NO_WINDOW,
-        "network": {"publicNetworkAccess": "Enabled"},
+        **_flexible_server(new, "mysql"),
         "replicaCapacity": 10,
         "replicationRole": "None",
-        "state": "Ready",
         "storage": {
             "autoGrow": "Enabled",
             "autoIoScaling": "Enabled",
@@ -188,11 +183,6 @@ def redis(new: New) -> Properties:
     }
 
 
-def two_keys(new: New) -> Any:  # noqa: ANN401 - JSON
-    """Give a primary and a secondary key."""
-    return {name: key(new.id, name) for name in ("primaryKey", "secondaryKey")}
-
-
 NO_WINDOW = {"customWindow": "Disabled", "dayOfWeek": 0, "startHour": 0, "startMinute": 0}
 RETENTION = fixed(properties={"retentionDays": 7, "diffBackupIntervalInHours": 12})
 OFF = fixed(properties={"state": "Disabled"})
@@ -203,7 +193,7 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Cache/redis": Rules(
         created=201,
         adds=redis,
-        actions={"listkeys": two_keys, "regeneratekey": two_keys},
+        actions=dict.fromkeys(("listkeys", "regeneratekey"), keys("primaryKey", "secondaryKey")),
     ),
     "Microsoft.DBforMySQL/flexibleServers": Rules(created=201, adds=mysql),
     "Microsoft.DBforPostgreSQL/flexibleServers": Rules(begun=True, deleted=204, adds=postgres),
@@ -214,7 +204,7 @@ TYPES: dict[str, Rules] = {
         deleted=204,
         adds=cosmos,
         actions={
-            "listkeys": cosmos_keys,
+            "listkeys": keys(*COSMOS_KEYS),
             "listconnectionstrings": cosmos_connections,
         },
     ),

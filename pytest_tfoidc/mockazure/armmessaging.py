@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_tfoidc.mockazure import armadditions as adds
-from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key, keys
 from pytest_tfoidc.mockazure.armrules import Rules
 
 NEVER = "P10675199DT2H48M5.4775807S"  # the longest time span of .NET
@@ -47,11 +47,6 @@ def eventgrid_topic(new: New) -> Properties:
         "metricResourceId": new.guid("metricResourceId"),
         "publicNetworkAccess": "Enabled",
     }
-
-
-def eventgrid_keys(new: New) -> Any:  # noqa: ANN401 - JSON
-    """Give the two keys of an Event Grid topic."""
-    return {name: key(new.id, name) for name in ("key1", "key2")}
 
 
 def signalr(domain: str) -> adds.Adds:
@@ -144,7 +139,7 @@ BUS = Rules(
     },
 )
 BUS_RULE = Rules(actions={"listkeys": adds.bus_keys, "regeneratekeys": adds.bus_keys})
-EVENTGRID_ACTIONS = {"listkeys": eventgrid_keys, "regeneratekey": eventgrid_keys}
+EVENTGRID_ACTIONS = dict.fromkeys(("listkeys", "regeneratekey"), keys("key1", "key2"))
 SIGNALR, PUBSUB = "service.signalr.net", "webpubsub.azure.com"
 
 TYPES: dict[str, Rules] = {

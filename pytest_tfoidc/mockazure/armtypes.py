@@ -85,7 +85,10 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.OperationalInsights/workspaces": Rules(
         adds=adds.workspace,
-        actions={"sharedkeys": adds.shared_keys, "regeneratesharedkey": adds.shared_keys},
+        actions=dict.fromkeys(
+            ("sharedkeys", "regeneratesharedkey"),
+            adds.keys("primarySharedKey", "secondarySharedKey"),
+        ),
     ),
     "Microsoft.Storage/storageAccounts": Rules(
         accepted=202,
