@@ -23,6 +23,7 @@ from pytest_tfoidc.identity.credential import RefreshingCredential
 from pytest_tfoidc.mockazure.directory import CLIENT_ID, SUBSCRIPTION_ID, TENANT_ID
 from pytest_tfoidc.mockazure.entra import JWT_BEARER
 from pytest_tfoidc.session import OidcSession, SessionOptions
+from pytest_tfoidc.terraform.runner import Flag
 
 GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg"
 GATEWAYS = "Microsoft.Network/virtualNetworkGateways"
@@ -232,12 +233,16 @@ def test_a_crashed_provider_is_told_by_its_trace_and_not_by_what_it_took_along(
         workspace.init()
         with pytest.raises(TerraformError, match="apply") as caught:
             workspace.apply()
+        with pytest.raises(TerraformError, match="apply") as plain:
+            workspace.run("apply", input=False, auto_approve=Flag, no_color=Flag)
         workspace.is_deployed = False
         explained = explain(caught.value, providers)
 
     assert "Cause: the provider crashed" in explained
     assert "panic: runtime error: invalid memory address" in caught.value.output
     assert "Plugin did not respond" not in caught.value.output
+    assert "mockcloud_gateway.crash: Creating" in plain.value.output  # without JSON, all of it
+    assert "panic: runtime error" in plain.value.output
 
 
 def ask_for_every_call(environment: dict[str, str], session: OidcSession) -> None:
