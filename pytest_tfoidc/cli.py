@@ -25,6 +25,8 @@ from pytest_tfoidc.events import (
 from pytest_tfoidc.identity.variables import split_command
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.sweeping import SweepOptions
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     mock.set_defaults(run=_mock, refuse=mock.error)
     _add_relay(commands)
     _add_doctor(commands)
+    _add_sweep(commands)
     return parser
 
 
@@ -120,6 +123,91 @@ def _add_doctor(commands: Commands) -> None:
     doctor.add_argument("--tf-executable", metavar="PATH", help="as for pytest")
     doctor.add_argument("path", nargs="?", default=".", metavar="PATH", help="the repository")
     doctor.set_defaults(run=_doctor)
+
+
+def _add_sweep(commands: Commands) -> None:
+    sweep = commands.add_parser(
+        "sweep",
+        help="destroy what live runs have left",
+        description="Destroy what the ledger of live runs holds, with fresh tokens: what was"
+        " deployed, and never confirmed to be destroyed. Exit code: 0 nothing is left, 3 something"
+        " is left (or listed, with --dry-run), 2 it could not be started.",
+    )
+    add = sweep.add_argument
+    add("--ledger", type=Path, default=Path(".tfoidc"), metavar="DIR", help="default: .tfoidc")
+    add("--root", type=Path, default=Path(), metavar="DIR", help="what modules are relative to")
+    add("--dry-run", action="store_true", help="list what there is, and touch nothing")
+    add("--json", action="store_true", help="for machines")
+    add(
+        "--assume-ended",
+        action="store_true",
+        help="take over the lock of a run on another machine: it has ended",
+    )
+    add(
+        "--wait",
+        default="30s",
+        type=parse_duration,
+        metavar="TIME",
+        help="how long to wait for what is in use (default 30s)",
+    )
+    add("--context", default="auto", metavar="KIND", help="as for pytest")
+    add("--id-token-command", default="", metavar="COMMAND", help="as for pytest")
+    add("--audience", help="as for pytest")
+    add("--tf-executable", metavar="PATH", help="default: what the run was made with")
+    for name, metavar in (("var", "K=V"), ("var-file", "FILE"), ("backend-config", "K=V|FILE")):
+        add(f"--tf-{name}", action="append", default=[], metavar=metavar, help="as for pytest")
+    add("entry", nargs="*", metavar="ENTRY", help="an entry's id; default: all")
+    sweep.set_defaults(run=_sweep)
+
+
+def _sweep(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc import sweeping  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
+
+    options = _sweep_options(parsed)
+    if parsed.dry_run or not sweeping.entries_of(options):
+        outcomes = sweeping.listing(options)
+    else:
+        session_options = SessionOptions(
+            context=parsed.context,
+            executable=parsed.tf_executable,
+            id_token_command=split_command(parsed.id_token_command, option="--id-token-command"),
+            audience=parsed.audience,
+            needs_pipeline=True,
+            ledger=options.ledger,
+            root=options.root,
+        )
+        with OidcSession(session_options) as session, session.events.subscribed(_tell):
+            outcomes = sweeping.sweep(session, options, tell=_progress)
+    write = sweeping.as_json if parsed.json else sweeping.as_text
+    sys.stdout.write(write(outcomes))
+    return sweeping.exit_code(outcomes)
+
+
+def _sweep_options(parsed: argparse.Namespace) -> SweepOptions:
+    from pytest_tfoidc.sweeping import SweepOptions  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.workspace import Inputs  # noqa: PLC0415 - heavy
+
+    backend = [text.partition("=") for text in parsed.tf_backend_config]
+    return SweepOptions(
+        ledger=parsed.ledger.absolute(),
+        root=parsed.root.absolute(),
+        wanted=tuple(parsed.entry),
+        executable=parsed.tf_executable,
+        wait=parsed.wait,
+        assume_ended=parsed.assume_ended,
+        inputs=Inputs(
+            variables=tuple(parsed.tf_var),
+            variable_files=tuple(Path(name).absolute() for name in parsed.tf_var_file),
+            backend={name: value for name, equals, value in backend if equals},
+            backend_files=tuple(Path(name).absolute() for name, equals, _ in backend if not equals),
+        ),
+    )
+
+
+def _progress(line: str) -> None:
+    sys.stderr.write(f"tfoidc: {line}\n")
+    sys.stderr.flush()
 
 
 def _mock(parsed: argparse.Namespace) -> int:

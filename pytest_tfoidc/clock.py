@@ -30,6 +30,7 @@ REAL_TIME_MODULES = (
     "filelock",
     "multiprocessing",
     "pytest_tfoidc.identity.transport",
+    "pytest_tfoidc.terraform.deadlines",
     "pytest_tfoidc.terraform.runner",
     "pytest_timeout",
     "queue",

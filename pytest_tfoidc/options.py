@@ -76,6 +76,10 @@ class Settings:
     parallelism: int | None = None
     run_parallelism: int | None = None
     test_jumps: tuple[Jump, ...] = ()
+    ledger: Path | None = None
+    sweep: bool = False
+    deadline: timedelta | None = None
+    lock_timeout: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,24 @@ OPTIONS = (
         many=True,
     ),
     Option("timeout", "time limit for one Terraform command", "TIME"),
+    Option(
+        "deadline",
+        "time limit for the whole run: an apply is not begun when its destroy could not finish any"
+        " more (default: the job's own limit, where the pipeline tells it)",
+        "TIME",
+    ),
+    Option(
+        "lock-timeout",
+        "how long to wait for a state that somebody else has locked, as Terraform's -lock-timeout",
+        "TIME",
+    ),
+    Option(
+        "ledger",
+        "the folder of the ledger: what a live run deploys, until it is destroyed (default .tfoidc"
+        " in the root directory)",
+        "DIR",
+    ),
+    Option("sweep", "first destroy what earlier runs have left, as `tfoidc sweep`", flag=True),
     Option("keep", "keep the workspaces, and say where they are", flag=True),
     Option("no-relay", "hand the pipeline's own URL and token to Terraform", flag=True),
     Option(
@@ -232,7 +254,7 @@ def settings_of(config: pytest.Config) -> Settings:
     """
     values = _Values(config)
     delay, timeout = values.one("delay"), values.one("timeout")
-    longest = values.one("delay-max")
+    longest, deadline = values.one("delay-max"), values.one("deadline")
     return Settings(
         modules=_modules(values.many("module"), values.base("module")),
         context=_known("--tf-context", values.one("context") or "auto", CONTEXTS),
@@ -272,6 +294,10 @@ def settings_of(config: pytest.Config) -> Settings:
         parallelism=_positive("--tf-parallelism", values.one("parallelism")),
         run_parallelism=_positive("--tf-run-parallelism", values.one("run-parallelism")),
         test_jumps=tuple(map(_jump, values.many("test-jump"))),
+        ledger=_ledger(values),
+        sweep=values.flag("sweep"),
+        deadline=None if deadline is None else _duration("--tf-deadline", deadline),
+        lock_timeout=_lock_timeout(values.one("lock-timeout")),
     )
 
 
@@ -299,6 +325,18 @@ def _upgrades(values: _Values) -> tuple[Step, ...]:
 def _report(values: _Values) -> Path | None:
     given = values.one("upgrade-report")
     return values.base("upgrade-report") / given if given else None
+
+
+def _ledger(values: _Values) -> Path | None:
+    given = values.one("ledger")
+    return Path(os.path.normpath(values.base("ledger") / given)) if given else None
+
+
+def _lock_timeout(text: str | None) -> str:
+    """Give it as Terraform takes it: Go knows no days."""
+    if text is None:
+        return ""
+    return f"{_duration('--tf-lock-timeout', text).total_seconds():g}s"
 
 
 def _modules(texts: tuple[str, ...], base: Path) -> tuple[Path, ...]:

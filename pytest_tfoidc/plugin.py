@@ -53,6 +53,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             run.require_readable_modules()
             _ = run.session.executable
             runitems.validate(session.config)
+            if not hasattr(session.config, "workerinput"):  # the controller of xdist does it
+                run.sweep(pytestrun.teller(session.config))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

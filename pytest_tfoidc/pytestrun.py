@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession
     from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+
+MOST_LEFTOVERS = 5  # of earlier runs, in the header
 
 
 class PytestRun:
@@ -36,6 +39,7 @@ class PytestRun:
         self.kept: list[Path] = []
         self.cleanup = contextlib.ExitStack()
         self._session: OidcSession | None = None
+        self._started = datetime.now(timezone.utc).replace(microsecond=0)
 
     @property
     def session(self) -> OidcSession:
@@ -57,6 +61,10 @@ class PytestRun:
                     allowed_hosts=settings.allowed_hosts,
                     id_token_command=settings.id_token_command,
                     audience=settings.audience,
+                    ledger=settings.ledger,
+                    root=self.root,
+                    deadline=settings.deadline,
+                    lock_timeout=settings.lock_timeout,
                 )
             )
             session.start()
@@ -107,7 +115,7 @@ class PytestRun:
             if longest is not None
             else ""
         )
-        told = (*self._findings(), *session.notes, limit)
+        told = (*self._findings(), *session.notes, limit, *self._leftovers())
         notes = [f"tfoidc: {note}" for note in told if note]
         return [f"tfoidc: {session.describe()}", *withheld, *notes]
 
@@ -125,6 +133,78 @@ class PytestRun:
             id_token_command=settings.id_token_command,
         )
         return [one.summary for one in examined.findings if one.id not in NEUTRALISED]
+
+    def sweep(self, tell: Callable[[str], None]) -> None:
+        """Destroy what earlier runs have left, where that was asked for (--tf-sweep).
+
+        Raises:
+            TfOidcError: The ledger cannot be read.
+        """
+        if not self.settings.sweep or not self.session.is_live:
+            return
+        from pytest_tfoidc.sweeping import SweepOptions, sweep  # noqa: PLC0415 - not in every run
+
+        options = SweepOptions(ledger=self.ledger, root=self.root, inputs=self.inputs())
+        for outcome in sweep(self.session, options, tell=tell):
+            if outcome.status != "destroyed":
+                tell(str(outcome))
+
+    @property
+    def ledger(self) -> Path:
+        """The folder of the ledger."""
+        from pytest_tfoidc.terraform.ledger import FOLDER  # noqa: PLC0415 - not in every run
+
+        return self.settings.ledger or self.root / FOLDER
+
+    def _leftovers(self) -> list[str]:
+        """Say what earlier runs have left of the modules under test, and how it is removed."""
+        from pytest_tfoidc.terraform.ledger import Damaged, Ledger  # noqa: PLC0415 - as above
+
+        if not self.session.is_live:
+            return []
+        modules = {self.name_of(module) for module in self.settings.modules}
+        found = Ledger(self.ledger).entries()
+        left = [one for one in found if isinstance(one, Damaged) or one.module in modules]
+        free = [one for one in left if self._is_left(one.id)]
+        if not free:
+            return []
+        command = f"tfoidc sweep{self._ledger_argument()}"
+        shown = [f"left by an earlier run: {one}" for one in free[:MOST_LEFTOVERS]]
+        rest = len(free) - len(shown)
+        more = [f"and {rest} more"] if rest else []
+        return [*shown, *more, f"Destroy that with `{command}`, or with --tf-sweep."]
+
+    def _is_left(self, entry_id: str) -> bool:
+        """Say whether nobody is at work on an entry."""
+        from pytest_tfoidc.terraform.ledger import Ledger  # noqa: PLC0415 - as above
+
+        hold = Ledger(self.ledger).lock(entry_id)
+        try:
+            return hold.acquire()
+        except OSError:
+            return True
+        finally:
+            hold.release()
+
+    def _ledger_argument(self) -> str:
+        return f" --ledger {shlex.quote(str(self.settings.ledger))}" if self.settings.ledger else ""
+
+    def left(self) -> list[str]:
+        """Say what this run leaves, where its state is, and how it is removed."""
+        if self._session is None or not self._session.is_live:
+            return []
+        from pytest_tfoidc.terraform.ledger import Entry, Ledger  # noqa: PLC0415 - as above
+
+        started = self._started
+        entries = [
+            one
+            for one in Ledger(self.ledger).entries()
+            if isinstance(one, Entry) and one.created >= started and self._is_left(one.id)
+        ]
+        if not entries:
+            return []
+        command = f"Remove it: tfoidc sweep{self._ledger_argument()}"
+        return [*(f"left: {one.id}  {one}" for one in entries), command]
 
     @property
     def delay(self) -> float:
@@ -239,6 +319,18 @@ def _beat(config: pytest.Config, left: float) -> None:
         reporter.write_line(f"tfoidc: waiting, {format_duration(timedelta(seconds=left))} left")
 
 
+def teller(config: pytest.Config) -> Callable[[str], None]:
+    """Give what writes a line of ours to the terminal, past pytest's capture."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+
+    def tell(line: str) -> None:
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(f"tfoidc: {line}")
+
+    return tell
+
+
 REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along
 RUN = pytest.StashKey[PytestRun]()
 EVIDENCE = pytest.StashKey["tuple[str, Evidence]"]()
@@ -306,5 +398,5 @@ class EvidenceReport:
                 terminalreporter.line(line)
         for path in self._run.kept:
             terminalreporter.line(f"tfoidc: workspace kept: {path}")
-        for line in self._run.notices():
+        for line in (*self._run.notices(), *self._run.left()):
             terminalreporter.line(f"tfoidc: {line}")

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,7 +29,10 @@ from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import IdTokenSource, source_for
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.deadlines import deadline_of
 from pytest_tfoidc.terraform.executable import Executable, find_executable
+from pytest_tfoidc.terraform.ledger import FOLDER, Ledger
+from pytest_tfoidc.terraform.recording import Facts, Recorder, pipeline_run
 from pytest_tfoidc.terraform.runner import terraform_environment
 from pytest_tfoidc.terraform.workspace import NO_INPUTS, Inputs, Setting, Workspace
 
@@ -41,6 +45,7 @@ STANDIN_BACKEND = MappingProxyType(
     }
 )
 HEARTBEAT_SECONDS = 30.0
+LOCK_TIMEOUT = re.compile(r"(?<!\S)-{1,2}lock-timeout[= ]([\w.]+)")
 REHEARSAL = "TFOIDC_REHEARSAL"  # set by `tfoidc mock --pipeline`: Azure is the stand-in there
 
 
@@ -62,6 +67,10 @@ class SessionOptions:
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
         keeps_events: False for what runs for days: events are told to subscribers only.
         environment: The outer environment.
+        ledger: The folder of the ledger of live contexts; None for `.tfoidc` in `root`.
+        root: What the ledger names modules relative to; None for the current folder.
+        deadline: How long the whole run may take.
+        lock_timeout: How long to wait for a locked state, as Terraform's -lock-timeout.
     """
 
     context: str = "auto"
@@ -78,6 +87,10 @@ class SessionOptions:
     needs_pipeline: bool = False
     keeps_events: bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    ledger: Path | None = None
+    root: Path | None = None
+    deadline: timedelta | None = None
+    lock_timeout: str = ""
 
 
 class OidcSession:
@@ -93,6 +106,7 @@ class OidcSession:
     def __init__(self, options: SessionOptions) -> None:
         self.options = options
         self.clock = VirtualClock()
+        self.deadline = deadline_of(options.deadline, options.environment)
         self.events = EventLog(keeps=options.keeps_events)
         self.redactor = Redactor()
         self.mock: MockAzure | None = None
@@ -237,6 +251,19 @@ class OidcSession:
         """
         return find_executable(self.options.executable, self.environment)
 
+    @functools.cached_property
+    def recorder(self) -> Recorder | None:
+        """What keeps the ledger; None on the stand-in, which nothing outlives."""
+        if not self.is_live:
+            return None
+        root = self.options.root or Path.cwd()
+        facts = Facts(
+            run=pipeline_run(self.options.environment, self.clock.now()),
+            root=root,
+            context=context_facts(self.context),
+        )
+        return Recorder(Ledger(self.options.ledger or root / FOLDER), facts=facts)
+
     @property
     def is_live(self) -> bool:
         """Whether the ID tokens are a real pipeline's."""
@@ -272,6 +299,9 @@ class OidcSession:
             redactor=self.redactor,
             timeout=self.options.timeout,
             standin_backend=STANDIN_BACKEND if self.context.stand_in else None,
+            recorder=self.recorder,
+            deadline=self.deadline,
+            lock_timeout=self.options.lock_timeout or lock_timeout_of(self.options.environment),
         )
         return Workspace(module, setting=setting, inputs=inputs, keep=keep)
 
@@ -394,6 +424,25 @@ class OidcClock:
                 )
             )
         return mock
+
+
+def lock_timeout_of(environment: Mapping[str, str]) -> str:
+    """Give the `-lock-timeout` that a user has configured in TF_CLI_ARGS, which we withhold."""
+    names = ("TF_CLI_ARGS", "TF_CLI_ARGS_plan", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_destroy")
+    found = (LOCK_TIMEOUT.search(environment.get(name, "")) for name in names)
+    return next((match[1] for match in found if match), "")
+
+
+def context_facts(context: PipelineContext) -> dict[str, str]:
+    """Give what tells one context from another; nothing of it is secret."""
+    found = {
+        "kind": context.kind,
+        "tenant_id": context.tenant_id,
+        "client_id": context.client_id,
+        "subscription_id": context.subscription_id or "",
+        "stand_in": "true" if context.stand_in else "",
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _live(context: PipelineContext) -> str:

@@ -144,6 +144,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         self.redactor = redactor
         self.timeout = timeout
         self.refusals_are_final = refusals_are_final
+        self.shared: tuple[int, ...] = ()  # descriptors of locks that end with the child, too
         self._events = events
         self._clock = clock
 
@@ -195,6 +196,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=self.shared,
             start_new_session=True,  # Ctrl-C reaches Terraform through us, once
         ) as child:
             out = _Drain(child.stdout, on_line, keep=keep_output)

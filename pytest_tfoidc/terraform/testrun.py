@@ -7,6 +7,7 @@ whatever becomes of Terraform.
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from pytest_tfoidc.errors import ExecutableError, TerraformError, TfOidcError, UsageError
 from pytest_tfoidc.terraform.executable import Executable
-from pytest_tfoidc.terraform.runner import Completed, Flag
+from pytest_tfoidc.terraform.runner import Completed, Flag, LineListener
 from pytest_tfoidc.terraform.testevents import Diagnostic, TestEvent, read_line
 from pytest_tfoidc.terraform.workspace import Workspace
 
@@ -270,17 +271,29 @@ class FileRun:
 
     def _run_terraform(self) -> Completed:
         workspace = self._workspace
-        return workspace.runner.run(
-            "test",
-            json=Flag,
-            no_color=Flag,
-            filter=self.file,
-            on_line=self._read,
-            on_start=self._started,
-            keep_output=False,
-            **self._options.arguments(),
-            **workspace.variable_options(),
-        )
+        workspace.require_time(f"test {self.file}")
+        with workspace.test_recorded(self.file) as record:
+            done = workspace.runner.run(
+                "test",
+                json=Flag,
+                no_color=Flag,
+                filter=self.file,
+                on_line=lambda line: self._read(line, record),
+                on_start=self._started,
+                keep_output=False,
+                **self._arguments(),
+                **workspace.variable_options(),
+            )
+        if workspace.setting.recorder is not None:
+            name = f"test {self.file}"
+            workspace.setting.recorder.took(workspace.module, name, done.seconds)
+        return done
+
+    def _arguments(self) -> dict[str, Any]:
+        """Give the options; in a live context Terraform is to tell of all that it has made."""
+        is_recorded = self._workspace.setting.recorder is not None
+        options = dataclasses.replace(self._options, verbose=self._options.verbose or is_recorded)
+        return options.arguments()
 
     def _started(self, interrupt: Callable[[], None]) -> None:
         with self._condition:
@@ -288,10 +301,11 @@ class FileRun:
             if self._is_stopped:
                 interrupt()
 
-    def _read(self, line: str) -> None:
+    def _read(self, line: str, record: LineListener) -> None:
         """Take a line in. Nothing may escape: Terraform blocks when nobody reads."""
         redact = self._workspace.setting.redactor.redact
         try:
+            record(line)
             event = read_line(line, redact=redact)
             self._log.append(redact(line) if event is None else event.text)
             if event is not None:

@@ -28,11 +28,20 @@ from pytest_tfoidc.terraform.audit import (
     audit_workspace,
     module_sources,
 )
+from pytest_tfoidc.terraform.deadlines import Deadline, require_time
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
 from pytest_tfoidc.terraform.isolation import isolate
+from pytest_tfoidc.terraform.ledger import PLANNED, TEST
 from pytest_tfoidc.terraform.module import RootModule, read_module
-from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
+from pytest_tfoidc.terraform.recording import Recorder, planned_change
+from pytest_tfoidc.terraform.runner import (
+    Completed,
+    Flag,
+    LineListener,
+    Runner,
+    describe_diagnostic,
+)
 
 OVERRIDE_FILE = "tfoidc_override.tf.json"
 BACKEND_FILE = ".tfoidc.tfbackend"
@@ -40,6 +49,9 @@ PLAN_FILE = "tfplan"
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
+RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
+LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
+TIMED = frozenset({"apply", "destroy", "test"})
 CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for changes
 
 
@@ -72,7 +84,8 @@ class Setting:
     """What every workspace of a run shares.
 
     `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
-    leaves values out; None in a live context, where the module's own backend is used.
+    leaves values out; None in a live context, where the module's own backend is used. `recorder`
+    keeps the ledger of a live context. `lock_timeout`: as Terraform takes it; empty for none.
     """
 
     executable: Executable
@@ -82,6 +95,9 @@ class Setting:
     redactor: Redactor
     timeout: float | None = None
     standin_backend: Mapping[str, str] | None = None
+    recorder: Recorder | None = None
+    deadline: Deadline | None = None
+    lock_timeout: str = ""
 
 
 class Workspace:
@@ -108,8 +124,13 @@ class Workspace:
         self.is_deployed = False
         self.plans: list[Path] = []
         self.plugin_folder: Path | None = None  # a mirror that all providers come from
+        self.local_state: Path | None = None  # a state of its own, whatever the module's backend
+        self.record = setting.recorder.record(self) if setting.recorder is not None else None
+        self._planned: dict[str, tuple[tuple[str, str], ...]] = {}
         self._given_backend = self._read_backend()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
+        if self.record is not None and self._keeps_state_in_a_file():
+            self.local_state = self.record.local_state
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
@@ -134,6 +155,8 @@ class Workspace:
 
     def close(self) -> None:
         """Remove the copy, unless it is to be kept or holds the only way to what is deployed."""
+        if self.record is not None:
+            self.record.close()
         if not self.keep:
             shutil.rmtree(self.base, ignore_errors=True)
 
@@ -148,7 +171,8 @@ class Workspace:
     def use(self, executable: Executable) -> None:
         """Run every command from now on with another Terraform."""
         self.setting = dataclasses.replace(self.setting, executable=executable)
-        self.runner = self._runner()
+        shared, self.runner = self.runner.shared, self._runner()
+        self.runner.shared = shared
 
     def init(
         self,
@@ -173,7 +197,12 @@ class Workspace:
         if self.plugin_folder is not None:
             options["plugin_dir"] = str(self.plugin_folder)
             options["environment"] = {"TF_PLUGIN_CACHE_DIR": ""}  # it would copy what is linked to
-        if backend:
+        if self.local_state is not None:
+            folder = self.local_state.with_name("terraform.tfstate.d")
+            place = {"path": str(self.local_state), "workspace_dir": str(folder)}
+            local = {"terraform": {"backend": {"local": place}}}
+            (self.path / OVERRIDE_FILE).write_text(json.dumps(local), encoding="utf-8")
+        elif backend:
             self._write_backend({**self._backend_config(), **(backend_config or {})})
             options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
         else:
@@ -195,6 +224,13 @@ class Workspace:
     def _backend_type(self) -> str:
         own = self.configuration.backend
         return AZURERM if own is None or self._needs_backend() else own.type
+
+    def _keeps_state_in_a_file(self) -> bool:
+        """Whether the state would be a file in this copy, which goes with it."""
+        own = self.configuration.backend
+        if self.setting.standin_backend is not None or self._needs_backend():
+            return False
+        return not self.configuration.has_cloud and (own is None or own.type == "local")
 
     def _read_backend(self) -> dict[str, Any]:
         """Give what the user configures the backend with: the block, the files, the options."""
@@ -249,10 +285,22 @@ class Workspace:
         )
         path.chmod(0o600)
         self.plans.append(path)
+        changes = map(planned_change, done.messages)
+        self._planned[str(path)] = tuple(change for change in changes if change is not None)
         return Plan(path=path, has_changes=done.exit_code == CHANGES, completed=done)
 
     def apply(self, plan: Plan | None = None) -> Completed:
-        """Run `terraform apply`, of a saved plan or of what there is to do now."""
+        """Run `terraform apply`, of a saved plan or of what there is to do now.
+
+        In a live context the ledger has an entry before that.
+
+        Raises:
+            LedgerError: It cannot be written; nothing was applied.
+            DeadlineError: There is not enough time left to destroy it again; nothing was applied.
+        """
+        self.require_time("apply", "destroy")
+        if self.record is not None:
+            self.record.begin(planned=self._planned.get(str(plan.path), ()) if plan else ())
         self.is_deployed = True
         if plan is not None:
             return self.run("apply", str(plan.path), input=False, json=Flag)
@@ -260,12 +308,28 @@ class Workspace:
             "apply", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
         )
 
-    def destroy(self) -> Completed:
-        """Run `terraform destroy`."""
+    def require_time(self, *commands: str) -> None:
+        """Make sure that these commands can end before the run's deadline.
+
+        Raises:
+            DeadlineError: They could not.
+        """
+        recorder, deadline = self.setting.recorder, self.setting.deadline
+        if recorder is not None:
+            require_time(deadline, recorder.durations, recorder.name_of(self.module), *commands)
+
+    def destroy(self, *, confirm: bool = True) -> Completed:
+        """Run `terraform destroy`; where that leaves an empty state, the ledger's entry goes.
+
+        Args:
+            confirm: False leaves the entry to the caller.
+        """
         done = self.run(
             "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
         )
         self.is_deployed = False
+        if confirm:
+            self._confirm()
         return done
 
     def output(self, name: str | None = None) -> Any:  # noqa: ANN401 - whatever the module gives
@@ -285,7 +349,8 @@ class Workspace:
         Raises:
             TerraformError: A run failed, or none could be made.
         """
-        return self.run("test", *arguments, json=Flag, **self.variable_options())
+        verbose = None if self.setting.recorder is None else Flag  # tells what was made
+        return self.run("test", *arguments, json=Flag, verbose=verbose, **self.variable_options())
 
     def select_workspace(self, name: str) -> None:
         """Select a Terraform workspace, and make it where it does not exist yet.
@@ -356,10 +421,68 @@ class Workspace:
         Raises:
             TerraformError: It ended with an exit code that is not in `accept`.
         """
-        done = self.runner.run(command, *arguments, **options)
+        if command in LOCKING and self.setting.lock_timeout:
+            options.setdefault("lock_timeout", self.setting.lock_timeout)
+        with self._recorded(command.partition(" ")[0], options.pop("on_line", None)) as on_line:
+            done = self.runner.run(command, *arguments, on_line=on_line, **options)
+        if self.setting.recorder is not None and command in TIMED:
+            self.setting.recorder.took(self.module, command, done.seconds)
         if done.exit_code not in accept:
             raise self._failure(done)
         return done
+
+    @contextlib.contextmanager
+    def _recorded(self, word: str, on_line: LineListener | None) -> Iterator[LineListener | None]:
+        """Let the ledger follow what a command makes or destroys."""
+        record = self.record
+        if record is not None and word == "plan":
+            record.begin(phase=PLANNED)  # from now on there may be a lock
+        if record is None or word not in RECORDED:
+            yield on_line
+            return
+        if word == "test":
+            with self.test_recorded() as listen:
+                yield _both(listen, on_line)
+            return
+        if word == "destroy":
+            record.destroying()
+        elif record.entry is None:
+            record.begin()
+        try:
+            yield _both(record.read, on_line)
+        finally:
+            if word != "destroy":
+                record.applied()
+
+    @contextlib.contextmanager
+    def test_recorded(self, file: str = "") -> Iterator[LineListener]:
+        """Keep an entry in the ledger of a live context while `terraform test` runs.
+
+        What run blocks make is in no state: the entry lives on what Terraform says in JSON.
+
+        Args:
+            file: The test file; empty for all of them.
+
+        Raises:
+            LedgerError: The ledger cannot be written.
+        """
+        recorder = self.setting.recorder
+        if recorder is None:
+            yield lambda _line: None
+            return
+        record = recorder.record(self)
+        record.begin(kind=TEST, test=file)
+        try:
+            yield record.read
+        finally:
+            record.end_test()
+            record.close()
+
+    def _confirm(self) -> None:
+        """Take the entry out of the ledger if the state is empty; else it stays, and says so."""
+        if self.record is not None and self.record.entry is not None:
+            with contextlib.suppress(TerraformError, ValueError):  # unread is not confirmed
+                self.record.confirm(self.state())
 
     def _failure(self, done: Completed) -> TerraformError:
         redact = self.setting.redactor.redact
@@ -403,6 +526,15 @@ def _crash(stderr: str) -> tuple[str, ...]:
     """Give the beginning of the trace that a crashed provider left, if one did."""
     _, found, trace = stderr.partition(CRASH)
     return ("\n".join((found + trace).splitlines()[:CRASH_LINES]),) if found else ()
+
+
+def _both(first: LineListener, second: LineListener | None) -> LineListener:
+    def listen(line: str) -> None:
+        first(line)
+        if second is not None:
+            second(line)
+
+    return listen
 
 
 def _quote(value: str) -> str:

@@ -1,0 +1,527 @@
+"""Destroying what the ledger holds: from another process, job or machine, with fresh tokens.
+
+Each entry is worked on by one sweep at a time, and not while the run that made it lives: its lock
+is held by that run, and by a Terraform that outlives it. Nothing is touched that has no entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_tfoidc.errors import TerraformError, TfOidcError, UsageError
+from pytest_tfoidc.reporting.diagnosis import diagnose
+from pytest_tfoidc.session import OidcSession, context_facts
+from pytest_tfoidc.statelocks import StateLock, find_lock
+from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
+from pytest_tfoidc.terraform.holding import Hold
+from pytest_tfoidc.terraform.ledger import TEST, Damaged, Entry, Ledger, Noted, Place
+from pytest_tfoidc.terraform.recording import LOCAL_STATE, OPTION, holder, managed
+from pytest_tfoidc.terraform.revision import revision_of
+from pytest_tfoidc.terraform.runner import Flag
+from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+
+Status = Literal["destroyed", "left", "listed", "in use"]
+OK, LEFT = 0, 3  # exit codes
+POLL_SECONDS = 0.2
+CLOCK_SKEW = timedelta(minutes=5)  # between two machines
+IS_GONE = re.compile(r"Cannot import non-existent remote object")
+BACKEND_IS_GONE = re.compile(
+    r"ContainerNotFound|container does not exist|ContainerBeingDeleted|NoSuchBucket|no such host"
+    r"|Storage Account .* was not found|ResourceGroupNotFound|bucket doesn't exist",
+    re.IGNORECASE,
+)
+NO_RIGHTS = re.compile(
+    r"AADSTS\d+|AuthorizationFailed|AuthorizationPermissionMismatch|AuthorizationFailure"
+    r"|AccessDenied|does not have authorization|\b403\b|\b401\b"
+)
+NO_WORKSPACE = re.compile(r"[Ww]orkspace \"[^\"]*\" doesn't exist")
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """What to sweep, and with what.
+
+    Attributes:
+        ledger: The ledger's folder.
+        root: What modules are named relative to here.
+        wanted: The entries, by their ids; none for all.
+        inputs: Variables and backend configuration that the ledger does not hold: secrets.
+        executable: The Terraform to use in place of the recorded one.
+        wait: How long to wait for entries that are in use.
+        assume_ended: Take it that the runs of entries from other machines have ended.
+    """
+
+    ledger: Path
+    root: Path
+    wanted: tuple[str, ...] = ()
+    inputs: Inputs = dataclasses.field(default_factory=Inputs)
+    executable: str | None = None
+    wait: timedelta = timedelta(seconds=30)
+    assume_ended: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of an entry. `why` and `remedy` are empty where nothing is left.
+
+    `remains`: the addresses of what is left, as far as they are known.
+    """
+
+    id: str
+    what: str
+    status: Status
+    why: str = ""
+    remedy: str = ""
+    remains: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Say it for people, with what is left a line each."""
+        lines = [f"{self.status}: {self.id}  {self.what}"]
+        lines += [f"  {address}" for address in self.remains]
+        lines += [f"  Note: {note}" for note in self.notes]
+        lines += [f"  Cause: {self.why}"] if self.why else []
+        lines += [f"  Remedy: {self.remedy}"] if self.remedy else []
+        return "\n".join(lines)
+
+
+class LeftError(Exception):
+    """An entry cannot be destroyed; the message says why, `remedy` what to do."""
+
+    def __init__(self, why: str, *, remedy: str = "", remains: Sequence[str] = ()) -> None:
+        super().__init__(why)
+        self.remedy = remedy
+        self.remains = tuple(remains)
+
+
+def entries_of(options: SweepOptions) -> list[Entry | Damaged]:
+    """Give the entries that are to be swept.
+
+    Raises:
+        UsageError: There is no such entry.
+        LedgerError: The ledger cannot be read.
+    """
+    found = Ledger(options.ledger).entries()
+    unknown = set(options.wanted) - {one.id for one in found}
+    if unknown:
+        raise UsageError(
+            f"There is no entry {', '.join(sorted(unknown))}.",
+            where=str(options.ledger),
+            remedy="List them: tfoidc sweep --dry-run",
+        )
+    return [one for one in found if not options.wanted or one.id in options.wanted]
+
+
+def listing(options: SweepOptions) -> list[Outcome]:
+    """List the entries; nothing is asked for or touched.
+
+    Raises:
+        TfOidcError: As for `entries_of`.
+    """
+    ledger = Ledger(options.ledger)
+    return [
+        _damaged(one)
+        if isinstance(one, Damaged)
+        else Outcome(
+            id=one.id, what=str(one), status="listed", remains=_known_resources(ledger, one)
+        )
+        for one in entries_of(options)
+    ]
+
+
+def _known_resources(ledger: Ledger, entry: Entry) -> tuple[str, ...]:
+    noted = [one.address for one in ledger.journal(entry.id)]
+    planned = [address for address, action in entry.planned if action in {"create", "replace"}]
+    return tuple(dict.fromkeys(noted or entry.remains or planned))
+
+
+def _damaged(one: Damaged) -> Outcome:
+    return Outcome(id=one.id, what=str(one.path), status="left", why=one.why, remedy=one.remedy)
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Give 0 where nothing is left, else 3."""
+    return OK if all(one.status == "destroyed" for one in outcomes) else LEFT
+
+
+def as_json(outcomes: Sequence[Outcome]) -> str:
+    """Give outcomes for machines."""
+    left = exit_code(outcomes) != OK
+    found = {"left": left, "entries": [dataclasses.asdict(one) for one in outcomes]}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_text(outcomes: Sequence[Outcome]) -> str:
+    """Give outcomes for people: each, and how many could not be destroyed."""
+    if not outcomes:
+        return "Nothing is left.\n"
+    left = sum(one.status != "destroyed" for one in outcomes)
+    listed = all(one.status == "listed" for one in outcomes)
+    end = (
+        "Nothing is left."
+        if not left
+        else f"{left} left."
+        if listed
+        else (f"{left} of {len(outcomes)} could not be destroyed.")
+    )
+    return "\n".join([*map(str, outcomes), end, ""])
+
+
+def sweep(session: OidcSession, options: SweepOptions, *, tell: Tell) -> list[Outcome]:
+    """Destroy what the entries tell of, one after another.
+
+    Args:
+        session: A live session, of the same context.
+        options: What to sweep.
+        tell: Is told of progress, a line at a time.
+
+    Raises:
+        TfOidcError: As for `entries_of`. What goes wrong with an entry is told in its outcome.
+    """
+    sweeper = _Sweeper(session, options, tell)
+    return [sweeper.outcome(one) for one in entries_of(options)]
+
+
+class _Sweeper:
+    """Works on one entry after another."""
+
+    def __init__(self, session: OidcSession, options: SweepOptions, tell: Tell) -> None:
+        self._session = session
+        self._options = options
+        self._ledger = Ledger(options.ledger)
+        self._tell = tell
+        self._until = time.monotonic() + options.wait.total_seconds()
+        self._notes: list[str] = []
+
+    def outcome(self, one: Entry | Damaged) -> Outcome:
+        if isinstance(one, Damaged):
+            return _damaged(one)
+        self._notes = []
+        self._tell(f"{one.id}: {one}")
+        hold = self._ledger.lock(one.id)
+        try:
+            if not self._acquire(hold, one):
+                return self._in_use(one)
+            status, error = self._status(one, hold)
+        finally:
+            hold.release()
+        self._tell(f"{one.id}: {status}")
+        return Outcome(
+            id=one.id,
+            what=str(one),
+            status=status,
+            why=str(error or ""),
+            remedy=error.remedy if error else "",
+            remains=error.remains if error else (),
+            notes=tuple(self._notes),
+        )
+
+    def _acquire(self, hold: Hold, entry: Entry) -> bool:
+        """Wait for the entry: a Terraform that has outlived its run ends in order."""
+        is_told = False
+        while self._ledger.exists(entry.id) and not hold.acquire():
+            if time.monotonic() > self._until:
+                return False
+            if not is_told:
+                self._tell(f"{entry.id}: in use, waiting")
+                is_told = True
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def _in_use(self, entry: Entry) -> Outcome:
+        who = entry.holder
+        process = f"process {who.get('process')} on {who.get('host')}"
+        return Outcome(
+            id=entry.id,
+            what=str(entry),
+            status="in use",
+            why=f"its run, or another sweep, is still at work on it ({process}, since"
+            f" {entry.created:%Y-%m-%d %H:%M:%S} UTC)",
+            remedy="Sweep again when that has ended.",
+        )
+
+    def _status(self, entry: Entry, hold: Hold) -> tuple[Status, LeftError | None]:
+        again = self._ledger.read(entry.id)
+        if not self._ledger.exists(entry.id):
+            self._notes.append("another sweep was faster")
+            return "destroyed", None
+        if isinstance(again, Damaged):
+            return "left", LeftError(again.why, remedy=again.remedy)
+        try:
+            self._destroy(again, hold)
+        except LeftError as left:
+            return "left", left
+        except TerraformError as error:
+            return "left", self._explained(error, again)
+        except TfOidcError as error:
+            return "left", LeftError(error.what, remedy=error.remedy)
+        return "destroyed", None
+
+    def _destroy(self, entry: Entry, hold: Hold) -> None:
+        self._require_same_context(entry)
+        module = self._module(entry)
+        self._note_revision(entry, module)
+        inputs = self._inputs(entry, module)
+        for state in self._states(entry):
+            with self._session.workspace(module, inputs=inputs) as workspace:
+                self._use_recorded(workspace, entry)
+                assert workspace.record is not None  # noqa: S101 - for mypy: it is a live session
+                workspace.record.adopt(entry, hold.share())
+                workspace.local_state = state
+                self._destroy_in(workspace, entry)
+        left = self._orphans(entry)
+        if left:
+            raise _unknown_to_states(left)
+        if self._ledger.exists(entry.id):
+            self._ledger.remove(entry.id)
+
+    def _destroy_in(self, workspace: Workspace, entry: Entry) -> None:
+        workspace.init(backend_config=None if workspace.local_state else entry.state.config)
+        if entry.state.workspace != "default" and entry.kind != TEST:
+            _select(workspace, entry.state)
+        self._adopt_resources(workspace, entry)
+        self._unlocking(workspace, entry, lambda: workspace.destroy(confirm=False))
+        remains = _managed(workspace)
+        if remains:
+            raise LeftError("Terraform has destroyed only a part of it", remains=remains)
+
+    def _states(self, entry: Entry) -> Iterator[Path | None]:
+        """Give the local states to destroy from; None stands for the module's backend."""
+        files = self._ledger.files(entry.id)
+        if entry.kind != TEST:
+            yield None if entry.state.backend != "local" else files / LOCAL_STATE
+            return
+        kept = sorted(files.glob("test-*.tfstate"))
+        if not kept:
+            files.mkdir(mode=0o700, exist_ok=True)
+        yield from kept or [files / LOCAL_STATE]
+
+    def _adopt_resources(self, workspace: Workspace, entry: Entry) -> None:
+        """Bring into the state what this very run has created and no state knows."""
+        known = _managed(workspace)
+        for noted in self._orphans(entry):
+            if noted.address not in known and noted.is_there and noted.id:
+                self._tell(f"{entry.id}: {noted.address} is in no state; importing {noted.id}")
+                self._unlocking(workspace, entry, functools.partial(_import, workspace, noted))
+
+    def _orphans(self, entry: Entry) -> tuple[Noted, ...]:
+        """Give what was created, or was being created, and is not known to be gone.
+
+        Where Terraform has kept the state of a test itself, that knows it all.
+        """
+        if entry.kind == TEST and any(self._ledger.files(entry.id).glob("test-*.tfstate")):
+            return ()
+        return self._ledger.journal(entry.id)
+
+    def _unlocking(self, workspace: Workspace, entry: Entry, action: Callable[[], Any]) -> None:
+        """Run a command; take over a state lock that is provably this entry's, and run it again."""
+        try:
+            action()
+        except TerraformError as error:
+            lock = find_lock(error.output)
+            if lock is None:
+                raise
+            doubt = self._doubt(lock, entry)
+            if doubt:
+                raise LeftError(
+                    f"the state is locked by {lock}, and {doubt}",
+                    remedy="Wait for it, or make sure that it has ended: then sweep again with"
+                    f" --assume-ended, or run: terraform force-unlock {lock.id or 'ID'}",
+                ) from error
+            self._tell(f"{entry.id}: taking over the lock of {lock}")
+            workspace.run("force-unlock", lock.id, force=Flag, no_color=Flag)
+            action()
+
+    def _doubt(self, lock: StateLock, entry: Entry) -> str:
+        """Say why a lock is not provably this entry's; empty where it is."""
+        mine, here = entry.holder, holder()
+        if not lock.id:
+            return "nothing tells which lock that is"
+        if lock.who != f"{mine.get('user')}@{mine.get('host')}":
+            return f"the run was {mine.get('user')}@{mine.get('host')}"
+        if lock.created is None or lock.created < entry.created - CLOCK_SKEW:
+            return "it is older than the run"
+        is_here = all(mine.get(name) == here.get(name) for name in ("host", "boot"))
+        is_own = _is_own(entry.state)
+        if not is_own and not self._options.assume_ended:
+            return "the state is not the test's alone"
+        if not is_here and not self._options.assume_ended:
+            return "whether a run on another machine has ended cannot be told here"
+        return ""
+
+    def _require_same_context(self, entry: Entry) -> None:
+        here = context_facts(self._session.context)
+        if entry.context.get("stand_in", "") != here.get("stand_in", ""):
+            was, now = (
+                ("a rehearsal", "live")
+                if entry.context.get("stand_in")
+                else ("live", "a rehearsal")
+            )
+            raise LeftError(
+                f"it was made in a context that was {was}, and this one is {now}",
+                remedy="Sweep where it was made. What a rehearsal made went with its stand-in:"
+                f" delete {self._ledger.folder / entry.id}.json",
+            )
+        for name in ("tenant_id", "subscription_id"):
+            if entry.context.get(name, "") != here.get(name, ""):
+                label = name.removesuffix("_id")
+                raise LeftError(
+                    f"it is in {label} {entry.context.get(name) or '(none)'}, and this environment"
+                    f" names {here.get(name) or 'none'}",
+                    remedy=f"Sweep with ARM_{name.upper()}={entry.context.get(name)}.",
+                )
+
+    def _module(self, entry: Entry) -> Path:
+        """Find the module's folder on this machine."""
+        roots = (self._options.root, self._ledger.folder.resolve().parent, Path(entry.root))
+        for root in roots:
+            folder = (root / entry.module).resolve()
+            if folder.is_dir() and (any(folder.glob("*.tf*")) or any(folder.glob("*.tofu*"))):
+                return folder
+        at = f" (it was at commit {entry.revision[:12]})" if entry.revision else ""
+        raise LeftError(
+            f"the module {entry.module} is not there any more{at}",
+            remedy="Check that commit out, or name the folder that the module lies in: --root DIR.",
+        )
+
+    def _note_revision(self, entry: Entry, module: Path) -> None:
+        now = revision_of(module)
+        if entry.revision and now and now != entry.revision:
+            self._notes.append(
+                f"the module was at commit {entry.revision[:12]}, and is at {now[:12]} now"
+            )
+
+    def _inputs(self, entry: Entry, module: Path) -> Inputs:
+        """Put what the ledger holds and what is given here together."""
+        given = self._options.inputs
+        names = {text.partition("=")[0] for text in given.variables}
+        environment = self._session.environment
+        missing = [
+            one
+            for one in entry.variables
+            if one.value is None
+            and one.name not in names
+            and f"TF_VAR_{one.name}" not in environment
+            and not given.variable_files
+            and not _has_default(module, one.name)
+        ]
+        if missing:
+            raise LeftError(
+                "the ledger does not hold "
+                + ", ".join(f"`{one.name}` (it came from {one.source})" for one in missing),
+                remedy=f"Give it again: {OPTION} {missing[0].name}=…, or TF_VAR_{missing[0].name}.",
+            )
+        kept = [
+            f"{one.name}={one.value}"
+            for one in entry.variables
+            if one.value is not None and one.name not in names
+        ]
+        return Inputs(
+            variables=(*kept, *given.variables),
+            variable_files=(*self._files(entry, entry.variable_files), *given.variable_files),
+            backend=given.backend,
+            backend_files=(*self._files(entry, entry.backend_files), *given.backend_files),
+        )
+
+    def _files(self, entry: Entry, names: Sequence[str]) -> Iterator[Path]:
+        for name in names:
+            candidates = [root / name for root in (self._options.root, Path(entry.root))]
+            found = next((path for path in candidates if path.is_file()), None)
+            if found is None:
+                raise LeftError(
+                    f"the file {name}, which the run was given, is not here",
+                    remedy="Put it back, or name the folder that it lies in: --root DIR.",
+                )
+            yield found.resolve()
+
+    def _use_recorded(self, workspace: Workspace, entry: Entry) -> None:
+        """Use the Terraform that has made it, where it is here."""
+        path = entry.executable.get("path", "")
+        if self._options.executable is None and (path == EMBEDDED or Path(path).is_file()):
+            with contextlib.suppress(TfOidcError):
+                workspace.use(find_executable(path, self._session.environment))
+        used = workspace.setting.executable
+        made = entry.executable.get("version", "")
+        if used.version != made:
+            self._notes.append(f"it was made with {entry.executable.get('product')} {made}, and"
+                               f" {used.product} {used.version} is what is here")  # fmt: skip
+
+    def _explained(self, error: TerraformError, entry: Entry) -> LeftError:
+        """Put into a word why Terraform could not do it."""
+        text = error.output
+        known = diagnose(text, release=self._session.executable.release)
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        why, remedy = f"{error.what} {first}", known.remedy if known else ""
+        if BACKEND_IS_GONE.search(text):
+            why = f"its backend is gone: {entry.state}: {first}"
+            remedy = "Look for its resources by hand; then delete the entry's file."
+        elif NO_RIGHTS.search(text):
+            why = f"the identity has no rights any more: {first}"
+            remedy = remedy or "Give them back, and sweep again."
+        elif known:
+            why = f"{known.cause} ({error.what})"
+        remains = (one.address for one in self._ledger.journal(entry.id))
+        return LeftError(self._session.redactor.redact(why), remedy=remedy, remains=[*remains])
+
+
+def _is_own(place: Place) -> bool:
+    """Say whether the state was made for a test alone."""
+    return any(".tfoidc/" in value for value in (*place.config.values(), place.workspace))
+
+
+def _has_default(module: Path, name: str) -> bool:
+    from pytest_tfoidc.terraform.module import read_module  # noqa: PLC0415 - rarely
+
+    with contextlib.suppress(TfOidcError):
+        return any(one.name == name and one.has_default for one in read_module(module).variables)
+    return False
+
+
+def _select(workspace: Workspace, place: Place) -> None:
+    """Select the workspace; never make it: it would be empty."""
+    workspace.runner.environment.pop("TF_WORKSPACE", None)
+    try:
+        workspace.run("workspace select", place.workspace, no_color=Flag)
+    except TerraformError as error:
+        if not NO_WORKSPACE.search(error.output):
+            raise
+        raise LeftError(
+            f"the workspace {place.workspace} of its state was deleted: {place}",
+            remedy="If it was empty, delete the entry's file; else look for its resources by hand.",
+        ) from error
+
+
+def _managed(workspace: Workspace) -> tuple[str, ...]:
+    try:
+        return managed(workspace.state())
+    except ValueError as error:
+        raise LeftError("its state cannot be read: it is no JSON") from error
+
+
+def _import(workspace: Workspace, noted: Noted) -> None:
+    options: Mapping[str, Any] = workspace.variable_options()
+    try:
+        workspace.run("import", noted.address, noted.id, input=False, no_color=Flag, **options)
+    except TerraformError as error:
+        if not IS_GONE.search(error.output) or workspace.record is None:
+            raise
+        workspace.record.gone(noted.address)
+
+
+def _unknown_to_states(left: Sequence[Noted]) -> LeftError:
+    return LeftError(
+        "the run was killed while these were being made, and no state knows them",
+        remedy="Look for them by hand; then delete the entry's file.",
+        remains=[f"{one.address} {one.id}".strip() for one in left],
+    )
