@@ -354,7 +354,7 @@ class _Sweeper:
             return "it is older than the run"
         is_here = all(mine.get(name) == here.get(name) for name in ("host", "boot"))
         is_own = _is_own(entry.state)
-        if not is_own and not self._options.assume_ended:
+        if not is_own:
             return "the state is not the test's alone"
         if not is_here and not self._options.assume_ended:
             return "whether a run on another machine has ended cannot be told here"
@@ -363,13 +363,10 @@ class _Sweeper:
     def _require_same_context(self, entry: Entry) -> None:
         here = context_facts(self._session.context)
         if entry.context.get("stand_in", "") != here.get("stand_in", ""):
-            was, now = (
-                ("a rehearsal", "live")
-                if entry.context.get("stand_in")
-                else ("live", "a rehearsal")
-            )
+            words = {"": "a pipeline", "true": "a rehearsal"}
+            was, now = (words[one.get("stand_in", "")] for one in (entry.context, here))
             raise LeftError(
-                f"it was made in a context that was {was}, and this one is {now}",
+                f"it was made in {was}, and this is {now}",
                 remedy="Sweep where it was made. What a rehearsal made went with its stand-in:"
                 f" delete {self._ledger.folder / entry.id}.json",
             )

@@ -193,8 +193,20 @@ class AzureResource(Resource):  # type: ignore[misc] # tf has no types
 
         self._guarded(ctx, gone)
 
+    def import_(self, ctx: Any, id: str) -> dict[str, Any] | None:  # noqa: A002, ANN401 - as in tf
+        """Take over what is there; nothing where there is nothing."""
+        return self._guarded(ctx, lambda: self._found(id))
+
+    def _found(self, path: str) -> dict[str, Any] | None:
+        answer = self._azure.call("GET", self._url({"id": path}))
+        return self.imported(path, answer.json()) if answer.ok else None
+
+    def imported(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Give the state of what was found."""
+        raise NotImplementedError
+
     def _url(self, state: dict[str, Any]) -> str:
-        return f"{self.path(state)}?api-version={self.api_version}"
+        return f"{state.get('id') or self.path(state)}?api-version={self.api_version}"
 
     def _exists(self, state: dict[str, Any]) -> bool:
         return self._azure.call("GET", self._url(state)).status_code != NOT_FOUND
@@ -277,6 +289,17 @@ class Group(AzureResource):
         """Give the resource group's id."""
         return f"/subscriptions/{os.environ['ARM_SUBSCRIPTION_ID']}/resourceGroups/{state['name']}"
 
+    def imported(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Give the state of a group."""
+        return {
+            "id": path,
+            "name": found["name"],
+            "location": found["location"],
+            "retention_days": int(found["tags"]["retention"]),
+            "legacy_mode": None,
+            "title" if IS_NEW else "label": "",
+        }
+
     def body(self, state: dict[str, Any]) -> dict[str, Any]:
         """Keep what Azure does not know in a tag."""
         return {"location": state["location"], "tags": {"retention": str(state["retention_days"])}}
@@ -315,6 +338,16 @@ class Gateway(AzureResource):
         groups = f"/subscriptions/{os.environ['ARM_SUBSCRIPTION_ID']}/resourceGroups"
         kind = "providers/Microsoft.Network/virtualNetworkGateways"
         return f"{groups}/{state['group']}/{kind}/{state['name']}"
+
+    def imported(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Give the state of a gateway."""
+        return {
+            "id": path,
+            "name": found["name"],
+            "group": path.split("/")[4],
+            "location": found["location"],
+            "sku": found["properties"]["sku"]["name"],
+        }
 
     def body(self, state: dict[str, Any]) -> dict[str, Any]:
         """Give the gateway as Resource Manager wants it."""

@@ -1,0 +1,170 @@
+"""What the tests of the ledger and the sweep share: a live context that outlives its runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from providermirror import lay_out
+
+from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.events import EventLog
+from pytest_tfoidc.mockazure.server import MockAzure
+from pytest_tfoidc.rehearsal import without_context
+from pytest_tfoidc.session import REHEARSAL, OidcSession, SessionOptions
+from pytest_tfoidc.sweeping import Outcome, SweepOptions, sweep
+from pytest_tfoidc.terraform.ledger import FOLDER, Damaged, Entry, Ledger
+from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+
+EXECUTABLE = os.environ.get("TFOIDC_TEST_EXECUTABLE")
+KEY = {"key": "prod.tfstate.tfoidc/4711/check"}  # of a test's own state
+MODULE = """\
+terraform {
+  backend "azurerm" {}
+  required_providers {
+    mockcloud = {
+      source  = "tfoidc/mockcloud"
+      version = "2.0.0"
+    }
+  }
+}
+
+variable "name" {
+  type    = string
+  default = "rg-test"
+}
+
+resource "mockcloud_group" "this" {
+  name     = var.name
+  location = "westeurope"
+}
+"""
+DATA = """\
+terraform {
+  backend "azurerm" {}
+}
+
+resource "terraform_data" "one" {
+  input = "one"
+}
+"""
+
+
+@dataclass
+class World:
+    """A stand-in for Azure behind a pipeline's step, and a repository with a module.
+
+    Args:
+        mock: The stand-in.
+        root: The repository.
+        environment: The step's.
+    """
+
+    mock: MockAzure
+    root: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def module(self) -> Path:
+        """The module's folder."""
+        return self.root / "module"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self.root / FOLDER)
+
+    def write(self, main: str, **files: str) -> None:
+        """Write the module."""
+        self.module.mkdir(exist_ok=True)
+        for name, text in {"main.tf": main, **files}.items():
+            (self.module / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.module / name).write_text(text, encoding="utf-8")
+
+    def session(self, **options: Any) -> OidcSession:
+        """Make a session of a step; each is a run, a job or a machine of its own."""
+        usual = {
+            "executable": EXECUTABLE,
+            "environment": self.environment,
+            "root": self.root,
+            "keeps_events": True,
+        }
+        return OidcSession(SessionOptions(**{**usual, **options}))
+
+    @contextlib.contextmanager
+    def abandoned(self, *, inputs: Inputs | None = None, **options: Any) -> Iterator[Workspace]:
+        """Give a workspace of a run that is killed at the end of the block."""
+        given = inputs or Inputs(backend=KEY)
+        with self.session(**options) as session:
+            workspace = session.workspace(self.module, inputs=given)
+            try:
+                yield workspace
+            finally:
+                assert workspace.record is not None
+                workspace.record.release()  # as the process's end does
+                workspace.record = None
+                workspace.close()
+
+    def deploy(self, *, inputs: Inputs | None = None) -> Entry:
+        """Apply the module in a run that is killed then."""
+        with self.abandoned(inputs=inputs) as workspace:
+            workspace.init()
+            workspace.apply()
+        return self.entry()
+
+    def entry(self) -> Entry:
+        """The only entry."""
+        (entry,) = self.ledger.entries()
+        assert isinstance(entry, Entry)
+        return entry
+
+    def sweep(
+        self, *, environment: Mapping[str, str] | None = None, **options: Any
+    ) -> list[Outcome]:
+        """Sweep in a run of its own."""
+        around = {**self.environment, **(environment or {})}
+        wanted = SweepOptions(
+            **{"ledger": self.ledger.folder, "root": self.root, **options},
+        )
+        with self.session(environment=around) as session:
+            return sweep(session, wanted, tell=lambda _line: None)
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of the resource groups that are there."""
+        found = self.mock.resource_manager.resources.values()
+        return sorted(str(one["name"]) for one in found)
+
+    @property
+    def locks(self) -> list[str]:
+        """The blobs that are locked."""
+        return list(self.mock.blobs.leases())
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left: no resource, no lock, no entry."""
+        return not (self.groups or self.locks or self.ledger.entries())
+
+
+def is_damaged(one: Entry | Damaged) -> bool:
+    """Say whether an entry cannot be used."""
+    return isinstance(one, Damaged)
+
+
+@contextlib.contextmanager
+def world_of(folder: Path) -> Iterator[World]:
+    """Start a stand-in and write a repository."""
+    disturbing = ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", "TF_WORKSPACE")
+    outer = {name: value for name, value in os.environ.items() if name not in disturbing}
+    mirror = lay_out(folder / "providers")
+    (root := folder / "repository").mkdir()
+    with MockAzure(clock=VirtualClock(), events=EventLog(), environment=outer) as mock:
+        step = mock.pipeline_environment("azure-devops")
+        kind = {REHEARSAL: "azure-devops"}
+        yield World(
+            mock=mock, root=root, environment={**without_context(outer), **mirror, **step, **kind}
+        )

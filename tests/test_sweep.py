@@ -1,0 +1,368 @@
+"""`tfoidc sweep`: what a killed run has left is found again and destroyed, by real Terraform."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from project_kit import EXECUTABLE
+from sweep_kit import DATA, KEY, MODULE, World, world_of
+
+from pytest_tfoidc.errors import TerraformError, UsageError
+from pytest_tfoidc.sweeping import Outcome, SweepOptions, as_json, as_text, exit_code, listing
+from pytest_tfoidc.terraform.ledger import LedgerError, Variable
+from pytest_tfoidc.terraform.recording import holder, managed
+from pytest_tfoidc.terraform.workspace import Inputs
+
+AT_ONCE = timedelta()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    (temp := tmp_path / "temp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temp))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with world_of(tmp_path) as made:
+        yield made
+    left = [path.name for path in temp.iterdir()]
+    assert [name for name in left if not name.startswith("plugin")] == []  # of killed providers
+
+
+def only(outcomes: list[Outcome]) -> Outcome:
+    (outcome,) = outcomes
+    return outcome
+
+
+@pytest.mark.proof
+def test_a_sweep_destroys_what_a_killed_run_has_left(world: World) -> None:
+    world.write(MODULE)
+    entry = world.deploy()
+    assert world.groups == ["rg-test"]
+    assert entry.planned == (("mockcloud_group.this", "create"),)
+    assert entry.phase == "applied"
+    outcomes = world.sweep()
+    assert only(outcomes).status == "destroyed"
+    assert exit_code(outcomes) == 0
+    assert world.is_clean
+
+
+def test_a_run_that_destroys_leaves_no_entry(world: World) -> None:
+    world.write(DATA)
+    with world.session() as session, session.workspace(world.module) as workspace:
+        workspace.init()
+        workspace.plan()
+        assert world.entry().phase == "planned"
+        workspace.apply()
+        assert world.entry().phase == "applied"
+        workspace.destroy()
+        assert world.ledger.entries() == []
+
+
+def test_a_plan_that_is_never_applied_leaves_no_entry(world: World) -> None:
+    world.write(DATA)
+    with world.session() as session, session.workspace(world.module) as workspace:
+        workspace.init()
+        workspace.plan()
+    assert world.ledger.entries() == []
+
+
+def test_the_entry_is_there_before_anything_is_applied(world: World) -> None:
+    check = f'test -n "$(ls {world.root}/.tfoidc/*.json)" && touch {world.root}/seen'
+    world.write(
+        'terraform {\n  backend "azurerm" {}\n}\n'
+        f'resource "terraform_data" "x" {{\n  provisioner "local-exec" {{\n    command = {json.dumps(check)}\n  }}\n}}\n'
+    )
+    world.deploy()
+    assert (world.root / "seen").exists()
+
+
+@pytest.mark.parametrize("fault", ["a file in its place", "a full disk"])
+def test_a_ledger_that_cannot_be_written_is_said_before_anything_is_applied(
+    world: World, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write(DATA)
+    with world.session() as session, session.workspace(world.module) as workspace:
+        workspace.init()
+        if fault == "a full disk":
+
+            def full(*_: object) -> None:
+                raise OSError(28, "No space left on device")
+
+            monkeypatch.setattr("os.fsync", full)
+        else:
+            world.ledger.folder.write_text("")
+        with pytest.raises(LedgerError, match="nothing is applied"):
+            workspace.apply()
+        assert not workspace.is_deployed
+        assert managed(workspace.state()) == ()
+
+
+def test_two_sweeps_at_once_are_safe(world: World) -> None:
+    world.write(DATA)
+    entry = world.deploy()
+    other = world.ledger.lock(entry.id)
+    assert other.acquire()
+    outcome = only(world.sweep(wait=AT_ONCE))
+    other.release()
+    assert outcome.status == "in use"
+    assert "another sweep" in outcome.why
+    assert world.entry() == entry
+    assert only(world.sweep()).status == "destroyed"
+
+
+def test_secrets_are_kept_by_reference_and_asked_for(world: World) -> None:
+    secret = "hunter2-hunter2"
+    world.write(
+        DATA
+        + 'variable "pin" {\n  sensitive = true\n}\n'
+        + 'variable "api_key" {\n}\nvariable "size" {\n}\nvariable "far" {\n}\n'
+    )
+    given = (f"pin={secret}", f"api_key={secret}", "size=3")
+    environment = {**world.environment, "TF_VAR_far": "off"}
+    inputs = Inputs(backend=KEY, variables=given)
+    with world.abandoned(inputs=inputs, environment=environment) as workspace:
+        workspace.init()
+        workspace.apply()
+    assert set(world.entry().variables) == {
+        Variable(name="far", source="TF_VAR_far"),
+        Variable(name="pin", source="--tf-var"),
+        Variable(name="api_key", source="--tf-var"),
+        Variable(name="size", value="3"),
+    }
+    texts = [path.read_text() for path in world.ledger.folder.rglob("*") if path.is_file()]
+    assert not any(secret in text for text in texts)
+    outcome = only(world.sweep())
+    assert outcome.status == "left"
+    assert "the ledger does not hold `far` (it came from TF_VAR_far)" in outcome.why
+    again = Inputs(variables=(f"pin={secret}", f"api_key={secret}"))
+    done = only(world.sweep(inputs=again, environment={"TF_VAR_far": "off"}))
+    assert done.status == "destroyed"
+
+
+def test_a_secret_of_the_backend_is_not_kept(world: World) -> None:
+    from pytest_tfoidc.redaction import Redactor  # noqa: PLC0415
+    from pytest_tfoidc.terraform.recording import without_secrets  # noqa: PLC0415
+
+    redactor = Redactor()
+    redactor.add("a-known-secret")
+    config = {"key": "k", "access_key": "AAAA", "use_oidc": True, "x": "a-known-secret", "n": None}
+    kept, withheld = without_secrets("azurerm", config, redactor)
+    assert kept == {"key": "k", "use_oidc": "true"}
+    assert withheld == ("access_key", "x")
+    pg = {"conn_str": "postgres://user:password@host/db", "schema_name": "s"}
+    assert without_secrets("pg", pg, redactor) == ({"schema_name": "s"}, ("conn_str",))
+
+
+KILLED_IN_DESTROY = """
+resource "terraform_data" "last" {
+  input = "FLAG"
+  provisioner "local-exec" {
+    when    = destroy
+    command = "if test -e ${self.input}; then rm ${self.input}; kill -9 $PPID; sleep 1; fi"
+  }
+}
+"""
+
+
+@pytest.mark.proof
+def test_a_lock_of_a_terraform_that_was_killed_is_taken_over(world: World) -> None:
+    flag = world.root / "flag"
+    world.write(MODULE + KILLED_IN_DESTROY.replace("FLAG", str(flag)))
+    with world.abandoned() as workspace:
+        workspace.init()
+        workspace.apply()
+        flag.touch()
+        with pytest.raises(TerraformError):
+            workspace.destroy()
+    assert len(world.locks) == 1
+    assert only(world.sweep()).status == "destroyed"
+    assert world.is_clean
+
+
+def locked(world: World, **values: object) -> None:
+    """Leave a lock on the state, and an entry with other values than the run's."""
+    flag = world.root / "flag"
+    world.write(DATA + KILLED_IN_DESTROY.replace("FLAG", str(flag)))
+    inputs = Inputs(backend=KEY if values.pop("own", True) else {"key": "prod.tfstate"})
+    with world.abandoned(inputs=inputs) as workspace:
+        workspace.init()
+        workspace.apply()
+        flag.touch()
+        with pytest.raises(TerraformError):
+            workspace.destroy()
+    world.ledger.write(dataclasses.replace(world.entry(), **values))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"own": False}, "the state is not the test's alone"),
+        ({"holder": {**holder(), "boot": "of another machine"}}, "another machine"),
+        ({"holder": {**holder(), "user": "somebody"}}, "the run was somebody@"),
+    ],
+)
+def test_a_lock_that_is_not_provably_ours_is_left_alone(
+    world: World, values: dict[str, object], words: str
+) -> None:
+    locked(world, **values)
+    outcome = only(world.sweep(assume_ended="another machine" not in words))
+    assert outcome.status == "left"
+    assert words in outcome.why
+    assert f"{holder()['user']}@{holder()['host']} since 20" in outcome.why
+    assert len(world.locks) == 1
+
+
+def test_somebody_can_say_that_a_run_on_another_machine_has_ended(world: World) -> None:
+    locked(world, holder={**holder(), "boot": "of another machine"})
+    assert only(world.sweep(assume_ended=True)).status == "destroyed"
+    assert world.is_clean
+
+
+def test_what_a_killed_terraform_made_and_no_state_knows_is_found_by_the_journal(
+    world: World,
+) -> None:
+    """A Terraform that is killed in an apply has not written its state yet."""
+    killer = 'resource "terraform_data" "killer" {\n  depends_on = [mockcloud_group.this]\n'
+    killer += '  input = "x"\n}\nresource "terraform_data" "end" {\n'
+    killer += "  triggers_replace = [terraform_data.killer.id]\n"
+    killer += '  provisioner "local-exec" {\n    command = "kill -9 $PPID"\n  }\n}\n'
+    world.write(MODULE + killer)
+    with world.abandoned() as workspace:
+        workspace.init()
+        with pytest.raises(TerraformError):
+            workspace.apply()
+    assert world.groups == ["rg-test"]
+    outcome = only(world.sweep())
+    assert world.groups == []
+    assert world.locks == []
+    assert outcome.status == "left"  # what was being made then may be there, or not
+    assert outcome.remains == ("terraform_data.end",)
+    assert "no state knows them" in outcome.why
+
+
+def _move(world: World) -> None:
+    shutil.move(world.module, world.root / "elsewhere")
+
+
+def _lose_the_backend(world: World) -> None:
+    config = world.entry().state.config
+    account = world.mock.blobs._store.account(config["storage_account_name"])
+    account.containers.pop(config["container_name"])
+    account.deleted.add(config["container_name"])
+
+
+def _lose_the_rights(world: World) -> None:
+    world.mock.fail("entra", status=401, times="always")
+
+
+def _other_subscription(world: World) -> None:
+    entry = world.entry()
+    context = {**entry.context, "subscription_id": "another"}
+    world.ledger.write(dataclasses.replace(entry, context=context))
+
+
+def _live(world: World) -> None:
+    entry = world.entry()
+    context = {k: v for k, v in entry.context.items() if k != "stand_in"}
+    world.ledger.write(dataclasses.replace(entry, context=context))
+
+
+def _lose_the_workspace(world: World) -> None:
+    entry = world.entry()
+    state = dataclasses.replace(entry.state, workspace="deleted")
+    world.ledger.write(dataclasses.replace(entry, state=state))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_move, "the module module is not there any more"),
+        (_lose_the_backend, "its backend is gone"),
+        (_lose_the_rights, "the identity has no rights any more"),
+        (_other_subscription, "it is in subscription another"),
+        (_live, "it was made in a pipeline, and this is a rehearsal"),
+        (_lose_the_workspace, "the workspace deleted of its state was deleted"),
+    ],
+)
+def test_what_cannot_be_swept_has_a_clear_word_and_nothing_is_lost(
+    world: World, change: Callable[[World], None], words: str
+) -> None:
+    world.write(DATA)
+    world.deploy()
+    change(world)
+    before = world.entry()
+    outcomes = world.sweep()
+    outcome = only(outcomes)
+    assert (outcome.status, exit_code(outcomes)) == ("left", 3)
+    assert words in outcome.why
+    assert outcome.remedy
+    assert world.entry().id == before.id
+
+
+def test_a_listing_touches_nothing_and_names_what_there_is(world: World) -> None:
+    world.write(DATA)
+    entry = world.deploy()
+    asked = len(world.mock.requests)
+    outcomes = listing(SweepOptions(ledger=world.ledger.folder, root=world.root))
+    assert only(outcomes).remains == ("terraform_data.one",)
+    assert entry.id in as_text(outcomes)
+    assert json.loads(as_json(outcomes))["entries"][0]["id"] == entry.id
+    assert exit_code(outcomes) == 3
+    assert len(world.mock.requests) == asked
+    with pytest.raises(UsageError, match="There is no entry nonsense"):
+        listing(SweepOptions(ledger=world.ledger.folder, root=world.root, wanted=("nonsense",)))
+
+
+STEP = """\
+"$PYTHON" -m pytest -p no:cacheprovider -p no:randomly -p no:terraform $TERRAFORM \\
+  --tf-module module --tf-check none
+echo "pytest ended with $?"
+"$PYTHON" -m pytest -p no:cacheprovider -p no:randomly -p no:terraform $TERRAFORM \\
+  --tf-module module --tf-check none --collect-only
+"$PYTHON" -m pytest_tfoidc.cli sweep
+echo "sweep ended with $?"
+"""
+KILLED = """\
+import os
+import signal
+
+def test_killed(tf_module):
+    tf_module.init()
+    tf_module.apply()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.proof
+def test_the_last_step_of_a_pipeline_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step of docs/pipelines.md, after a pytest that was killed."""
+    (tmp_path / "module").mkdir()
+    (tmp_path / "module/main.tf").write_text(DATA)
+    (tmp_path / "module/test_killed.py").write_text(KILLED)
+    monkeypatch.setenv("PYTHON", sys.executable)
+    monkeypatch.setenv("TERRAFORM", f"--tf-executable={EXECUTABLE}" if False else "")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("TF_CLI_CONFIG_FILE", raising=False)
+    mock = [sys.executable, "-m", "pytest_tfoidc.cli", "mock", "--pipeline", "azure-devops"]
+    done = subprocess.run(
+        [*mock, "--", "sh", "-c", STEP],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert "pytest ended with 137" in done.stdout
+    assert "tfoidc: left by an earlier run: module, applied since" in done.stdout
+    assert "Destroy that with `tfoidc sweep`, or with --tf-sweep." in done.stdout
+    assert "Nothing is left.\nsweep ended with 0" in done.stdout
+    assert list((tmp_path / ".tfoidc").glob("*.json*")) == []
