@@ -186,7 +186,7 @@ def _sweep(parsed: argparse.Namespace) -> int:
 
 def _sweep_options(parsed: argparse.Namespace) -> SweepOptions:
     from pytest_tfoidc.sweeping import SweepOptions  # noqa: PLC0415 - heavy
-    from pytest_tfoidc.terraform.workspace import Inputs  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.backend import Inputs  # noqa: PLC0415 - heavy
 
     backend = [text.partition("=") for text in parsed.tf_backend_config]
     return SweepOptions(

@@ -20,7 +20,8 @@ from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession
-    from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+    from pytest_tfoidc.terraform.backend import Inputs
+    from pytest_tfoidc.terraform.workspace import Workspace
 
 MOST_LEFTOVERS = 5  # of earlier runs, in the header
 
@@ -65,6 +66,8 @@ class PytestRun:
                     root=self.root,
                     deadline=settings.deadline,
                     lock_timeout=settings.lock_timeout,
+                    live_state=settings.live_state,
+                    allowed_subscriptions=settings.allowed_subscriptions,
                 )
             )
             session.start()
@@ -236,7 +239,7 @@ class PytestRun:
 
     def inputs(self) -> Inputs:
         """Give the variables and the backend configuration of every workspace."""
-        from pytest_tfoidc.terraform.workspace import Inputs  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.terraform.backend import Inputs  # noqa: PLC0415 - heavy
 
         settings = self.settings
         return Inputs(
@@ -247,29 +250,21 @@ class PytestRun:
         )
 
     @contextlib.contextmanager
-    def workspace(self, module: Path) -> Iterator[Workspace]:
-        """Give a workspace; at the end destroy what is still deployed, and remove the copy.
+    def workspace(self, module: Path, *, item: str = "") -> Iterator[Workspace]:
+        """Yield a workspace that is cleaned up at the end, with the user's inputs.
 
-        What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
+        Args:
+            module: The root module's folder.
+            item: The test that it is for; in a live context its state is named after it.
         """
-        workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
-        try:
+        with self.session.cleaned_workspace(
+            module,
+            inputs=self.inputs(),
+            keep=self.settings.keep,
+            item=item,
+            on_kept=self.kept.append,
+        ) as workspace:
             yield workspace
-        except BaseException:
-            with contextlib.suppress(TfOidcError):  # the first error is the one to show
-                self._clean_up(workspace)
-            raise
-        self._clean_up(workspace)
-
-    def _clean_up(self, workspace: Workspace) -> None:
-        try:
-            if workspace.is_deployed:
-                workspace.destroy()
-        finally:
-            workspace.keep |= workspace.is_deployed and self.session.is_live
-            if workspace.keep:
-                self.kept.append(workspace.path)
-            workspace.close()
 
     @contextlib.contextmanager
     def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:

@@ -20,21 +20,31 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
-from pytest_tfoidc.errors import ContextError, UsageError
+from pytest_tfoidc.errors import ContextError, TfOidcError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import IdTokenSource, source_for
+from pytest_tfoidc.identity.state_blobs import StateBlobs
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.backend import NO_INPUTS, Inputs
 from pytest_tfoidc.terraform.deadlines import deadline_of
 from pytest_tfoidc.terraform.executable import Executable, find_executable
 from pytest_tfoidc.terraform.ledger import FOLDER, Ledger
-from pytest_tfoidc.terraform.recording import Facts, Recorder, pipeline_run
+from pytest_tfoidc.terraform.live_guard import StateStore
+from pytest_tfoidc.terraform.live_state import (
+    AZURERM,
+    ISOLATED,
+    LiveStates,
+    StatePlace,
+    held_by,
+)
+from pytest_tfoidc.terraform.recording import Facts, Recorder
 from pytest_tfoidc.terraform.runner import terraform_environment
-from pytest_tfoidc.terraform.workspace import NO_INPUTS, Inputs, Setting, Workspace
+from pytest_tfoidc.terraform.workspace import Setting, Workspace
 
 STANDIN_BACKEND = MappingProxyType(
     {
@@ -66,6 +76,8 @@ class SessionOptions:
         isolated: False leaves the variables that change Terraform's commands to the child.
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
         keeps_events: False for what runs for days: events are told to subscribers only.
+        live_state: Where a live test's state is: `isolated`, or `own` for the module's own place.
+        allowed_subscriptions: The only ones that a live run may touch; empty for any.
         environment: The outer environment.
         ledger: The folder of the ledger of live contexts; None for `.tfoidc` in `root`.
         root: What the ledger names modules relative to; None for the current folder.
@@ -86,6 +98,8 @@ class SessionOptions:
     isolated: bool = True
     needs_pipeline: bool = False
     keeps_events: bool = True
+    live_state: str = ISOLATED
+    allowed_subscriptions: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     ledger: Path | None = None
     root: Path | None = None
@@ -254,15 +268,15 @@ class OidcSession:
     @functools.cached_property
     def recorder(self) -> Recorder | None:
         """What keeps the ledger; None on the stand-in, which nothing outlives."""
-        if not self.is_live:
+        if self.live_states is None:
             return None
         root = self.options.root or Path.cwd()
         facts = Facts(
-            run=pipeline_run(self.options.environment, self.clock.now()),
+            run=self.live_states.run,
             root=root,
             context=context_facts(self.context),
         )
-        return Recorder(Ledger(self.options.ledger or root / FOLDER), facts=facts)
+        return Recorder(Ledger(self.options.ledger or root / FOLDER), facts=facts, clock=self.clock)
 
     @property
     def is_live(self) -> bool:
@@ -283,10 +297,28 @@ class OidcSession:
         relay = "on" if self.relay else "off"
         return f"{self.executable} | {where} | relay {relay}"
 
+    @functools.cached_property
+    def live_states(self) -> LiveStates | None:
+        """Derives the state of each test of a live run; None on the stand-in."""
+        if not self.is_live:
+            return None
+        return LiveStates(self.options.environment, mode=self.options.live_state)
+
+    @functools.cached_property
+    def state_blobs(self) -> StateBlobs:
+        """Reads and removes the state objects of the azurerm backend."""
+        return StateBlobs(self.credential, context=self.context)
+
     def workspace(
-        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False
+        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False, item: str = ""
     ) -> Workspace:
         """Make an isolated copy of a module.
+
+        Args:
+            module: The root module's folder.
+            inputs: Variables and backend configuration.
+            keep: Leave the copy on disk at the end.
+            item: The test that it is for; in a live context its state is named after it.
 
         Raises:
             ModuleError: The module cannot be read or copied.
@@ -302,8 +334,52 @@ class OidcSession:
             recorder=self.recorder,
             deadline=self.deadline,
             lock_timeout=self.options.lock_timeout or lock_timeout_of(self.options.environment),
+            live_states=self.live_states,
+            state_store=AzureStates(self.state_blobs) if self.is_live else StateStore(),
         )
-        return Workspace(module, setting=setting, inputs=inputs, keep=keep)
+        return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
+
+    @contextlib.contextmanager
+    def cleaned_workspace(
+        self,
+        module: Path,
+        *,
+        inputs: Inputs = NO_INPUTS,
+        keep: bool = False,
+        item: str = "",
+        on_kept: Callable[[Path], None] = lambda _path: None,
+    ) -> Iterator[Workspace]:
+        """Yield a workspace; at the end destroy what is still deployed, and remove the copy.
+
+        What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
+
+        Args:
+            module: The root module's folder.
+            inputs: Variables and backend configuration.
+            keep: Leave the copy on disk at the end.
+            item: The test that it is for; in a live context its state is named after it.
+            on_kept: Is told where a copy is that is left on disk.
+
+        Raises:
+            TfOidcError: The module cannot be copied, or the clean-up failed.
+        """
+        workspace = self.workspace(module, inputs=inputs, keep=keep, item=item)
+        try:
+            yield workspace
+        except BaseException:
+            with contextlib.suppress(TfOidcError):  # the first error is the one to show
+                self._clean_up(workspace, on_kept)
+            raise
+        self._clean_up(workspace, on_kept)
+
+    def _clean_up(self, workspace: Workspace, on_kept: Callable[[Path], None]) -> None:
+        try:
+            workspace.destroy_everything()
+        finally:
+            workspace.keep |= workspace.is_deployed and self.is_live
+            if workspace.keep:
+                on_kept(workspace.path)
+            workspace.close()
 
     @contextlib.contextmanager
     def isolated(self) -> Iterator[None]:
@@ -329,6 +405,29 @@ class OidcSession:
     def oidc_clock(self) -> OidcClock:
         """The clock as tests use it."""
         return OidcClock(self)
+
+
+class AzureStates(StateStore):
+    """The state objects of the azurerm backend.
+
+    Args:
+        blobs: Gets at them.
+    """
+
+    def __init__(self, blobs: StateBlobs) -> None:
+        self._blobs = blobs
+
+    def since(self, place: StatePlace) -> str:
+        """Return when a state was last written; empty where that cannot be had."""
+        return self._blobs.last_written(place.blob) if place.backend == AZURERM else ""
+
+    def remove(self, place: StatePlace) -> None:
+        """Remove a state object that holds nothing; leave it where that cannot be done."""
+        if place.backend != AZURERM:
+            return
+        state = self._blobs.read(place.blob)
+        if state is not None and not held_by(state):
+            self._blobs.remove(place.blob)
 
 
 class LiveClockError(UsageError):

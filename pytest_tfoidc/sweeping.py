@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +23,16 @@ from pytest_tfoidc.errors import TerraformError, TfOidcError, UsageError
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.session import OidcSession, context_facts
 from pytest_tfoidc.statelocks import StateLock, find_lock
+from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
 from pytest_tfoidc.terraform.holding import Hold
 from pytest_tfoidc.terraform.ledger import TEST, Damaged, Entry, Ledger, Noted, Place
-from pytest_tfoidc.terraform.recording import LOCAL_STATE, OPTION, holder, managed
+from pytest_tfoidc.terraform.live_guard import AdoptedGuard
+from pytest_tfoidc.terraform.live_state import LOCAL, StatePlace
+from pytest_tfoidc.terraform.recording import LOCAL_STATE, OPTION, STATE_SUFFIX, holder, managed
 from pytest_tfoidc.terraform.revision import revision_of
 from pytest_tfoidc.terraform.runner import Flag
-from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+from pytest_tfoidc.terraform.workspace import DEFAULT_WORKSPACE, Workspace
 
 Status = Literal["destroyed", "left", "listed", "in use"]
 OK, LEFT = 0, 3  # exit codes
@@ -275,32 +279,64 @@ class _Sweeper:
         inputs = self._inputs(entry, module)
         for state in self._states(entry):
             with self._session.workspace(module, inputs=inputs) as workspace:
-                self._use_recorded(workspace, entry)
+                self._prepare(workspace, entry, state)
                 assert workspace.record is not None  # noqa: S101 - for mypy: it is a live session
                 workspace.record.adopt(entry, hold.share())
-                workspace.local_state = state
                 self._destroy_in(workspace, entry)
         left = self._orphans(entry)
         if left:
             raise _unknown_to_states(left)
+        self._remove(entry)
+
+    def _prepare(self, workspace: Workspace, entry: Entry, state: Path | None) -> None:
+        """Lead a fresh workspace to the entry's state."""
+        self._use_recorded(workspace, entry)
+        config = {**entry.state.config, **workspace.inputs.backend}
+        place = StatePlace(
+            backend=entry.state.backend,
+            config={**workspace.backend.given(), **config},
+            settings=entry.state.config,
+            terraform_workspace=entry.state.own_workspace,
+            is_own=not entry.state.is_isolated,
+        )
+        store = workspace.setting.state_store
+        workspace.guard = AdoptedGuard(workspace, place=place, store=store)
+        workspace.local_state = state
+
+    def _remove(self, entry: Entry) -> None:
+        """Remove the entry, and the file of its state if nobody else's is in it."""
         if self._ledger.exists(entry.id):
             self._ledger.remove(entry.id)
+        file = self._state_file(entry)
+        others = [one for one in self._ledger.entries() if isinstance(one, Entry)]
+        if file is not None and file not in {self._state_file(one) for one in others}:
+            shutil.rmtree(file.parent, ignore_errors=True)
+
+    def _state_file(self, entry: Entry) -> Path | None:
+        """Give the file of a state that is kept in the ledger's folder; None for others."""
+        path = Path(entry.state.config.get("path", ""))
+        is_kept = entry.state.backend == LOCAL and path.parent.suffix == STATE_SUFFIX
+        return self._ledger.folder / path if is_kept and not path.is_absolute() else None
 
     def _destroy_in(self, workspace: Workspace, entry: Entry) -> None:
-        workspace.init(backend_config=None if workspace.local_state else entry.state.config)
-        if entry.state.workspace != "default" and entry.kind != TEST:
+        workspace.init()
+        if entry.state.workspace != DEFAULT_WORKSPACE and entry.kind != TEST:
             _select(workspace, entry.state)
         self._adopt_resources(workspace, entry)
-        self._unlocking(workspace, entry, lambda: workspace.destroy(confirm=False))
+        options = workspace.variable_options()
+        destroy = functools.partial(
+            workspace.run, "destroy", input=False, json=Flag, auto_approve=Flag, **options
+        )
+        self._unlocking(workspace, entry, destroy)
         remains = _managed(workspace)
         if remains:
             raise LeftError("Terraform has destroyed only a part of it", remains=remains)
 
     def _states(self, entry: Entry) -> Iterator[Path | None]:
-        """Give the local states to destroy from; None stands for the module's backend."""
+        """Give the files of states to destroy from; None stands for the module's backend."""
         files = self._ledger.files(entry.id)
         if entry.kind != TEST:
-            yield None if entry.state.backend != "local" else files / LOCAL_STATE
+            yield self._state_file(entry)
             return
         kept = sorted(files.glob("test-*.tfstate"))
         if not kept:
@@ -353,8 +389,7 @@ class _Sweeper:
         if lock.created is None or lock.created < entry.created - CLOCK_SKEW:
             return "it is older than the run"
         is_here = all(mine.get(name) == here.get(name) for name in ("host", "boot"))
-        is_own = _is_own(entry.state)
-        if not is_own:
+        if not entry.state.is_isolated:
             return "the state is not the test's alone"
         if not is_here and not self._options.assume_ended:
             return "whether a run on another machine has ended cannot be told here"
@@ -470,11 +505,6 @@ class _Sweeper:
             why = f"{known.cause} ({error.what})"
         remains = (one.address for one in self._ledger.journal(entry.id))
         return LeftError(self._session.redactor.redact(why), remedy=remedy, remains=[*remains])
-
-
-def _is_own(place: Place) -> bool:
-    """Say whether the state was made for a test alone."""
-    return any(".tfoidc/" in value for value in (*place.config.values(), place.workspace))
 
 
 def _has_default(module: Path, name: str) -> bool:

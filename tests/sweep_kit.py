@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from providermirror import lay_out
 
@@ -17,11 +17,12 @@ from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.rehearsal import without_context
 from pytest_tfoidc.session import REHEARSAL, OidcSession, SessionOptions
 from pytest_tfoidc.sweeping import Outcome, SweepOptions, sweep
+from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.ledger import FOLDER, Damaged, Entry, Ledger
-from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+from pytest_tfoidc.terraform.workspace import Workspace
 
 EXECUTABLE = os.environ.get("TFOIDC_TEST_EXECUTABLE")
-KEY = {"key": "prod.tfstate.tfoidc/4711/check"}  # of a test's own state
+KEY = {"key": "prod.tfstate"}
 MODULE = """\
 terraform {
   backend "azurerm" {}
@@ -85,7 +86,7 @@ class World:
             (self.module / name).parent.mkdir(parents=True, exist_ok=True)
             (self.module / name).write_text(text, encoding="utf-8")
 
-    def session(self, **options: Any) -> OidcSession:
+    def session(self, **options: object) -> OidcSession:
         """Make a session of a step; each is a run, a job or a machine of its own."""
         usual = {
             "executable": EXECUTABLE,
@@ -93,10 +94,10 @@ class World:
             "root": self.root,
             "keeps_events": True,
         }
-        return OidcSession(SessionOptions(**{**usual, **options}))
+        return OidcSession(SessionOptions(**{**usual, **options}))  # type: ignore[arg-type] # the caller's
 
     @contextlib.contextmanager
-    def abandoned(self, *, inputs: Inputs | None = None, **options: Any) -> Iterator[Workspace]:
+    def abandoned(self, *, inputs: Inputs | None = None, **options: object) -> Iterator[Workspace]:
         """Give a workspace of a run that is killed at the end of the block."""
         given = inputs or Inputs(backend=KEY)
         with self.session(**options) as session:
@@ -104,10 +105,9 @@ class World:
             try:
                 yield workspace
             finally:
-                assert workspace.record is not None
-                workspace.record.release()  # as the process's end does
-                workspace.record = None
-                workspace.close()
+                for record in workspace._records.values():
+                    record.release()  # as the process's end does
+                shutil.rmtree(workspace.base)
 
     def deploy(self, *, inputs: Inputs | None = None) -> Entry:
         """Apply the module in a run that is killed then."""
@@ -123,12 +123,12 @@ class World:
         return entry
 
     def sweep(
-        self, *, environment: Mapping[str, str] | None = None, **options: Any
+        self, *, environment: Mapping[str, str] | None = None, **options: object
     ) -> list[Outcome]:
         """Sweep in a run of its own."""
         around = {**self.environment, **(environment or {})}
         wanted = SweepOptions(
-            **{"ledger": self.ledger.folder, "root": self.root, **options},
+            **{"ledger": self.ledger.folder, "root": self.root, **options},  # type: ignore[arg-type] # the same
         )
         with self.session(environment=around) as session:
             return sweep(session, wanted, tell=lambda _line: None)
@@ -138,6 +138,13 @@ class World:
         """The names of the resource groups that are there."""
         found = self.mock.resource_manager.resources.values()
         return sorted(str(one["name"]) for one in found)
+
+    @property
+    def states(self) -> list[str]:
+        """The texts of all states that are there."""
+        accounts = self.mock.blobs._store.accounts.values()
+        containers = [one for account in accounts for one in account.containers.values()]
+        return [blob.content.decode() for one in containers for blob in one.blobs.values()]
 
     @property
     def locks(self) -> list[str]:

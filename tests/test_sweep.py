@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,9 @@ from sweep_kit import DATA, KEY, MODULE, World, world_of
 
 from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.sweeping import Outcome, SweepOptions, as_json, as_text, exit_code, listing
+from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.ledger import LedgerError, Variable
 from pytest_tfoidc.terraform.recording import holder, managed
-from pytest_tfoidc.terraform.workspace import Inputs
 
 AT_ONCE = timedelta()
 
@@ -31,8 +32,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr("tempfile.tempdir", None)
     with world_of(tmp_path) as made:
         yield made
-    left = [path.name for path in temp.iterdir()]
-    assert [name for name in left if not name.startswith("plugin")] == []  # of killed providers
+    left = [path.name for path in temp.iterdir()]  # killed providers leave files of their own
+    assert [name for name in left if name.startswith("tfoidc-")] == []
 
 
 def only(outcomes: list[Outcome]) -> Outcome:
@@ -77,7 +78,8 @@ def test_the_entry_is_there_before_anything_is_applied(world: World) -> None:
     check = f'test -n "$(ls {world.root}/.tfoidc/*.json)" && touch {world.root}/seen'
     world.write(
         'terraform {\n  backend "azurerm" {}\n}\n'
-        f'resource "terraform_data" "x" {{\n  provisioner "local-exec" {{\n    command = {json.dumps(check)}\n  }}\n}}\n'
+        'resource "terraform_data" "x" {\n  provisioner "local-exec" {\n'
+        f"    command = {json.dumps(check)}\n  }}\n}}\n"
     )
     world.deploy()
     assert (world.root / "seen").exists()
@@ -190,8 +192,8 @@ def locked(world: World, **values: object) -> None:
     """Leave a lock on the state, and an entry with other values than the run's."""
     flag = world.root / "flag"
     world.write(DATA + KILLED_IN_DESTROY.replace("FLAG", str(flag)))
-    inputs = Inputs(backend=KEY if values.pop("own", True) else {"key": "prod.tfstate"})
-    with world.abandoned(inputs=inputs) as workspace:
+    mode = "isolated" if values.pop("own", True) else "own"
+    with world.abandoned(live_state=mode) as workspace:
         workspace.init()
         workspace.apply()
         flag.touch()
@@ -349,7 +351,8 @@ def test_the_last_step_of_a_pipeline_leaves_nothing(
     (tmp_path / "module/main.tf").write_text(DATA)
     (tmp_path / "module/test_killed.py").write_text(KILLED)
     monkeypatch.setenv("PYTHON", sys.executable)
-    monkeypatch.setenv("TERRAFORM", f"--tf-executable={EXECUTABLE}" if False else "")
+    chosen = os.environ.get(EXECUTABLE)
+    monkeypatch.setenv("TERRAFORM", f"--tf-executable={chosen}" if chosen else "")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv("TF_CLI_CONFIG_FILE", raising=False)
     mock = [sys.executable, "-m", "pytest_tfoidc.cli", "mock", "--pipeline", "azure-devops"]

@@ -12,9 +12,7 @@ from sweep_kit import DATA, World, world_of
 
 from pytest_tfoidc.sweeping import exit_code
 from pytest_tfoidc.terraform.recording import managed
-from pytest_tfoidc.terraform.runner import Runner
-
-OPERATIONS = ("write", "fsync", "replace", "unlink", "rmdir", "rename")
+from pytest_tfoidc.terraform.runner import Completed, Runner
 
 
 class Crashed(BaseException):
@@ -32,7 +30,7 @@ class Crash:
     def plant(self, monkeypatch: pytest.MonkeyPatch) -> None:
         run = Runner.run
 
-        def planted(runner: Runner, command: str, *args: Any, **kwargs: Any) -> Any:
+        def planted(runner: Runner, command: str, *args: str, **kwargs: Any) -> Completed:  # noqa: ANN401 - Terraform's options
             self._step(f"before {command}")
             done = run(runner, command, *args, **kwargs)
             self._step(f"after {command}")
@@ -43,7 +41,7 @@ class Crash:
             monkeypatch.setattr(os, name, self._planted(name, getattr(os, name)))
 
     def _planted(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(path: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(path: str | Path, *args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - os's
             if str(path).startswith(str(self._ledger)):
                 self._step(f"{name} {Path(path).suffix}")
             return real(path, *args, **kwargs)
@@ -76,10 +74,8 @@ def crash(world: World, at: int) -> list[str]:
 
 
 def resources(world: World) -> tuple[str, ...]:
-    """Give what the state of the module holds, read by somebody else."""
-    with world.session() as session, session.workspace(world.module) as workspace:
-        workspace.init(backend_config={"key": "prod.tfstate.tfoidc/4711/check"})
-        return managed(workspace.state())
+    """Give what the states in the stand-in hold."""
+    return tuple(address for state in world.states for address in managed(state))
 
 
 @pytest.mark.proof

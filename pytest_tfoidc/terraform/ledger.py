@@ -48,18 +48,30 @@ class Variable:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a state is. `withheld`: the names of arguments that are secret."""
+    """Where a state is.
+
+    Attributes:
+        backend: The backend's type.
+        config: Its configuration, as far as it is no secret; a local path is relative to the
+            ledger's folder.
+        withheld: The names of arguments that are secret.
+        workspace: The Terraform workspace.
+        own_workspace: The workspace of its own that a `remote` or `cloud` state has.
+        is_isolated: Whether the state is the test's alone.
+    """
 
     backend: str
     config: Mapping[str, str] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
     workspace: str = "default"
+    own_workspace: str = ""
+    is_isolated: bool = False
 
     def __str__(self) -> str:
         """Name it for people."""
         known = ("storage_account_name", "container_name", "bucket", "path", "key", "prefix")
         parts = [self.config[name] for name in known if self.config.get(name)]
-        where = "/".join(parts) or "in memory"
+        where = "/".join(parts) or self.own_workspace or "in memory"
         suffix = f" (workspace {self.workspace})" if self.workspace != "default" else ""
         return f"{self.backend} {where}{suffix}"
 

@@ -11,10 +11,10 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit import CACHE_NAME
 from pytest_tfoidc.terraform.deadlines import Durations
@@ -34,6 +34,7 @@ from pytest_tfoidc.terraform.ledger import (
     Variable,
     new_id,
 )
+from pytest_tfoidc.terraform.live_state import LOCAL
 from pytest_tfoidc.terraform.revision import revision_of
 from pytest_tfoidc.terraform.testevents import LEFT_BEHIND, read_line
 
@@ -47,16 +48,10 @@ SECRET_NAME = re.compile(
 )
 PINS = "tfoidc_pins_override.tf.json"  # what an upgrade step writes
 KEPT = (LOCK_NAME, PINS)
+STATE_SUFFIX = ".state"
 LOCAL_STATE = "terraform.tfstate"
 ENVIRONMENT, OPTION = "TF_VAR_", "--tf-var"
 CREATE, DELETE = "create", "delete"
-PIPELINE_RUNS = (
-    "BUILD_BUILDID",
-    "GITHUB_RUN_ID",
-    "CI_JOB_ID",
-    "CIRCLE_WORKFLOW_ID",
-    "BUILDKITE_JOB_ID",
-)
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # tells machines of one name apart
 # Where Terraform keeps what a test's teardown could not destroy: 1.13 and later; OpenTofu.
 TEST_STATES = (".terraform/test/*.tfstate", "errored_test.tfstate")
@@ -77,9 +72,11 @@ class Recorder:
     Args:
         ledger: Where they are written.
         facts: What they have in common.
+        clock: Names them.
     """
 
-    def __init__(self, ledger: Ledger, *, facts: Facts) -> None:
+    def __init__(self, ledger: Ledger, *, facts: Facts, clock: Clock) -> None:
+        self._clock = clock
         self.ledger = ledger
         self.facts = facts
         self.durations = Durations(ledger.folder)
@@ -88,6 +85,11 @@ class Recorder:
     def record(self, workspace: Workspace) -> Record:
         """Give the record of a workspace; nothing is written yet."""
         return Record(self, workspace)
+
+    def new_state(self) -> Path:
+        """Give the path of a new state that is a file, which outlives the copy of the module."""
+        name = f"{new_id(self._clock.now())}{STATE_SUFFIX}"
+        return self.ledger.folder.absolute() / name / LOCAL_STATE
 
     def name_of(self, module: Path) -> str:
         """Name a module as entries do."""
@@ -123,11 +125,6 @@ class Record:
     def entry(self) -> Entry | None:
         """The entry, as long as there is one."""
         return self._entry
-
-    @property
-    def local_state(self) -> Path:
-        """Where the state of a module that keeps it in a file is, so that it outlives the run."""
-        return (self._ledger.files(self._id) / LOCAL_STATE).absolute()
 
     def begin(
         self, *, planned: Planned = (), kind: str = STATE, test: str = "", phase: str = APPLYING
@@ -200,10 +197,22 @@ class Record:
     def _place(self) -> Place:
         """Say where the state is, as Terraform has understood its configuration."""
         workspace = self._workspace
+        if workspace.local_state is not None:
+            path = workspace.local_state.relative_to(self._ledger.folder.absolute())
+            config: dict[str, Any] = {"path": path.as_posix()}
+            return Place(
+                backend=LOCAL, config=config, workspace=workspace.selected, is_isolated=True
+            )
         backend, config = _cached_backend(workspace.path / CACHE_NAME)
         kept, withheld = without_secrets(backend, config, workspace.setting.redactor)
+        place = workspace.guard.place
         return Place(
-            backend=backend, config=kept, withheld=withheld, workspace=_selected(workspace)
+            backend=backend,
+            config=kept,
+            withheld=withheld,
+            workspace=workspace.selected,
+            own_workspace=place.terraform_workspace if place else "",
+            is_isolated=place is not None and not place.is_own,
         )
 
     def _variables(self) -> Iterator[Variable]:
@@ -276,6 +285,10 @@ class Record:
     def applied(self) -> None:
         """Note that the apply has ended, well or badly."""
         self._change(phase=APPLIED)
+
+    def nothing_applied(self) -> None:
+        """Note that an apply has failed before it began: there is nothing to destroy."""
+        self._change(phase=PLANNED)
 
     def destroying(self) -> None:
         """Note that the destroy begins."""
@@ -449,15 +462,6 @@ def _cached_backend(cache: Path) -> tuple[str, dict[str, Any]]:
     return str(found.get("type") or "local"), dict(found.get("config") or {})
 
 
-def _selected(workspace: Workspace) -> str:
-    named = workspace.runner.environment.get("TF_WORKSPACE")
-    if named:
-        return str(named)
-    with contextlib.suppress(OSError):
-        return (workspace.path / ".terraform/environment").read_text("utf-8").strip() or "default"
-    return "default"
-
-
 def _relative(path: Path, root: Path) -> str:
     """Name a path relative to the root where it lies in it."""
     relative = os.path.relpath(path, root)
@@ -474,9 +478,3 @@ def holder() -> dict[str, str]:
     with contextlib.suppress(OSError):
         found["boot"] = BOOT.read_text(encoding="ascii").strip()
     return found
-
-
-def pipeline_run(environment: Mapping[str, str], now: datetime) -> str:
-    """Name this run: as its pipeline does, and by the time."""
-    found = next((environment[name] for name in PIPELINE_RUNS if environment.get(name)), "")
-    return f"{found or 'local'}-{now:%Y%m%dT%H%M%S}-{os.getpid()}"

@@ -167,8 +167,17 @@ class AzureResource(Resource):  # type: ignore[misc] # tf has no types
         raise NotImplementedError
 
     def create(self, ctx: Any, planned: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ANN401 - tf has no types
-        """Write the resource, and give it its id."""
-        return self._guarded(ctx, lambda: self._write({**planned, "id": self.path(planned)}))
+        """Write the resource, and give it its id; what exists already is not taken over."""
+
+        def new() -> dict[str, Any]:
+            if self._exists(planned):
+                raise CloudError(
+                    f'A resource with the ID "{self.path(planned)}" already exists - to be managed'
+                    " via Terraform this resource needs to be imported into the State."
+                )
+            return self._write({**planned, "id": self.path(planned)})
+
+        return self._guarded(ctx, new)
 
     def update(
         self,
@@ -198,7 +207,7 @@ class AzureResource(Resource):  # type: ignore[misc] # tf has no types
         return self._guarded(ctx, lambda: self._found(id))
 
     def _found(self, path: str) -> dict[str, Any] | None:
-        answer = self._azure.call("GET", self._url({"id": path}))
+        answer = self._azure.call("GET", f"{path}?api-version={self.api_version}")
         return self.imported(path, answer.json()) if answer.ok else None
 
     def imported(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +215,7 @@ class AzureResource(Resource):  # type: ignore[misc] # tf has no types
         raise NotImplementedError
 
     def _url(self, state: dict[str, Any]) -> str:
-        return f"{state.get('id') or self.path(state)}?api-version={self.api_version}"
+        return f"{self.path(state)}?api-version={self.api_version}"
 
     def _exists(self, state: dict[str, Any]) -> bool:
         return self._azure.call("GET", self._url(state)).status_code != NOT_FOUND
