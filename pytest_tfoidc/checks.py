@@ -18,6 +18,7 @@ from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
+from pytest_tfoidc.terraform.recording import holder
 from pytest_tfoidc.terraform.workspace import Plan, Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
@@ -214,7 +215,12 @@ def _require_clean(subject: Subject, *, cause: BaseException | None = None) -> N
 
 def explain(error: TerraformError, session: OidcSession) -> str:
     """Write a failed command for people: what and why, the remedy, then Terraform's words."""
-    diagnosis = diagnose(error.output, release=session.executable.release)
+    us = holder()
+    diagnosis = diagnose(
+        error.output,
+        release=session.executable.release,
+        holder=f"{us['user']}@{us['host']}",
+    )
     parts = [error.what, f"Where: {error.where}" if error.where else ""]
     parts.append(str(diagnosis) if diagnosis else "")
     return "\n".join(part for part in parts if part) + f"\n\n{error.output.strip()}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from providermirror import lay_out
 
@@ -55,6 +57,19 @@ resource "terraform_data" "one" {
 """
 
 
+class _WithoutBackend(OidcSession):
+    """A session that uses the module's own backend, as outside of a rehearsal."""
+
+    def workspace(self, module: Path, **options: Any) -> Workspace:  # noqa: ANN401 - as the other
+        """Make a workspace without the backend of rehearsals."""
+        assert self.recorder is not None  # it is made with the context as it is
+        self.context = dataclasses.replace(self.context, stand_in=False)
+        try:
+            return super().workspace(module, **options)
+        finally:
+            self.context = dataclasses.replace(self.context, stand_in=True)
+
+
 @dataclass
 class World:
     """A stand-in for Azure behind a pipeline's step, and a repository with a module.
@@ -88,13 +103,15 @@ class World:
 
     def session(self, **options: object) -> OidcSession:
         """Make a session of a step; each is a run, a job or a machine of its own."""
+        is_replaced = options.pop("standin_backend", True)
         usual = {
             "executable": EXECUTABLE,
             "environment": self.environment,
             "root": self.root,
             "keeps_events": True,
         }
-        return OidcSession(SessionOptions(**{**usual, **options}))  # type: ignore[arg-type] # the caller's
+        session_class = OidcSession if is_replaced else _WithoutBackend
+        return session_class(SessionOptions(**{**usual, **options}))  # type: ignore[arg-type] # the caller's
 
     @contextlib.contextmanager
     def abandoned(self, *, inputs: Inputs | None = None, **options: object) -> Iterator[Workspace]:
@@ -127,10 +144,11 @@ class World:
     ) -> list[Outcome]:
         """Sweep in a run of its own."""
         around = {**self.environment, **(environment or {})}
+        given = {"standin_backend": options.pop("standin_backend", True)}
         wanted = SweepOptions(
             **{"ledger": self.ledger.folder, "root": self.root, **options},  # type: ignore[arg-type] # the same
         )
-        with self.session(environment=around) as session:
+        with self.session(environment=around, **given) as session:
             return sweep(session, wanted, tell=lambda _line: None)
 
     @property

@@ -19,10 +19,12 @@ from sweep_kit import DATA, KEY, MODULE, World, world_of
 from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.sweeping import Outcome, SweepOptions, as_json, as_text, exit_code, listing
 from pytest_tfoidc.terraform.backend import Inputs
-from pytest_tfoidc.terraform.ledger import LedgerError, Variable
+from pytest_tfoidc.terraform.deadlines import DeadlineError
+from pytest_tfoidc.terraform.ledger import Entry, LedgerError, Variable
 from pytest_tfoidc.terraform.recording import holder, managed
 
 AT_ONCE = timedelta()
+EXECUTABLE_GIVEN = os.environ.get(EXECUTABLE)
 
 
 @pytest.fixture
@@ -34,6 +36,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
     left = [path.name for path in temp.iterdir()]  # killed providers leave files of their own
     assert [name for name in left if name.startswith("tfoidc-")] == []
+
+
+def destroyed(outcomes: list[Outcome]) -> bool:
+    """Say whether all was destroyed; what was not is shown."""
+    assert [str(one) for one in outcomes if one.status != "destroyed"] == []
+    return True
 
 
 def only(outcomes: list[Outcome]) -> Outcome:
@@ -116,7 +124,7 @@ def test_two_sweeps_at_once_are_safe(world: World) -> None:
     assert outcome.status == "in use"
     assert "another sweep" in outcome.why
     assert world.entry() == entry
-    assert only(world.sweep()).status == "destroyed"
+    assert destroyed(world.sweep())
 
 
 def test_secrets_are_kept_by_reference_and_asked_for(world: World) -> None:
@@ -184,7 +192,7 @@ def test_a_lock_of_a_terraform_that_was_killed_is_taken_over(world: World) -> No
         with pytest.raises(TerraformError):
             workspace.destroy()
     assert len(world.locks) == 1
-    assert only(world.sweep()).status == "destroyed"
+    assert destroyed(world.sweep())
     assert world.is_clean
 
 
@@ -223,7 +231,7 @@ def test_a_lock_that_is_not_provably_ours_is_left_alone(
 
 def test_somebody_can_say_that_a_run_on_another_machine_has_ended(world: World) -> None:
     locked(world, holder={**holder(), "boot": "of another machine"})
-    assert only(world.sweep(assume_ended=True)).status == "destroyed"
+    assert destroyed(world.sweep(assume_ended=True))
     assert world.is_clean
 
 
@@ -322,6 +330,109 @@ def test_a_listing_touches_nothing_and_names_what_there_is(world: World) -> None
         listing(SweepOptions(ledger=world.ledger.folder, root=world.root, wanted=("nonsense",)))
 
 
+TESTED = """\
+variable "kill" {
+  default = false
+}
+
+resource "terraform_data" "one" {
+  input = "one"
+  provisioner "local-exec" {
+    when    = destroy
+    command = "test -e FLAG"
+  }
+}
+
+resource "terraform_data" "killer" {
+  count = var.kill ? 1 : 0
+  provisioner "local-exec" {
+    command = "kill -9 $PPID; sleep 1"
+  }
+}
+"""
+RUNS = 'run "applies" {\n}\n'
+KILLED_RUN = RUNS + 'run "killed" {\n  variables {\n    kill = true\n  }\n}\n'
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("executable", [None, "embedded"])
+@pytest.mark.parametrize(
+    "runs", [RUNS, KILLED_RUN], ids=["its teardown failed", "it was killed in its second run"]
+)
+def test_what_a_run_block_has_left_is_destroyed(
+    world: World, executable: str | None, runs: str
+) -> None:
+    flag = world.root / "flag"
+    world.write(TESTED.replace("FLAG", str(flag)), **{"tests/one.tftest.hcl": runs})
+    with world.abandoned(executable=executable or EXECUTABLE_GIVEN) as workspace:
+        workspace.init(backend=False)
+        with pytest.raises(TerraformError):
+            workspace.test()
+    entry = world.entry()
+    assert entry.kind == "test"
+    known = listing(SweepOptions(ledger=world.ledger.folder, root=world.root))
+    assert "terraform_data.one" in only(known).remains
+    assert only(world.sweep()).status == "left"  # the provisioner still fails
+    assert world.entry().id == entry.id
+    flag.touch()
+    assert destroyed(world.sweep())
+    names = sorted(path.name for path in world.ledger.folder.iterdir())
+    assert names == [".gitignore", "durations"]
+
+
+def test_a_test_whose_teardown_is_confirmed_leaves_no_entry(world: World) -> None:
+    (world.root / "flag").touch()
+    main = TESTED.replace("FLAG", str(world.root / "flag"))
+    world.write(main, **{"tests/one.tftest.hcl": RUNS})
+    with world.session() as session, session.workspace(world.module) as workspace:
+        workspace.init(backend=False)
+        workspace.test()
+    assert world.ledger.entries() == []
+
+
+def test_a_state_in_a_file_outlives_the_run_that_made_it(world: World) -> None:
+    """Outside of a rehearsal, where the module's own backend is used."""
+    world.write('resource "terraform_data" "one" {\n  input = "one"\n}\n')
+    with world.abandoned(inputs=Inputs(), standin_backend=False) as workspace:
+        workspace.init()
+        workspace.apply()
+        workspace.select_workspace("second")
+        workspace.apply()
+    entries = world.ledger.entries()
+    assert [str(one.state) for one in entries if isinstance(one, Entry)] == [
+        f"local {workspace.local_state.parent.name}/terraform.tfstate",
+        f"local {workspace.local_state.parent.name}/terraform.tfstate (workspace second)",
+    ]
+    assert destroyed(world.sweep(standin_backend=False))
+    names = sorted(path.name for path in world.ledger.folder.iterdir())
+    assert names == [".gitignore", "durations"]
+
+
+def test_each_workspace_of_a_module_has_an_entry_of_its_own(world: World) -> None:
+    world.write(DATA)
+    with world.session() as session, session.cleaned_workspace(world.module) as workspace:
+        workspace.init()
+        workspace.apply()
+        workspace.select_workspace("second")
+        workspace.apply()
+        assert len(world.ledger.entries()) == 2
+    assert world.ledger.entries() == []
+
+
+def test_an_apply_that_could_not_be_destroyed_in_time_is_not_begun(world: World) -> None:
+    world.write(DATA)
+    with world.session(deadline=timedelta(hours=1)) as session:
+        assert session.recorder is not None
+        session.recorder.ledger.folder.mkdir()
+        session.recorder.took(world.module, "destroy", 7200)
+        with session.workspace(world.module) as workspace:
+            workspace.init()
+            with pytest.raises(DeadlineError, match="nothing was applied"):
+                workspace.apply()
+            assert managed(workspace.state()) == ()
+    assert world.ledger.entries() == []
+
+
 STEP = """\
 "$PYTHON" -m pytest -p no:cacheprovider -p no:randomly -p no:terraform $TERRAFORM \\
   --tf-module module --tf-check none
@@ -365,7 +476,7 @@ def test_the_last_step_of_a_pipeline_leaves_nothing(
         timeout=300,
     )
     assert "pytest ended with 137" in done.stdout
-    assert "tfoidc: left by an earlier run: module, applied since" in done.stdout
+    assert "tfoidc: left by an earlier run: module, applied, from" in done.stdout
     assert "Destroy that with `tfoidc sweep`, or with --tf-sweep." in done.stdout
     assert "Nothing is left.\nsweep ended with 0" in done.stdout
     assert list((tmp_path / ".tfoidc").glob("*.json*")) == []

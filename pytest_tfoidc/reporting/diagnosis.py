@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pytest_tfoidc.statelocks import StateLock, find_lock
+
 FLOOR = (1, 11, 2)
 
 
@@ -184,16 +186,22 @@ PROVIDER = re.compile(
 )
 
 
-def diagnose(text: str, *, release: tuple[int, int, int] = FLOOR) -> Diagnosis | None:
+def diagnose(
+    text: str, *, release: tuple[int, int, int] = FLOOR, holder: str = ""
+) -> Diagnosis | None:
     """Find the cause and the remedy for what Terraform printed.
 
     Args:
         text: What Terraform printed.
         release: Terraform's version.
+        holder: Who we are in the locks of states, as `user@host`.
 
     Returns:
         None where the text is none that is known.
     """
+    lock = find_lock(text)
+    if lock is not None:
+        return _locked(lock, holder)
     unwrapped = re.sub(r"\s*\n[│|\s]*", " ", text)
     if release < FLOOR and re.search(r"\b405\b", unwrapped):
         return _below_the_floor(release)
@@ -203,6 +211,23 @@ def diagnose(text: str, *, release: tuple[int, int, int] = FLOOR) -> Diagnosis |
             provider = named[1] if named else "a provider or a module"
             return Diagnosis(cause.replace("{provider}", provider), remedy)
     return None
+
+
+def _locked(lock: StateLock, holder: str) -> Diagnosis:
+    """Say who holds a state's lock, since when, and whether that may be a run of ours."""
+    is_ours = bool(lock.who) and lock.who == holder
+    whose = (
+        "that is this user on this machine: another run at the same time, or one that was killed"
+        if is_ours
+        else "that is not this run"
+    )
+    unlock = f"terraform force-unlock {lock.id}" if lock.id else "break the lease of the state"
+    sweep = "`tfoidc sweep` takes over the lock of a run that was killed. " if is_ours else ""
+    return Diagnosis(
+        f"the state is locked by {lock}; {whose}.",
+        f"wait for it with --tf-lock-timeout 5m. {sweep}Only if whoever holds it has ended:"
+        f" {unlock}.",
+    )
 
 
 def _below_the_floor(release: tuple[int, int, int]) -> Diagnosis:

@@ -71,9 +71,9 @@ class Place:
         """Name it for people."""
         known = ("storage_account_name", "container_name", "bucket", "path", "key", "prefix")
         parts = [self.config[name] for name in known if self.config.get(name)]
-        where = "/".join(parts) or self.own_workspace or "in memory"
+        where = "/".join(parts) or self.own_workspace
         suffix = f" (workspace {self.workspace})" if self.workspace != "default" else ""
-        return f"{self.backend} {where}{suffix}"
+        return f"{self.backend} {where}".rstrip() + suffix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,8 @@ class Entry:
     def __str__(self) -> str:
         """Name it for people, in a line."""
         what = f"{self.module} ({self.test})" if self.test else self.module
-        return f"{what}, {self.phase} since {self.created:%Y-%m-%d %H:%M} UTC, state: {self.state}"
+        where = "in memory" if self.kind == TEST else str(self.state)
+        return f"{what}, {self.phase}, from {self.created:%Y-%m-%d %H:%M} UTC, state: {where}"
 
     def as_json(self) -> dict[str, Any]:
         """Give it as it is written."""

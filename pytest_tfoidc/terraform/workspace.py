@@ -221,8 +221,11 @@ class Workspace:
             options["plugin_dir"] = str(self.plugin_folder)
             options["environment"] = {"TF_PLUGIN_CACHE_DIR": ""}  # it would copy what is linked to
         if backend:
-            self._write_backend({**self.backend.options(), **(backend_config or {})})
-            options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
+            is_file = self.local_state is not None  # then it is another backend
+            files = () if is_file else self.inputs.backend_files
+            given = {} if is_file else self.backend.options()
+            self._write_backend({**given, **(backend_config or {})})
+            options["backend_config"] = [*map(str, files), BACKEND_FILE]
         else:
             options["backend"] = False
         with self._plugin_cache():
