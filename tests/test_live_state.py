@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from project_kit import FAULTS
 from providermirror import lay_out
 
+from pytest_tfoidc.distribution import live_scope
 from pytest_tfoidc.terraform.executable import find_executable
+from pytest_tfoidc.terraform.live_scope import SubscriptionError, planned_in, require_allowed
 from pytest_tfoidc.terraform.live_state import (
     KEYS,
     ForeignResourceError,
@@ -191,6 +193,46 @@ def test_an_import_block_is_refused() -> None:
         require_no_imports((moved,), module="m")
 
 
+@pytest.mark.parametrize(
+    ("nodeid", "scope"),
+    [
+        ("m::oidc::delayed_apply", "m"),
+        ("m/tests/a.tftest.hcl::first", "m"),
+        ("m/inner/test_x.py::test_a", "m/inner"),
+        ("more/test_x.py::test_a", "more/test_x.py"),
+        ("tests/test_x.py::test_a[m]", "m"),
+        ("tests/test_x.py::test_a[1-m/inner]", "m/inner"),
+    ],
+)
+def test_in_a_live_context_a_module_stays_on_one_worker(nodeid: str, scope: str) -> None:
+    assert live_scope(nodeid, ("m", "m/inner")) == scope
+    assert live_scope(nodeid, (".",)) == "."
+
+
+def test_what_a_plan_would_touch_beyond_the_allowed_subscription_is_refused() -> None:
+    provider = {"expressions": {"subscription_id": {"references": ["var.hub"]}}}
+    plan = {
+        "variables": {"hub": {"value": "HUB"}},
+        "configuration": {"provider_config": {"azurerm.hub": provider}},
+        "resource_changes": [
+            {
+                "address": "r.scope",
+                "mode": "managed",
+                "change": {"after": {"scope": "/subscriptions/mine/resourceGroups/g", "id": None}},
+            }
+        ],
+    }
+    require_allowed(planned_in(plan), ["hub", "mine"])
+    require_allowed(planned_in(plan), [])
+    for allowed, where in (["mine"], "provider azurerm.hub"), (["hub"], "r.scope, scope"):
+        with pytest.raises(SubscriptionError) as raised:
+            require_allowed(planned_in(plan), allowed)
+        assert raised.value.where == where
+    provider["expressions"]["subscription_id"] = {"references": ["local.hub"]}
+    with pytest.raises(SubscriptionError, match="cannot be told"):
+        require_allowed(planned_in(plan), ["hub", "mine"])
+
+
 @given(
     backend=st.sampled_from(sorted(KEYS)),
     key=st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=60),
@@ -235,7 +277,7 @@ def test_where_no_place_can_be_derived_it_says_what_to_write(
     backend: str, config: dict[str, str], word: str
 ) -> None:
     states = LiveStates({})
-    with pytest.raises(LiveStateError, match="") as raised:
+    with pytest.raises(LiveStateError) as raised:
         states.place(backend, config, name=states.name_of("m", "i"))
     assert word in str(raised.value)
 

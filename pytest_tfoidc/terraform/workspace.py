@@ -75,7 +75,8 @@ class Setting:
     `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
     leaves values out; None in a live context, where the module's own backend is used.
     `live_states` derives each test's own state in a live context, and `recorder` keeps the ledger;
-    None on the stand-in. `lock_timeout`: as Terraform takes it; empty for none.
+    None on the stand-in. `allowed_subscriptions` are the only ones that a live run may touch;
+    empty for any. `lock_timeout`: as Terraform takes it; empty for none.
     """
 
     executable: Executable
@@ -86,6 +87,7 @@ class Setting:
     timeout: float | None = None
     standin_backend: Mapping[str, str] | None = None
     live_states: LiveStates | None = None
+    allowed_subscriptions: tuple[str, ...] = ()
     state_store: StateStore = field(default_factory=StateStore)
     recorder: Recorder | None = None
     deadline: Deadline | None = None
