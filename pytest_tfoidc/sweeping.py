@@ -26,7 +26,15 @@ from pytest_tfoidc.statelocks import StateLock, find_lock
 from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
 from pytest_tfoidc.terraform.holding import Hold
-from pytest_tfoidc.terraform.ledger import TEST, Damaged, Entry, Ledger, Noted, Place
+from pytest_tfoidc.terraform.ledger import (
+    TEST,
+    Damaged,
+    Entry,
+    Ledger,
+    Noted,
+    Place,
+    without_collector,
+)
 from pytest_tfoidc.terraform.live_guard import AdoptedGuard
 from pytest_tfoidc.terraform.live_state import LOCAL, StatePlace
 from pytest_tfoidc.terraform.recording import LOCAL_STATE, OPTION, STATE_SUFFIX, holder, managed
@@ -134,18 +142,20 @@ def listing(options: SweepOptions) -> list[Outcome]:
         TfOidcError: As for `entries_of`.
     """
     ledger = Ledger(options.ledger)
-    return [
-        _damaged(one)
-        if isinstance(one, Damaged)
-        else Outcome(
-            id=one.id, what=str(one), status="listed", remains=_known_resources(ledger, one)
-        )
-        for one in entries_of(options)
-    ]
+    journals = ledger.journals()
+    with without_collector():
+        return [_listed(one, ledger, journals) for one in entries_of(options)]
 
 
-def _known_resources(ledger: Ledger, entry: Entry) -> tuple[str, ...]:
-    noted = [one.address for one in ledger.journal(entry.id)]
+def _listed(one: Entry | Damaged, ledger: Ledger, journals: frozenset[str]) -> Outcome:
+    if isinstance(one, Damaged):
+        return _damaged(one)
+    known = _known_resources(one, ledger if one.id in journals else None)
+    return Outcome(id=one.id, what=str(one), status="listed", remains=known)
+
+
+def _known_resources(entry: Entry, ledger: Ledger | None) -> tuple[str, ...]:
+    noted = [one.address for one in ledger.journal(entry.id)] if ledger is not None else []
     planned = [address for address, action in entry.planned if action in {"create", "replace"}]
     return tuple(dict.fromkeys(noted or entry.remains or planned))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from project_kit import EXECUTABLE
+import yaml
+from project_kit import EXECUTABLE, Project, text_of
 from sweep_kit import DATA, KEY, MODULE, World, world_of
 
 from pytest_tfoidc.errors import TerraformError, UsageError
@@ -480,3 +482,48 @@ def test_the_last_step_of_a_pipeline_leaves_nothing(
     assert "Destroy that with `tfoidc sweep`, or with --tf-sweep." in done.stdout
     assert "Nothing is left.\nsweep ended with 0" in done.stdout
     assert list((tmp_path / ".tfoidc").glob("*.json*")) == []
+
+
+DOCS = Path(__file__).parent.parent / "docs/sweep.md"
+
+
+def test_what_the_docs_show_is_a_last_step_that_runs_whatever_happened() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = [yaml.safe_load(block) for block in blocks]
+    azure, github = found[0]["steps"], found[1]["jobs"]["test"]["steps"]
+    assert azure[1]["condition"] == "always()"
+    assert azure[1]["inputs"]["inlineScript"] == "tfoidc sweep"
+    assert azure[1]["env"] == azure[0]["env"]
+    assert github[1] == {"run": "tfoidc sweep", "if": "always()"}
+
+
+def test_every_option_of_the_command_is_in_the_docs() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "pytest_tfoidc.cli", "sweep", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    options = set(re.findall(r"--[a-z-]+", shown)) - {"--help"}
+    assert options
+    assert [name for name in options if f"`{name}" not in DOCS.read_text(encoding="utf-8")] == []
+
+
+def test_a_run_sweeps_first_when_it_is_told_to(
+    world: World, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write(DATA)
+    world.deploy()
+    for name in set(os.environ) - set(world.environment):
+        monkeypatch.delenv(name)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    shutil.copytree(world.module, project.path / "module")
+    (project.path / "module/test_one.py").write_text("def test_one():\n    pass\n")
+    arguments = ("--tf-module=module", "--tf-check=none", f"--tf-ledger={world.ledger.folder}")
+    result = project.run(*arguments, "--collect-only")
+    assert "left by an earlier run: module, applied" in text_of(result)
+    assert f"tfoidc sweep --ledger {world.ledger.folder}" in text_of(result)
+    result = project.run(*arguments, "--tf-sweep")
+    result.assert_outcomes(passed=1)
+    assert world.is_clean
