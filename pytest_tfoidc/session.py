@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
+from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ContextError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
@@ -229,6 +230,11 @@ class OidcSession:
         return MappingProxyType(variables), notes
 
     @functools.cached_property
+    def ending(self) -> Ending:
+        """How this run ends where somebody asks it to: nothing is real on the stand-in."""
+        return Ending(is_real=self.is_live)
+
+    @functools.cached_property
     def executable(self) -> Executable:
         """The Terraform to run.
 
@@ -272,6 +278,7 @@ class OidcSession:
             redactor=self.redactor,
             timeout=self.options.timeout,
             standin_backend=STANDIN_BACKEND if self.context.stand_in else None,
+            ending=self.ending,
         )
         return Workspace(module, setting=setting, inputs=inputs, keep=keep)
 

@@ -17,6 +17,7 @@ from typing import Any
 import filelock
 
 from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError
 from pytest_tfoidc.events import CredentialFound, EventLog
 from pytest_tfoidc.redaction import Redactor
@@ -82,6 +83,7 @@ class Setting:
     redactor: Redactor
     timeout: float | None = None
     standin_backend: Mapping[str, str] | None = None
+    ending: Ending = field(default_factory=Ending)
 
 
 class Workspace:
@@ -130,6 +132,7 @@ class Workspace:
             module=self.module.name,
             timeout=setting.timeout,
             refusals_are_final=setting.standin_backend is not None,
+            ending=setting.ending,
         )
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from pytest_tfoidc.events import (
     HostRefused,
 )
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc import processes
 from pytest_tfoidc.terraform import runner as runner_module
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.runner import Flag, Runner, terraform_environment
@@ -234,7 +235,7 @@ except KeyboardInterrupt:
 def test_what_a_command_leaves_behind_does_not_hold_it_up(
     make: MakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_module, "DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(processes, "DRAIN_SECONDS", 0.2)
     script = (
         f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {WAITS!r}]).pid)"
     )
