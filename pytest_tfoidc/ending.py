@@ -44,6 +44,7 @@ class Ending:
         self._asked: list[tuple[float, int]] = []
         self._stop_at = self._over_at = math.inf
         self._waiting = 0
+        self._running: list[Callable[[], object]] = []
         self._lock = threading.RLock()  # a signal handler comes at any time
 
     def ask(self, number: int) -> bool:
@@ -90,6 +91,25 @@ class Ending:
     def seconds_left(self) -> float:
         """Return how long there is until it is over; infinite where nobody is in a hurry."""
         return max(0.0, self._over_at - self._now())
+
+    @contextlib.contextmanager
+    def running(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        """Know of a command while it runs; `interrupt` stops it."""
+        self._running.append(interrupt)
+        try:
+            yield
+        finally:
+            self._running.remove(interrupt)
+
+    def interrupt_all(self) -> None:
+        """Stop every command that runs, in whatever thread."""
+        for interrupt in tuple(self._running):
+            interrupt()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no command runs."""
+        return not self._running
 
     @property
     def is_waiting(self) -> bool:

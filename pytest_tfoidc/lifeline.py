@@ -36,11 +36,16 @@ def main(arguments: "list[str]") -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)  # we end when our starter has
     for group in follow(int(arguments[0])):
-        try:
-            os.killpg(group, signal.SIGINT)
-        except OSError:  # it has ended
-            continue
+        interrupt(group)
     return 0
+
+
+def interrupt(group: int) -> None:
+    """Ask a group of processes to end, unless it has."""
+    try:
+        os.killpg(group, signal.SIGINT)
+    except OSError:
+        return
 
 
 if __name__ == "__main__":

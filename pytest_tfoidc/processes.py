@@ -2,7 +2,8 @@
 
 A child leads a group of its own, so that Ctrl-C reaches it through us, once. Its output goes to
 files that have no name any more: a reader that vanishes does not end a Terraform in the middle of a
-write, and a grandchild that keeps them open holds nobody up. Where we die, `lifeline` interrupts it.
+write, and a grandchild that keeps them open holds nobody up. Where we die, `lifeline` interrupts
+it.
 
 Each platform has its half:
 
@@ -31,7 +32,10 @@ from typing import Protocol
 from pytest_tfoidc import lifeline
 
 WINDOWS = sys.platform == "win32"
-STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # who asks a process to end; not everywhere
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # ask a process to end; not everywhere
+PASSED_ON = (*STOPPING, "SIGQUIT", "SIGUSR1", "SIGUSR2")  # to a command that runs instead of us
+OF_TERMINALS = ("SIGINT", "SIGQUIT")  # reach the whole foreground group
+ORDERLY_SECONDS = 12.0  # for a group that was asked to end: more than agents give
 DRAIN_SECONDS = 5.0  # for what a child has started to end after it
 SETTLE_SECONDS = 0.5  # for providers that are ending to be gone
 POLL_SECONDS = 0.02  # between two looks at what tells nobody that it has ended
@@ -41,9 +45,9 @@ CHUNK = 1 << 16
 LineListener = Callable[[str], None]
 
 
-def stopping_signals() -> tuple[signal.Signals, ...]:
-    """Return the signals that ask a process to end, as far as this platform has them."""
-    return tuple(getattr(signal, name) for name in STOPPING if hasattr(signal, name))
+def signals_of(names: Sequence[str] = STOPPING) -> tuple[signal.Signals, ...]:
+    """Return the signals of these names, as far as this platform has them."""
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
 
 
 def is_main_thread() -> bool:
@@ -52,7 +56,9 @@ def is_main_thread() -> bool:
 
 
 @contextlib.contextmanager
-def handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+def handled(
+    handler: Callable[[int, FrameType | None], object], names: Sequence[str] = STOPPING
+) -> Iterator[None]:
     """Handle what asks us to end while the block runs; put back what was before.
 
     A signal that our starter had ignored stays ignored, as with `nohup`. Outside the main thread
@@ -60,7 +66,7 @@ def handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None
     """
     before = {}
     if is_main_thread():
-        for number in stopping_signals():
+        for number in signals_of(names):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, handler)
     try:
@@ -395,7 +401,7 @@ class Child:
                 stack.callback(os.close, output.writer)
             process = _start(
                 self.command,
-                self._half,
+                self._half.options(),
                 **self._options,
                 stdin=subprocess.DEVNULL,
                 stdout=self.out.writer,
@@ -473,11 +479,9 @@ class Child:
 
 
 def _start(
-    command: Sequence[str],
-    platform: _Half,
-    **options: object,
+    command: Sequence[str], group: Mapping[str, object], **options: object
 ) -> subprocess.Popen[bytes]:
-    arguments = {**platform.options(), **options}
+    arguments = {**group, **options}
     return subprocess.Popen(list(command), **arguments)  # type: ignore[call-overload,no-any-return] # what a half says
 
 
@@ -488,6 +492,81 @@ def _wait_until(is_so: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+class Foreground:
+    """A command that runs instead of us: its streams are ours, signals are passed on to it.
+
+    A context manager: in its block, what asks us to end does not end us. A signal that comes before
+    the command keeps it from being started.
+    """
+
+    def __init__(self) -> None:
+        self._half = half()
+        self._came: list[int] = []
+        self._passed = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._shares_terminal = _is_foreground()
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Foreground:
+        """Begin to take signals."""
+        self._stack.enter_context(handled(self._take, PASSED_ON))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Put back what was done with signals before."""
+        self._stack.close()
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Run the command, and return its exit code as a shell does.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        if self._came:
+            return 128 + self._came[0]
+        # In a terminal it stays in our group: it may read from the terminal, and Ctrl-C reaches it.
+        options = {} if self._shares_terminal else self._half.options()
+        process = self._process = _start(command, options, env=dict(environment))
+        if not self._shares_terminal:
+            lifeline_of(os.getpid()).began(process.pid)
+        self._pass_on()
+        code = process.wait()
+        if self._came and not self._shares_terminal:
+            _wait_until(lambda: self._half.is_empty(process), ORDERLY_SECONDS)
+        if not self._shares_terminal:
+            lifeline_of(os.getpid()).ended(process.pid)
+        return code if code >= 0 else 128 - code
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        self._came.append(number)
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Send what has come and was not sent yet."""
+        while self._process is not None and self._passed < len(self._came):
+            number = self._came[self._passed]
+            self._passed += 1
+            if not self._shares_terminal:
+                self._half.send(self._process, number)
+            elif number not in signals_of(OF_TERMINALS):
+                self._send_to_own_group(number)
+
+    def _send_to_own_group(self, number: int) -> None:
+        before = signal.signal(number, signal.SIG_IGN)
+        try:
+            os.killpg(0, number)
+        finally:
+            signal.signal(number, before)
+
+
+def _is_foreground() -> bool:
+    """Whether a terminal's Ctrl-C reaches our group."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except (OSError, AttributeError):  # there is no terminal, or this is Windows
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -555,7 +634,7 @@ class Lifeline:
         atexit.register(self.close)
         return _start(
             [sys.executable, "-IS", lifeline.__file__, str(os.getpid())],
-            PosixHalf(),
+            PosixHalf().options(),
             bufsize=0,
             cwd="/",
             env={},

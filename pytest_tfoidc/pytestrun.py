@@ -8,17 +8,19 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
+from pytest_tfoidc.stopping import Stopping
 
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession
+    from pytest_tfoidc.terraform.deployed import Remains
     from pytest_tfoidc.terraform.workspace import Inputs, Workspace
 
 
@@ -28,13 +30,15 @@ class PytestRun:
     Args:
         settings: What the user asked for.
         root: The folder that modules are named relative to.
+        config: pytest's configuration.
     """
 
-    def __init__(self, settings: Settings, *, root: Path) -> None:
+    def __init__(self, settings: Settings, *, root: Path, config: pytest.Config) -> None:
         self.settings = settings
         self.root = root
         self.kept: list[Path] = []
         self.cleanup = contextlib.ExitStack()
+        self.stopping = Stopping(config, remains=self.remains)
         self._session: OidcSession | None = None
 
     @property
@@ -61,7 +65,22 @@ class PytestRun:
             )
             session.start()
             self._session = session
+            self.cleanup.enter_context(self.stopping.taking_signals(session.ending))
         return self._session
+
+    def remains(self) -> tuple[Remains, ...]:
+        """List what this run and its workers have deployed, and not destroyed yet."""
+        from pytest_tfoidc.terraform.deployed import notes  # noqa: PLC0415 - heavy
+
+        return notes(os.getpid()) if self._session is not None and self._session.is_live else ()
+
+    def close_workspace(self, workspace: Workspace) -> None:
+        """Remove a workspace's copy, unless it holds the only way to what is real."""
+        is_needed = self.session.is_live and not workspace.inventory.is_empty
+        workspace.keep |= is_needed or (workspace.is_deployed and self.session.is_live)
+        if workspace.keep and workspace.path not in self.kept:
+            self.kept.append(workspace.path)
+        workspace.close()
 
     def require_readable_modules(self) -> None:
         """Read the modules under test, so that a mistake in one is told once and not by each item.
@@ -183,13 +202,10 @@ class PytestRun:
 
     def _clean_up(self, workspace: Workspace) -> None:
         try:
-            if workspace.is_deployed:
+            if workspace.is_deployed and not self.session.ending.has_to_stop:
                 workspace.destroy()
         finally:
-            workspace.keep |= workspace.is_deployed and self.session.is_live
-            if workspace.keep:
-                self.kept.append(workspace.path)
-            workspace.close()
+            self.close_workspace(workspace)
 
     @contextlib.contextmanager
     def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:
@@ -251,7 +267,7 @@ def configure(config: pytest.Config) -> None:
         pytest.UsageError: An option cannot be used as it was given.
     """
     with usage_errors():
-        run = PytestRun(settings_of(config), root=config.rootpath)
+        run = PytestRun(settings_of(config), root=config.rootpath, config=config)
     config.stash[RUN] = run
     config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
 
@@ -304,7 +320,14 @@ class EvidenceReport:
             terminalreporter.section(f"OIDC: {module}", sep="-")
             for line in summary_lines(evidence):
                 terminalreporter.line(line)
-        for path in self._run.kept:
+        for path in dict.fromkeys([*map(str, self._run.kept), *self._run.stopping.kept]):
             terminalreporter.line(f"tfoidc: workspace kept: {path}")
         for line in self._run.notices():
             terminalreporter.line(f"tfoidc: {line}")
+        for line in self._run.stopping.words():
+            terminalreporter.line(line)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's
+        """Take in what a worker of pytest-xdist has kept."""
+        self._run.stopping.hear(node)

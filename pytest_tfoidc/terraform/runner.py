@@ -35,12 +35,14 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.processes import Child, LineListener
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.deployed import Deployed
 from pytest_tfoidc.terraform.executable import Executable
 
 Flag = python_terraform.IsFlagged
 GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT, and to write its state
 READING_SECONDS = 5.0  # the same, where there is nothing to write
 READING = frozenset({"get", "graph", "init", "output", "plan", "providers", "show", "validate"})
+DEPLOYING = frozenset({"apply", "destroy"})  # `testrun` follows `test`
 READING |= {"state list", "state pull", "state show", "version", "workspace list"}
 MOST_TRIES = 6  # for a host that is refused; of one client, in half a minute
 REFUSED_SECONDS = 4.0  # for Terraform to fail by itself after a refusal that nobody will take back
@@ -127,6 +129,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             proxy has refused: on the stand-in nobody will change their mind, and old backends and
             azurerm try for many minutes.
         ending: Says whether somebody has asked this run to end, and what there is time for.
+        deployed: Follows what is deployed and destroyed.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -142,6 +145,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         timeout: float | None = None,
         refusals_are_final: bool = False,
         ending: Ending | None = None,
+        deployed: Deployed | None = None,
     ) -> None:
         super().__init__(working_dir=str(directory), terraform_bin_path=executable.argv[-1])
         self.executable = executable
@@ -151,6 +155,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         self.timeout = timeout
         self.refusals_are_final = refusals_are_final
         self.ending = ending or Ending()
+        self.deployed = deployed
         self._events = events
         self._clock = clock
 
@@ -193,7 +198,10 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             KeyboardInterrupt: After Terraform was interrupted once and has ended, or the time
                 for that was over; see `ending`.
         """
+        if self.ending.has_to_stop:
+            raise KeyboardInterrupt(f"{', '.join(self.ending.signals)}: no time for {command}")
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
+        on_line = self._following(command, on_line)
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
         started = time.monotonic()
         child = Child(
@@ -205,7 +213,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         )
         watch = self._watch(child, command)
         try:
-            with child:
+            with child, self.ending.running(child.interrupt):
                 self._attend(child, watch, on_start, command)
         finally:
             seconds = time.monotonic() - started
@@ -220,6 +228,22 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         if watch.reason is not None:
             raise self._stopped(done, watch)
         return done
+
+    def _following(self, command: str, on_line: LineListener | None) -> LineListener | None:
+        """Let what is deployed be followed, as well as what the caller wants to hear."""
+        deployed = self.deployed
+        if deployed is None or command not in DEPLOYING:
+            return on_line
+        deployed.begin()
+        if on_line is None:
+            return deployed.read
+        listener = on_line
+
+        def both(line: str) -> None:
+            deployed.read(line)
+            listener(line)
+
+        return both
 
     def _attend(
         self,

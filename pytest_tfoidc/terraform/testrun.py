@@ -28,6 +28,7 @@ TEARDOWN = "@teardown"  # stands for a file's teardown where a run is named; no 
 FLOOR = (1, 6, 0)
 OPTION_FLOORS = {"parallelism": (1, 12, 0), "run_parallelism": (1, 13, 0)}
 ABANDON_SECONDS = 10.0  # for a Terraform that was killed to be gone
+NOTED = frozenset({"test_run", "test_state", "test_plan"})  # may change what is deployed
 # What Terraform tells of a run after it has told that the run is complete.
 ATTACHED = frozenset({"diagnostic", "test_plan", "test_state"})
 
@@ -336,6 +337,7 @@ class FileRun:
                 log=tuple(self._log),
             )
             self._condition.notify_all()
+            self._workspace.inventory.note_test(self.file, self._result.left_behind)
 
     def _run_terraform(self) -> Completed:
         workspace = self._workspace
@@ -371,6 +373,8 @@ class FileRun:
                 self._announce(event)
                 with self._condition:
                     self._take(event)
+                    if event.kind in NOTED and not self._is_torn_down:
+                        self._workspace.inventory.note_test(self.file, self._remaining())
                     self._condition.notify_all()
         except Exception as error:  # noqa: BLE001 - as the docstring says; it is told at the end
             self._defect = self._defect or f"A line of Terraform's could not be used: {error!r}"

@@ -29,6 +29,7 @@ from pytest_tfoidc.terraform.audit import (
     audit_workspace,
     module_sources,
 )
+from pytest_tfoidc.terraform.deployed import Deployed
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
 from pytest_tfoidc.terraform.isolation import isolate
@@ -115,6 +116,10 @@ class Workspace:
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
+            is_real = setting.ending.is_real
+            self.inventory = Deployed(
+                module=module, workspace=self.path, base=self.base if is_real else None
+            )
             self.runner = self._runner()
         except BaseException:
             shutil.rmtree(self.base, ignore_errors=True)
@@ -133,6 +138,7 @@ class Workspace:
             timeout=setting.timeout,
             refusals_are_final=setting.standin_backend is not None,
             ending=setting.ending,
+            deployed=self.inventory,
         )
 
     def close(self) -> None:
@@ -269,6 +275,7 @@ class Workspace:
             "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
         )
         self.is_deployed = False
+        self.inventory.forget()
         return done
 
     def output(self, name: str | None = None) -> Any:  # noqa: ANN401 - whatever the module gives
