@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from signals_kit import default_signals
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
@@ -221,9 +222,13 @@ except KeyboardInterrupt:
 """,
         encoding="utf-8",
     )
-    with subprocess.Popen(
-        [sys.executable, str(parent)], stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    command = [sys.executable, str(parent)]
+    with (
+        default_signals(),
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as process,
+    ):
         assert process.stdout is not None
         first = {process.stdout.readline(), process.stdout.readline()}
         assert first == {"ready\n", "started\n"}
