@@ -44,7 +44,7 @@ class Ending:
         self._asked: list[tuple[float, int]] = []
         self._stop_at = self._over_at = math.inf
         self._waiting = 0
-        self._running: list[Callable[[], object]] = []
+        self._running: list[tuple[LeftRunning, Callable[[], object]]] = []
         self._lock = threading.RLock()  # a signal handler comes at any time
 
     def ask(self, number: int) -> bool:
@@ -93,17 +93,24 @@ class Ending:
         return max(0.0, self._over_at - self._now())
 
     @contextlib.contextmanager
-    def running(self, interrupt: Callable[[], object]) -> Iterator[None]:
+    def running(self, what: LeftRunning, interrupt: Callable[[], object]) -> Iterator[None]:
         """Know of a command while it runs; `interrupt` stops it."""
-        self._running.append(interrupt)
+        entry = (what, interrupt)
+        self._running.append(entry)
         try:
             yield
         finally:
-            self._running.remove(interrupt)
+            self._running.remove(entry)
+
+    @property
+    def commands(self) -> tuple[LeftRunning, ...]:
+        """The commands that run now, and those that were left running."""
+        now = (what for what, _ in tuple(self._running))
+        return tuple(dict.fromkeys([*now, *self.left_running]))
 
     def interrupt_all(self) -> None:
         """Stop every command that runs, in whatever thread."""
-        for interrupt in tuple(self._running):
+        for _, interrupt in tuple(self._running):
             interrupt()
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.05
 WORKER_SECONDS = 0.5  # for a worker to end, after the time that it had for its Terraform
 WORDS_SECONDS = 0.2  # before there is no time any more
+PERHAPS = " (perhaps)"
 KEPT, TROUBLES = "tfoidc_kept", "tfoidc_troubles"  # what a worker tells its controller
 
 
@@ -201,25 +202,39 @@ def last_words(
         remains: What is still deployed.
         troubles: What went wrong with the clean-up.
     """
-    if not ending.is_real or not (remains or ending.left_running):
+    commands = ending.commands
+    if not ending.is_real or not (remains or commands):
         return [f"tfoidc: {line}" for text in troubles for line in text.splitlines()[:1]]
     why = f" ({', then '.join(ending.signals)})" if ending.is_asked else ""
     lines = [f"tfoidc: NOT everything was destroyed{why}:"]
     for one in remains:
-        lines += _words_for(one)
-    for left in ending.left_running:
-        lines.append(
-            f"  `terraform {left.command}` of {left.module} (process {left.process}) was"
-            " interrupted, and is still writing its state: wait for it before anything else."
-        )
+        is_busy = any(left.module == Path(one.module).name for left in commands)
+        lines += _words_for(one, is_sure=not is_busy and _is_alive(one.process))
+    lines += [
+        f"  `terraform {left.command}` of {left.module} (process {left.process}) was interrupted"
+        " and is still at it: wait for its end before anything else."
+        for left in commands
+    ]
     for text in troubles:
         lines += [f"  {line}" for line in text.splitlines()[:1]]
     lines.append("  Remove it with: tfoidc sweep")
     return lines
 
 
-def _words_for(one: Remains) -> list[str]:
-    found = ", ".join(one.resources) or "nothing that Terraform has told of"
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _words_for(one: Remains, *, is_sure: bool) -> list[str]:
+    """Say what a module has deployed; what a Terraform has told nobody about is there perhaps."""
+    names = (n if is_sure or n.endswith(PERHAPS) else n + PERHAPS for n in one.resources)
+    found = ", ".join(names) or "nothing that Terraform has told of"
     return [
         f"  {one.module}: {found}",
         f"    state: {one.state}",

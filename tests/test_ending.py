@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from pytest_tfoidc.ending import Ending
+from pytest_tfoidc.ending import Ending, LeftRunning
 
 FOREVER = float("inf")
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
@@ -64,8 +64,10 @@ def test_where_nothing_is_real_the_end_is_quick() -> None:
 
 def test_commands_that_run_are_known_and_interrupted() -> None:
     ending, interrupted = Ending(), []
-    with ending.running(lambda: interrupted.append(1)):
+    what = LeftRunning(command="apply", module="m", process=1)
+    with ending.running(what, lambda: interrupted.append(1)):
         assert not ending.is_idle
+        assert ending.commands == (what,)
         ending.interrupt_all()
     assert ending.is_idle
     ending.interrupt_all()

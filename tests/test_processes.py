@@ -136,7 +136,10 @@ def test_the_whole_group_is_interrupted_and_only_once(tmp_path: Path) -> None:
     with Child(["/bin/sh", "-c", f"trap '' INT; {script}", COUNTS]) as child:
         time.sleep(0)
         child.kill()
-    with default_signals(), Child(python(COUNTS, log), on_line=lambda _: child.interrupt()) as child:
+    with (
+        default_signals(),
+        Child(python(COUNTS, log), on_line=lambda _: child.interrupt()) as child,
+    ):
         until(log.exists)
         assert [child.interrupt() for _ in range(3)] == [False] * 3
         log.with_suffix(".end").touch()

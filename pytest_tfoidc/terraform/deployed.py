@@ -60,6 +60,7 @@ class Deployed:
     def __init__(self, *, module: Path, workspace: Path, base: Path | None) -> None:
         self._module, self._workspace, self._base = module, workspace, base
         self._known: dict[str, bool] = {}  # by address: whether it is there for certain
+        self._planned: dict[str, bool] = {}
         self._has_begun = False
         self._of_tests: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
@@ -70,19 +71,33 @@ class Deployed:
             self._has_begun = True
             self._write()
 
+    def end(self) -> None:
+        """Forget what was planned, and not begun with: the command has ended."""
+        with self._lock:
+            self._planned.clear()
+            self._write()
+
     def read(self, line: str) -> None:
-        """Take in a line of `apply -json` or `destroy -json`."""
+        """Take in a line of `plan -json`, `apply -json` or `destroy -json`."""
         hook = _hook(line)
         if hook is None:
             return
         kind, action, address = hook
         with self._lock:
+            if kind == "planned_change":
+                if action in CREATES:
+                    self._planned[address] = False
+                if not self._has_begun:
+                    return  # what is planned is noted when it is about to be made
+                self._write()
+                return
             if kind == "apply_complete" and action in DELETES:
                 self._known.pop(address, None)
             elif kind == "apply_complete":
                 self._known[address] = True
             elif kind == "apply_start" or address in self._known:
                 self._known[address] = False
+            self._planned.pop(address, None)
             self._write()
 
     def note_test(self, file: str, addresses: Iterable[str]) -> None:
@@ -106,7 +121,8 @@ class Deployed:
     @property
     def resources(self) -> tuple[str, ...]:
         """The addresses of what is there, as far as it was told."""
-        own = (f"{address}{'' if sure else PERHAPS}" for address, sure in self._known.items())
+        known = {**self._planned, **self._known} if self._has_begun else self._known
+        own = (f"{address}{'' if sure else PERHAPS}" for address, sure in known.items())
         tests = (f"{file}: {a}" for file, found in self._of_tests.items() for a in found)
         return (*own, *tests)
 
@@ -131,11 +147,11 @@ class Deployed:
 
 
 def _hook(line: str) -> tuple[str, str, str] | None:
-    if not line.startswith("{") or '"apply_' not in line:
+    if not line.startswith("{") or not ('"apply_' in line or '"planned_change"' in line):
         return None
     try:
         message = json.loads(line)
-        kind, hook = message["type"], message["hook"]
+        kind, hook = message["type"], message.get("hook") or message["change"]
         return str(kind), str(hook["action"]), str(hook["resource"]["addr"])
     except (ValueError, KeyError, TypeError):
         return None

@@ -213,10 +213,12 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         )
         watch = self._watch(child, command)
         try:
-            with child, self.ending.running(child.interrupt):
+            with child, self.ending.running(self._left(child, command), child.interrupt):
                 self._attend(child, watch, on_start, command)
         finally:
             seconds = time.monotonic() - started
+            if self.deployed is not None and command in DEPLOYING and not child.is_let_go:
+                self.deployed.end()
             self._finished(command, exit_code_of(child), seconds)
         done = Completed(
             command=command,
@@ -232,9 +234,12 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
     def _following(self, command: str, on_line: LineListener | None) -> LineListener | None:
         """Let what is deployed be followed, as well as what the caller wants to hear."""
         deployed = self.deployed
-        if deployed is None or command not in DEPLOYING:
+        if deployed is None or command not in {*DEPLOYING, "plan"}:
             return on_line
-        deployed.begin()
+        if command in DEPLOYING:
+            deployed.begin()
+        else:  # what an older plan wanted is no more
+            deployed.end()
         if on_line is None:
             return deployed.read
         listener = on_line
@@ -271,8 +276,10 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         finally:
             if self.ending.is_over and self.ending.is_real and not child.has_ended():
                 child.let_go()
-                left = LeftRunning(command=command, module=self.module, process=child.pid)
-                self.ending.left_running.append(left)
+                self.ending.left_running.append(self._left(child, command))
+
+    def _left(self, child: Child, command: str) -> LeftRunning:
+        return LeftRunning(command=command, module=self.module, process=child.pid)
 
     def _wait_in_order(self, child: Child, seconds: float | None = None) -> None:
         """Wait for a command that ends by itself, for as long as there is time.

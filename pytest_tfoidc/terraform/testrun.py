@@ -269,7 +269,8 @@ class FileRun:
             left = LeftRunning(
                 command="test", module=self._workspace.module.name, process=running.process
             )
-            ending.left_running.append(left)
+            if left not in ending.left_running:
+                ending.left_running.append(left)
         self._end(exit_code=None, cause="Terraform was interrupted, and nobody waited for its end.")
 
     def errored_before(self, run: str) -> str:

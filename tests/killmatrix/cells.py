@@ -38,7 +38,7 @@ TWICE_SECONDS = 0.7
 TIMEOUT_SECONDS = 15  # of pytest-timeout's thread: it has to reach the phase before
 LOOK_SECONDS = 0.02
 HELD = {
-    "plan": "plan-b",
+    "plan": "plan-a",
     "apply": "create-b",
     "run": "create-b",
     "teardown": "delete-a",
@@ -417,7 +417,9 @@ def _named(words: str) -> list[str]:
     named = []
     for name in ("a", "b"):
         address = f"shelf_item.{name}"
-        if f"{address} (perhaps)" in said or (found and "run 'makes'" in said and address not in said):
+        if f"{address} (perhaps)" in said or (
+            found and "run 'makes'" in said and address not in said
+        ):
             named.append(f"{name} (perhaps)")
         elif address in said:
             named.append(name)
@@ -426,4 +428,6 @@ def _named(words: str) -> list[str]:
 
 def as_line(outcome: Outcome, faults: list[str]) -> str:
     """Write an outcome for the record."""
-    return json.dumps({**asdict(outcome), "faults": faults, "output": outcome.output[-1500:]}) + "\n"
+    return (
+        json.dumps({**asdict(outcome), "faults": faults, "output": outcome.output[-1500:]}) + "\n"
+    )

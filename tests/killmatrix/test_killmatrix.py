@@ -33,7 +33,9 @@ CHOSEN = [cell for cell in cells() if IS_WHOLE or str(cell) in SHORT]
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("cell", CHOSEN, ids=str)
 def test_nothing_is_left_that_was_not_said(cell: Cell) -> None:
-    with tempfile.TemporaryDirectory(prefix="km-") as folder:  # the name of a socket has to be short
+    with tempfile.TemporaryDirectory(
+        prefix="km-"
+    ) as folder:  # the name of a socket has to be short
         outcome = play(Path(folder).resolve(), cell, base=BASE)
     faults = outcome.faults(is_by_force=cell.is_by_force)
     if RECORD:

@@ -67,15 +67,14 @@ class Item(Resource):  # type: ignore[misc] # tf has no types
             ]
         )
 
-    def plan(
-        self,
-        ctx: Any,  # noqa: ANN401 - tf has no types
-        _current: dict[str, Any],
-        planned: dict[str, Any],
-    ) -> dict[str, Any]:
-        """Hold."""
-        self._held(ctx, "plan", planned)
-        return planned
+    def validate(self, diags: Any, type_name: str, config: dict[str, Any]) -> None:  # noqa: ANN401 - tf has no types
+        """Hold in the phase `plan`, in front of Terraform's own planning, with the state locked."""
+        super().validate(diags, type_name, config)
+        if isinstance(config.get("folder"), str) and isinstance(config.get("name"), str):
+            try:
+                hold(Path(config["folder"]), f"plan-{config['name']}")
+            except PhaseFailed as error:
+                diags.add_error("The shelf failed", str(error))
 
     def create(self, ctx: Any, planned: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ANN401 - tf has no types
         """Make the file, hold, and tell of it: it is there before Terraform knows."""
