@@ -70,9 +70,10 @@ class PytestRun:
 
     def remains(self) -> tuple[Remains, ...]:
         """List what this run and its workers have deployed, and not destroyed yet."""
-        from pytest_tfoidc.terraform.deployed import notes  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.terraform.deployed import notes  # noqa: PLC0415 - not in every run
 
-        return notes(os.getpid()) if self._session is not None and self._session.is_live else ()
+        is_live = self._session is not None and self._session.is_live
+        return notes(os.getpid()) if is_live or self.stopping.is_controller else ()
 
     def close_workspace(self, workspace: Workspace) -> None:
         """Remove a workspace's copy, unless it holds the only way to what is real."""

@@ -94,11 +94,20 @@ class Stopping:
     def words(self) -> list[str]:
         """Return the last words, and take them for said; none where there is nothing to say."""
         with self._lock:
-            if self.has_spoken or self._ending is None or hasattr(self._config, "workerinput"):
+            if self.has_spoken or hasattr(self._config, "workerinput"):
                 return []
-            words = last_words(self._ending, self._remains(), self.troubles)
+            if self._ending is None and not self.is_controller:
+                return []
+            from pytest_tfoidc.ending import Ending  # noqa: PLC0415 - not in every run
+
+            words = last_words(self._ending or Ending(), self._remains(), self.troubles)
             self.has_spoken = bool(words)
             return words
+
+    @property
+    def is_controller(self) -> bool:
+        """Whether workers of pytest-xdist do what there is to do."""
+        return self._config.pluginmanager.hasplugin("dsession")
 
     def speak_at_once(self) -> None:
         """Say the last words on standard error, past pytest's capture, if they were not said."""

@@ -40,7 +40,6 @@ def test_time_for_what_is_real(
 ) -> None:
     clock = Watch()
     ending = Ending(now=clock)
-    assert not ending.is_asked
     for at, number in signals:
         clock.seconds = 100 + at
         ending.ask(number)
@@ -66,7 +65,6 @@ def test_commands_that_run_are_known_and_interrupted() -> None:
     ending, interrupted = Ending(), []
     what = LeftRunning(command="apply", module="m", process=1)
     with ending.running(what, lambda: interrupted.append(1)):
-        assert not ending.is_idle
         assert ending.commands == (what,)
         ending.interrupt_all()
     assert ending.is_idle

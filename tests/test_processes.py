@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -98,7 +99,7 @@ def test_with_pipes_and_a_thread_that_reads_it_hangs_beyond_the_childs_end() -> 
 def test_output_has_no_name_and_nobody_else_may_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     old = os.umask(0)
     try:
         with Child(python("import sys; sys.stdin.read(); print('done')")) as child:
@@ -132,14 +133,11 @@ def test_what_is_emptied_by_a_script_is_read_again_from_its_beginning() -> None:
 
 def test_the_whole_group_is_interrupted_and_only_once(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    script = f"{sys.executable} -c \"$0\" '{log}' & trap '' INT; wait; wait"
-    with Child(["/bin/sh", "-c", f"trap '' INT; {script}", COUNTS]) as child:
-        time.sleep(0)
-        child.kill()
-    with (
-        default_signals(),
-        Child(python(COUNTS, log), on_line=lambda _: child.interrupt()) as child,
-    ):
+    command = ["/bin/sh", "-c", '"$@" & trap "" INT; wait', "sh", *python(COUNTS, log)]
+    ready: list[str] = []
+    with default_signals(), Child(command, on_line=ready.append) as child:
+        until(lambda: bool(ready))
+        assert child.interrupt()
         until(log.exists)
         assert [child.interrupt() for _ in range(3)] == [False] * 3
         log.with_suffix(".end").touch()
@@ -267,7 +265,7 @@ def test_a_deferred_signal_comes_after_the_block() -> None:
 def test_it_works_outside_the_main_thread_and_without_a_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes.tempfile, "tempdir", str(tmp_path / "missing"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(OSError, match="missing"):
         run(["true"], seconds=1)
 
@@ -295,7 +293,8 @@ import pytest_tfoidc
 everything()
 from pytest_tfoidc import cli, processes
 assert processes.WINDOWS and isinstance(processes.half(), processes.WindowsHalf)
-assert [s.name for s in processes.signals_of(processes.PASSED_ON)] == ["SIGINT", "SIGTERM", "SIGABRT"]
+names = [number.name for number in processes.signals_of(processes.PASSED_ON)]
+assert names == ["SIGINT", "SIGTERM", "SIGABRT"], names
 with processes.Foreground():
     pass
 try:

@@ -21,7 +21,7 @@ NOTE = "tfoidc-deployed.json"
 FOLDERS = "tfoidc-*"  # how workspaces' folders are called
 CREATES, DELETES = frozenset({"create", "update", "replace"}), frozenset({"delete"})
 PERHAPS = " (perhaps)"  # Terraform has begun with it, and has not told how it ended
-PLACE = (  # what tells a state from others, in the configurations of backends
+PLACE = (  # what tells a state from others, in the configurations of backends; nothing secret
     *("storage_account_name", "container_name", "bucket", "address", "hostname", "organization"),
     *("schema_name", "prefix", "path", "key", "secret_suffix", "workspace_dir"),
 )
@@ -180,6 +180,8 @@ def notes(*processes: int) -> tuple[Remains, ...]:
 
 def _all_notes(folder: Path) -> Iterator[Remains]:
     for note in sorted(folder.glob(f"{FOLDERS}/{NOTE}")):
-        with contextlib.suppress(OSError, ValueError, TypeError):  # half written, or not ours
+        with contextlib.suppress(
+            OSError, ValueError, TypeError, KeyError
+        ):  # half written, or not ours
             held: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
             yield Remains(**{**held, "resources": tuple(held["resources"])})

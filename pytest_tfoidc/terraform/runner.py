@@ -194,12 +194,13 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
 
         Raises:
             TerraformTimeoutError: The command took too long; it was interrupted, then killed.
-            TerraformError: It kept trying after a refusal, and was stopped in the same way.
+            TerraformError: It kept trying after a refusal, and was stopped in the same way; or the
+                run is ending, and there is no time to begin.
             KeyboardInterrupt: After Terraform was interrupted once and has ended, or the time
                 for that was over; see `ending`.
         """
         if self.ending.has_to_stop:
-            raise KeyboardInterrupt(f"{', '.join(self.ending.signals)}: no time for {command}")
+            raise self._not_begun(command)
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
         on_line = self._following(command, on_line)
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
@@ -230,6 +231,14 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         if watch.reason is not None:
             raise self._stopped(done, watch)
         return done
+
+    def _not_begun(self, command: str) -> TerraformError:
+        """Return what is raised where a run ends: no interrupt, so each clean-up gets its turn."""
+        return TerraformError(
+            f"`{self.executable.product.lower()} {command}` was not begun: there is no time.",
+            where=self.module,
+            cause=f"The run was asked to end: {', then '.join(self.ending.signals)}.",
+        )
 
     def _following(self, command: str, on_line: LineListener | None) -> LineListener | None:
         """Let what is deployed be followed, as well as what the caller wants to hear."""

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import RawIOBase
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from providermirror import SHELF, lay_out
 from signals_kit import default_signals
@@ -114,7 +116,7 @@ class Outcome:
     traceback: bool = False
     output: str = ""
 
-    def faults(self, *, is_by_force: bool) -> list[str]:
+    def faults(self) -> list[str]:
         """List what must not be."""
         said = {name.removesuffix(" (perhaps)") for name in self.named}
         sure = {name for name in self.named if not name.endswith(" (perhaps)")}
@@ -127,7 +129,6 @@ class Outcome:
             "raw traceback": ["yes"] if self.traceback else [],
             "pytest did not end": ["yes"] if self.exit_code is None else [],
         }
-        del is_by_force
         return [f"{what}: {', '.join(items)}" for what, items in found.items() if items]
 
 
@@ -147,17 +148,13 @@ def stand_in(environment: Mapping[str, str]) -> Iterator[tuple[MockAzure, dict[s
     made: list[MockAzure] = []
 
     class Seen(MockAzure):
-        def __enter__(self) -> MockAzure:
+        def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - the stand-in's own
+            super().__init__(**settings)
             made.append(self)
-            return super().__enter__()
 
-    real, rehearsal.MockAzure = rehearsal.MockAzure, Seen  # type: ignore[misc] # for this block
     options = RehearsalOptions(pipeline="azure-devops", environment=environment)
-    try:
-        with rehearse(options) as step:
-            yield made[0], dict(step)
-    finally:
-        rehearsal.MockAzure = real  # type: ignore[misc] # as above
+    with mock.patch.object(rehearsal, "MockAzure", Seen), rehearse(options) as step:
+        yield made[0], dict(step)
 
 
 class Scene:
@@ -249,13 +246,12 @@ class Scene:
 
     def terraforms(self) -> dict[int, int]:
         """Give the Terraforms that run, and their parents."""
-        return {
-            process: _parent(process)
-            for process, line in self.processes().items()
-            if " -chdir" not in line
-            and (line.startswith("/usr/local/bin/terraform") or "embedded.py" in line)
-            or line.split(" ")[0].endswith("/terraform")
-        }
+        found = {p for p, line in self.processes().items() if _is_terraform(line)}
+        return {process: _parent(process) for process in found}
+
+
+def _is_terraform(line: str) -> bool:
+    return line.split(" ", maxsplit=1)[0].endswith("/terraform") or "embedded.py" in line
 
 
 def _parent(process: int) -> int:
@@ -280,7 +276,7 @@ def play(folder: Path, cell: Cell, *, base: str | None = None) -> Outcome:
     """Play a cell, and give what is left."""
     scene = Scene(folder, cell, base=base)
     outcome = Outcome(cell=str(cell))
-    with stand_in(scene.environment) as (mock, step):
+    with stand_in(scene.environment) as (azure, step):
         descriptor, writer = os.pipe()
         reader = os.fdopen(descriptor, "rb", buffering=0)
         to_pipe = cell.ending == "stdout"
@@ -306,7 +302,7 @@ def play(folder: Path, cell: Cell, *, base: str | None = None) -> Outcome:
                 wait_for(lambda: not scene.processes(), GONE_SECONDS)
                 outcome.processes = [f"{p} {line[:80]}" for p, line in scene.processes().items()]
                 _kill_rest(scene, pytest_process)
-        _look(scene, mock, outcome)
+        _look(scene, azure, outcome)
     return outcome
 
 
@@ -353,12 +349,9 @@ def _end(scene: Scene, process: subprocess.Popen[bytes], reader: RawIOBase) -> N
 def _as_agents_do(process: subprocess.Popen[bytes]) -> None:
     """Send SIGTERM and SIGKILL when their time has come; what is held is held until then."""
     for number, seconds in ((signal.SIGTERM, AGENT_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-        else:
+        if wait_for(lambda: process.poll() is not None, seconds):
             return
+        process.send_signal(number)
 
 
 def _owner(scene: Scene, process: subprocess.Popen[bytes]) -> int:
@@ -378,7 +371,7 @@ def _kill_rest(scene: Scene, process: subprocess.Popen[bytes]) -> None:
     process.kill()
 
 
-def _look(scene: Scene, mock: MockAzure, outcome: Outcome) -> None:
+def _look(scene: Scene, azure: MockAzure, outcome: Outcome) -> None:
     printed = scene.printed.read_text(encoding="utf-8", errors="replace")
     notes = [p.read_text(encoding="utf-8") for p in scene.temp.glob("*/tfoidc-deployed.json")]
     outcome.there = sorted(path.name for path in (scene.folder / "cloud").iterdir())
@@ -388,8 +381,8 @@ def _look(scene: Scene, mock: MockAzure, outcome: Outcome) -> None:
     outcome.named = _named(words)
     outcome.traceback = "Traceback (most recent call last)" in printed
     outcome.output = printed[-4000:]
-    now = mock.clock.now()
-    for account in list(mock.blobs._store.accounts.values()):
+    now = azure.clock.now()
+    for account in list(azure.blobs._store.accounts.values()):
         for container in account.containers.values():
             for name, blob in container.blobs.items():
                 if blob.lease.locked(now):

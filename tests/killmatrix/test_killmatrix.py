@@ -1,4 +1,6 @@
-"""The kill matrix. A short selection is run with the other tests; the whole with
+"""The kill matrix. A short selection is run with the other tests.
+
+The whole is run with
 
 TFOIDC_KILL_MATRIX=whole python -m pytest tests/killmatrix -n 2
 
@@ -16,7 +18,7 @@ import pytest
 
 pytest.importorskip("tf", reason="the provider is written with the package tf")
 
-from cells import Cell, as_line, cells, play  # noqa: E402 - it needs tf
+from cells import Cell, as_line, cells, play
 
 SHORT = {
     *("int-group-apply-binary", "int-twice-destroy-embedded", "term-apply-binary"),
@@ -37,7 +39,7 @@ def test_nothing_is_left_that_was_not_said(cell: Cell) -> None:
         prefix="km-"
     ) as folder:  # the name of a socket has to be short
         outcome = play(Path(folder).resolve(), cell, base=BASE)
-    faults = outcome.faults(is_by_force=cell.is_by_force)
+    faults = outcome.faults()
     if RECORD:
         with Path(RECORD).open("a", encoding="utf-8") as file:
             file.write(as_line(outcome, faults))

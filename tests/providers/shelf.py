@@ -144,13 +144,13 @@ class Shelf(Provider):  # type: ignore[misc] # tf has no types
 def end_as_go_does() -> None:
     """Let what is going on end before the provider does: `tf` would break it off."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ends = runner._ShutdownInterceptor.intercept_service  # noqa: SLF001 - no other way
+    ends = runner._ShutdownInterceptor.intercept_service
 
     def patient(self: Any, go_on: Any, call: Any) -> Any:  # noqa: ANN401 - tf has no types
         is_stop = call.method.endswith("/StopProvider")
         return go_on(call) if is_stop else ends(self, go_on, call)
 
-    runner._ShutdownInterceptor.intercept_service = patient  # noqa: SLF001 - the same
+    runner._ShutdownInterceptor.intercept_service = patient
 
 
 if __name__ == "__main__":

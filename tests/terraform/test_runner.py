@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from signals_kit import default_signals
 
+from pytest_tfoidc import processes
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
 from pytest_tfoidc.events import (
@@ -26,7 +27,6 @@ from pytest_tfoidc.events import (
     HostRefused,
 )
 from pytest_tfoidc.redaction import Redactor
-from pytest_tfoidc import processes
 from pytest_tfoidc.terraform import runner as runner_module
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.runner import Flag, Runner, terraform_environment
