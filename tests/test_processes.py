@@ -123,12 +123,19 @@ def test_lines_are_told_while_the_child_runs_and_waiting_costs_next_to_nothing()
     assert used < 0.5  # of one and a half second; it is some milliseconds
 
 
-def test_what_is_emptied_by_a_script_is_read_again_from_its_beginning() -> None:
+def test_what_is_emptied_by_a_script_is_read_again_from_its_beginning(tmp_path: Path) -> None:
     told: list[str] = []
-    script = "echo a first line that is long; sleep 0.3; echo second > /dev/stdout; echo third"
-    with Child(["/bin/sh", "-c", script], on_line=told.append) as child:
+    seen = tmp_path / "seen"
+
+    def listen(line: str) -> None:
+        told.append(line)
+        seen.touch()
+
+    waits = f"while ! test -e '{seen}'; do sleep 0.05; done"
+    script = f"echo a first line that is long; {waits}; echo 2nd > /dev/stdout; echo 3rd"
+    with Child(["/bin/sh", "-c", script], on_line=listen) as child:
         child.wait()
-    assert told[-2:] == ["second", "third"]
+    assert told == ["a first line that is long", "2nd", "3rd"]
 
 
 def test_the_whole_group_is_interrupted_and_only_once(tmp_path: Path) -> None:
