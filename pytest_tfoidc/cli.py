@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.clock import parse_duration
@@ -23,13 +21,13 @@ from pytest_tfoidc.events import (
     RequestTokenExpiring,
 )
 from pytest_tfoidc.identity.variables import split_command
+from pytest_tfoidc.processes import Foreground
 
 if TYPE_CHECKING:
     from pytest_tfoidc.sweeping import SweepOptions
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
-FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USAGE = 2
 
 
@@ -229,7 +227,9 @@ def _mock(parsed: argparse.Namespace) -> int:
         access_token_lifetime=parsed.access_token_lifetime,
         keeps_events=False,
     )
-    with OidcSession(options) as session:
+    # Signals are taken first: --state is written on the way of every exit.
+    taking = contextlib.nullcontext() if parsed.serve else Foreground()
+    with taking as foreground, OidcSession(options) as session:
         mock = session.mock
         assert mock is not None  # noqa: S101 - for mypy: the context is the stand-in
         for fault in parsed.fault:
@@ -241,7 +241,7 @@ def _mock(parsed: argparse.Namespace) -> int:
                 return serve(
                     session.environment, url=mock.url, env_file=parsed.env_file, form=parsed.format
                 )
-            return run_command(parsed.command, session.environment)
+            return run_command(parsed.command, session.environment, foreground)
 
 
 def _rehearse(parsed: argparse.Namespace) -> int:
@@ -254,8 +254,12 @@ def _rehearse(parsed: argparse.Namespace) -> int:
         access_token_lifetime=parsed.access_token_lifetime,
     )
     events = EventLog(keeps=False)
-    with rehearse(options, events=events) as environment, events.subscribed(_tell):
-        return run_command(parsed.command, environment)
+    with (
+        Foreground() as foreground,
+        rehearse(options, events=events) as environment,
+        events.subscribed(_tell),
+    ):
+        return run_command(parsed.command, environment, foreground)
 
 
 def _relay(parsed: argparse.Namespace) -> int:
@@ -269,10 +273,14 @@ def _relay(parsed: argparse.Namespace) -> int:
         needs_pipeline=True,
         keeps_events=False,
     )
-    with OidcSession(options) as session, session.events.subscribed(_tell):
+    with (
+        Foreground() as foreground,
+        OidcSession(options) as session,
+        session.events.subscribed(_tell),
+    ):
         for warning in session.context.warnings:
             sys.stderr.write(f"tfoidc: {warning}\n")
-        return run_command(parsed.command, session.environment)
+        return run_command(parsed.command, session.environment, foreground)
 
 
 def _tell(event: Event) -> None:
@@ -301,40 +309,29 @@ def _doctor(parsed: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command as if it had been started instead of us, and give its exit code.
+def run_command(
+    command: Sequence[str], environment: Mapping[str, str], foreground: Foreground | None = None
+) -> int:
+    """Run a command as if it had been started instead of us, and return its exit code.
+
+    Args:
+        command: The program and its arguments.
+        environment: Its whole environment.
+        foreground: What takes signals already, before the command and after it.
 
     Raises:
         UsageError: It cannot be started.
     """
-    try:
-        child = subprocess.Popen(command, env=dict(environment))
-    except OSError as error:
-        raise UsageError(
-            f"{command[0]} cannot be started.",
-            cause=error.strerror or str(error),
-            remedy="Put the command behind `--`, as in: tfoidc mock -- terraform init",
-        ) from error
-
-    def forward(number: int, _frame: FrameType | None) -> None:
-        # A terminal's Ctrl-C has reached the whole foreground group already, the child included.
-        if number != signal.SIGINT or not _is_foreground():
-            child.send_signal(number)
-
-    before = {number: signal.signal(number, forward) for number in FORWARDED}
-    try:
-        code = child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return code if code >= 0 else 128 - code
-
-
-def _is_foreground() -> bool:
-    try:
-        return os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
+    with contextlib.ExitStack() as stack:
+        taking = foreground or stack.enter_context(Foreground())
+        try:
+            return taking.run(command, environment)
+        except OSError as error:
+            raise UsageError(
+                f"{command[0]} cannot be started.",
+                cause=error.strerror or str(error),
+                remedy="Put the command behind `--`, as in: tfoidc mock -- terraform init",
+            ) from error
 
 
 if __name__ == "__main__":

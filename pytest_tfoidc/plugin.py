@@ -19,6 +19,7 @@ from pytest_tfoidc import (
     pytestrun,
     runitems,
     runreport,
+    stopping,
     upgradeitems,
 )
 from pytest_tfoidc.identity import secret as secrecy
@@ -127,6 +128,26 @@ def pytest_runtest_makereport(
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """Explain a failed comparison of secrets without showing them."""
     return secrecy.explain(op, left, right)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """End in order, and say what remains, whatever becomes of pytest's own reports."""
+    run = session.config.stash.get(RUN, None)
+    if run is None:
+        return (yield)
+    run.stopping.finish(session)
+    try:
+        run.stopping.tell_controller(run.kept)
+        return (yield)
+    finally:
+        run.stopping.speak_at_once()
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:  # noqa: ANN401 - pytest-timeout's
+    """Let Terraform end in order before pytest-timeout ends the process."""
+    return stopping.set_timer(item, settings, item.config.stash[RUN].stopping)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

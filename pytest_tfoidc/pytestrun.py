@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
+from pytest_tfoidc.stopping import Stopping
 
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession
     from pytest_tfoidc.terraform.backend import Inputs
+    from pytest_tfoidc.terraform.deployed import Remains
     from pytest_tfoidc.terraform.module import RootModule
     from pytest_tfoidc.terraform.workspace import Workspace
 
@@ -34,15 +36,19 @@ class PytestRun:
     Args:
         settings: What the user asked for.
         root: The folder that modules are named relative to.
+        config: pytest's configuration.
         live_run: The name of a live run, in a worker of pytest-xdist: its part of the whole.
     """
 
-    def __init__(self, settings: Settings, *, root: Path, live_run: str = "") -> None:
+    def __init__(
+        self, settings: Settings, *, root: Path, config: pytest.Config, live_run: str = ""
+    ) -> None:
         self.settings = settings
         self._live_run = live_run
         self.root = root
         self.kept: list[Path] = []
         self.cleanup = contextlib.ExitStack()
+        self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)
         self._session: OidcSession | None = None
         self._live: list[str] = []
 
@@ -77,7 +83,15 @@ class PytestRun:
             )
             session.start()
             self._session = session
+            self.cleanup.enter_context(self.stopping.taking_signals(session.ending))
         return self._session
+
+    def remains(self) -> tuple[Remains, ...]:
+        """List what this run and its workers have deployed, and not destroyed yet."""
+        from pytest_tfoidc.terraform.deployed import notes  # noqa: PLC0415 - not in every run
+
+        is_live = self._session is not None and self._session.is_live
+        return notes(os.getpid()) if is_live or self.stopping.is_controller else ()
 
     def require_readable_modules(self) -> None:
         """Read the modules under test, so that a mistake in one is told once and not by each item.
@@ -187,11 +201,10 @@ class PytestRun:
         free = [one for one in left if self._is_left(one.id)]
         if not free:
             return []
-        command = f"tfoidc sweep{self._ledger_argument()}"
         shown = [f"left by an earlier run: {one}" for one in free[:MOST_LEFTOVERS]]
         rest = len(free) - len(shown)
         more = [f"and {rest} more"] if rest else []
-        return [*shown, *more, f"Destroy that with `{command}`, or with --tf-sweep."]
+        return [*shown, *more, f"Destroy that with `{self.sweep_command}`, or with --tf-sweep."]
 
     def _is_left(self, entry_id: str) -> bool:
         """Say whether nobody is at work on an entry."""
@@ -205,8 +218,11 @@ class PytestRun:
         finally:
             hold.release()
 
-    def _ledger_argument(self) -> str:
-        return f" --ledger {shlex.quote(str(self.settings.ledger))}" if self.settings.ledger else ""
+    @property
+    def sweep_command(self) -> str:
+        """The command that destroys what is left."""
+        given = self.settings.ledger
+        return f"tfoidc sweep --ledger {shlex.quote(str(given))}" if given else "tfoidc sweep"
 
     def left(self) -> list[str]:
         """Say what this run leaves, where its state is, and how it is removed."""
@@ -222,8 +238,10 @@ class PytestRun:
         ]
         if not entries:
             return []
-        command = f"Remove it: tfoidc sweep{self._ledger_argument()}"
-        return [*(f"left: {one.id}  {one}" for one in entries), command]
+        return [
+            *(f"left: {one.id}  {one}" for one in entries),
+            f"Remove it: {self.sweep_command}",
+        ]
 
     @property
     def delay(self) -> float:
@@ -278,9 +296,17 @@ class PytestRun:
             inputs=self.inputs(),
             keep=self.settings.keep,
             item=item,
-            on_kept=self.kept.append,
+            on_kept=self._note_kept,
         ) as workspace:
             yield workspace
+
+    def close_workspace(self, workspace: Workspace) -> None:
+        """Remove a workspace's copy, unless it holds the only way to what is real."""
+        self.session.close_workspace(workspace, self._note_kept)
+
+    def _note_kept(self, path: Path) -> None:
+        if path not in self.kept:
+            self.kept.append(path)
 
     @contextlib.contextmanager
     def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:
@@ -364,7 +390,7 @@ def configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", {})
     live_run = f"{worker[LIVE_RUN]}-{worker['workerid']}" if worker.get(LIVE_RUN) else ""
     with usage_errors():
-        run = PytestRun(settings_of(config), root=config.rootpath, live_run=live_run)
+        run = PytestRun(settings_of(config), root=config.rootpath, config=config, live_run=live_run)
     config.stash[RUN] = run
     config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
 
@@ -417,7 +443,15 @@ class EvidenceReport:
             terminalreporter.section(f"OIDC: {module}", sep="-")
             for line in summary_lines(evidence):
                 terminalreporter.line(line)
-        for path in self._run.kept:
+        for path in dict.fromkeys([*map(str, self._run.kept), *self._run.stopping.kept]):
             terminalreporter.line(f"tfoidc: workspace kept: {path}")
-        for line in (*self._run.notices(), *self._run.left()):
+        words = self._run.stopping.words()
+        for line in (*self._run.notices(), *(self._run.left() if not words else ())):
             terminalreporter.line(f"tfoidc: {line}")
+        for line in words:
+            terminalreporter.line(line)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's
+        """Take in what a worker of pytest-xdist has kept."""
+        self._run.stopping.hear(node)

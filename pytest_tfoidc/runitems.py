@@ -21,7 +21,7 @@ from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.runblocks import RunBlock
-    from pytest_tfoidc.terraform.testrun import FileRun, RunResult, TestOptions
+    from pytest_tfoidc.terraform.testrun import FileResult, FileRun, RunResult, TestOptions
     from pytest_tfoidc.terraform.workspace import Workspace
 
 ENDINGS = (".tftest.hcl", ".tftest.json", ".tofutest.hcl", ".tofutest.json")
@@ -126,15 +126,13 @@ class TestFile(pytest.File):
                 return
             if self._remaining:
                 execution.stop()
-            try:
-                result = execution.finish()
-            except BaseException:  # a second Ctrl-C
-                execution.abandon()
-                raise
+            result = execution.finish()
             if result.is_clean:
                 self._show_survival()
-            else:
+            elif not self._run.stopping.is_finishing:
                 raise FileErrored(result)
+            else:  # no item's report can say it any more
+                self._run.stopping.troubles.append(_in_a_line(result))
 
     @contextlib.contextmanager
     def _recorded(self) -> Iterator[None]:
@@ -151,6 +149,12 @@ class TestFile(pytest.File):
 
         shown = Evidence(clean_up=self._jumped.total_seconds())
         self.stash[EVIDENCE] = (self._run.name_of(self.module), shown)
+
+
+def _in_a_line(result: FileResult) -> str:
+    left = f" Left over: {', '.join(result.left_behind)}." if result.left_behind else ""
+    told = result.cause.partition("\n")[0] or "its teardown went wrong."
+    return f"{result.file}: {told}{left}"
 
 
 class RunItem(pytest.Item):
@@ -235,7 +239,7 @@ def _initialized(config: pytest.Config, module: Path) -> Workspace:
         workspace = run.session.workspace(module, inputs=run.inputs(), keep=run.settings.keep)
         if workspace.keep:
             run.kept.append(workspace.path)
-        run.cleanup.callback(workspace.close)
+        run.cleanup.callback(run.close_workspace, workspace)
         directory = _options(config).test_directory
         known[module] = InitializedModule(workspace, test_directory=directory)
     error = known[module].error

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import signal
 import sys
 import tempfile
 import threading
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from pytest_tfoidc.mockazure import statefile
 from pytest_tfoidc.mockazure.statefile import write_private
+from pytest_tfoidc.processes import deferred, handled
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.server import MockAzure
 
-STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SHELL = "shell"
 JSON = "json"
 
@@ -38,7 +37,8 @@ def kept_in(path: Path | None, mock: MockAzure) -> Iterator[None]:
         yield
     finally:
         if path is not None:
-            statefile.save(path, mock.snapshot_resources())
+            with deferred():  # nobody ends us while we write
+                statefile.save(path, mock.snapshot_resources())
 
 
 def changes(environment: Mapping[str, str], outer: Mapping[str, str]) -> dict[str, str | None]:
@@ -79,14 +79,10 @@ def variables_file(path: Path | None, text: str) -> Iterator[Path]:
 def wait_for_signal(announce: str) -> None:
     """Say that everything is ready, and wait until somebody wants it to stop."""
     over = threading.Event()
-    before = {number: signal.signal(number, lambda *_: over.set()) for number in STOPPED_BY}
-    try:
+    with handled(lambda *_: over.set()):
         sys.stdout.write(announce)
         sys.stdout.flush()
         over.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def serve(

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
+from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ContextError, TfOidcError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
@@ -262,6 +263,11 @@ class OidcSession:
         return MappingProxyType(variables), notes
 
     @functools.cached_property
+    def ending(self) -> Ending:
+        """How this run ends where somebody asks it to: nothing is real on the stand-in."""
+        return Ending(is_real=self.is_live)
+
+    @functools.cached_property
     def executable(self) -> Executable:
         """The Terraform to run.
 
@@ -380,6 +386,7 @@ class OidcSession:
             live_states=self.live_states,
             allowed_subscriptions=self.options.allowed_subscriptions if self.is_live else (),
             state_store=AzureStates(self.state_blobs) if self.is_live else StateStore(),
+            ending=self.ending,
         )
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
@@ -418,12 +425,18 @@ class OidcSession:
 
     def _clean_up(self, workspace: Workspace, on_kept: Callable[[Path], None]) -> None:
         try:
-            workspace.destroy_everything()
+            if not self.ending.has_to_stop:
+                workspace.destroy_everything()
         finally:
-            workspace.keep |= workspace.is_deployed and self.is_live
-            if workspace.keep:
-                on_kept(workspace.path)
-            workspace.close()
+            self.close_workspace(workspace, on_kept)
+
+    def close_workspace(self, workspace: Workspace, on_kept: Callable[[Path], None]) -> None:
+        """Remove a workspace's copy, unless it holds the only way to what is real."""
+        is_needed = workspace.is_deployed or not workspace.inventory.is_empty
+        workspace.keep |= is_needed and self.is_live
+        if workspace.keep:
+            on_kept(workspace.path)
+        workspace.close()
 
     @contextlib.contextmanager
     def isolated(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from project_kit import EXECUTABLE, MODULES, Project
+from signals_kit import default_signals
 
 WORDS = {"failure": "fail", "error": "error", "skipped": "skip"}
 RUN = """
@@ -82,14 +83,17 @@ def started(project: Project, *arguments: str) -> Iterator[subprocess.Popen[str]
     chosen = os.environ.get(EXECUTABLE)
     terraform = [f"--tf-executable={chosen}"] if chosen else []
     plugins = ("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-    with subprocess.Popen(
-        [sys.executable, "-m", "pytest", *plugins, *terraform, *arguments],
-        cwd=project.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-    ) as process:
+    with (
+        default_signals(),
+        subprocess.Popen(
+            [sys.executable, "-m", "pytest", *plugins, *terraform, *arguments],
+            cwd=project.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        ) as process,
+    ):
         try:
             yield process
         finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from signals_kit import default_signals
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import UsageError
@@ -37,9 +38,12 @@ def serving(*arguments: str, folder: Path) -> Iterator[tuple[subprocess.Popen[st
     """Run it, and give the process and the file that it names."""
     command = [*TFOIDC, "--serve", *arguments]
     environment = {**os.environ, "TMPDIR": str(folder)}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with (
+        default_signals(),
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        ) as process,
+    ):
         assert process.stdout is not None
         line = process.stdout.readline().strip()
         try:

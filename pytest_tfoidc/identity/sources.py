@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_tfoidc import processes
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity.endpoints import AzureDevOpsSource, GitHubSource
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
@@ -156,28 +154,18 @@ class CommandSource:
 
     def _run(self, command: list[str]) -> str:
         try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # so that what it starts can be ended with it
-            )
+            done = processes.run(command, seconds=COMMAND_SECONDS)
         except (OSError, ValueError, IndexError) as error:
             raise self._failed("could not be started", type(error).__name__) from error
-        with process:
-            try:
-                output, complaint = process.communicate(timeout=COMMAND_SECONDS)
-            except subprocess.TimeoutExpired as error:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                cause = f"it was still running after {COMMAND_SECONDS:.0f} s"
-                raise self._failed("took too long", cause) from error
-        if process.returncode != 0:
-            said = " ".join(Redactor().redact(complaint.decode("utf-8", "replace")).split())
-            cause = f"exit code {process.returncode}: {said[-EXCERPT:] or 'it printed no reason'}"
+        if done.exit_code is None:
+            raise self._failed(
+                "took too long", f"it was still running after {COMMAND_SECONDS:.0f} s"
+            )
+        if done.exit_code != 0:
+            said = " ".join(Redactor().redact(done.stderr).split())
+            cause = f"exit code {done.exit_code}: {said[-EXCERPT:] or 'it printed no reason'}"
             raise self._failed("failed", cause)
-        return output.decode("utf-8", "replace").strip()
+        return done.stdout.strip()
 
     def _failed(self, what: str, cause: str) -> IdTokenError:
         remedy = "Run it by hand in the same step; it has to print an ID token and nothing else."

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_tfoidc import processes
 from pytest_tfoidc.errors import ExecutableError
 from pytest_tfoidc.terraform import embedded
 
@@ -93,20 +93,18 @@ def _probe(
     argv: tuple[str, ...], environment: Mapping[str, str], *, is_embedded: bool = False
 ) -> Executable:
     try:
-        done = subprocess.run(
+        done = processes.run(
             [*argv, "version", "-json"],
-            env={k: v for k, v in environment.items() if k != "TF_CLI_CONFIG_FILE"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PROBE_SECONDS,
-            check=False,
+            environment={k: v for k, v in environment.items() if k != "TF_CLI_CONFIG_FILE"},
+            seconds=PROBE_SECONDS,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         raise _not_terraform(argv, str(error)) from error
+    if done.exit_code is None:
+        cause = f"`version -json` was still running after {PROBE_SECONDS:g} s"
+        raise _not_terraform(argv, cause)
     version = _version(done.stdout)
-    if done.returncode != 0 or version is None:
+    if done.exit_code != 0 or version is None:
         said = (done.stderr or done.stdout).strip().splitlines()
         answer = repr(said[0]) if said else "nothing"
         raise _not_terraform(argv, f"`version -json` answered {answer}")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import filelock
 
+from pytest_tfoidc import processes
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.terraform import hcl
 from pytest_tfoidc.terraform.executable import Executable
@@ -135,20 +135,17 @@ class ProviderStore:
         environment = dict(self.environment)
         environment.pop("TF_PLUGIN_CACHE_DIR", None)
         try:
-            done = subprocess.run(
+            done = processes.run(
                 [*self.executable.argv, "init", "-backend=false", "-input=false", "-no-color"],
-                cwd=scratch,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=INIT_SECONDS,
-                check=False,
+                directory=scratch,
+                environment=environment,
+                seconds=INIT_SECONDS,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except OSError as error:
             return str(error)
-        return "" if done.returncode == 0 else done.stderr.strip() or "init failed"
+        if done.exit_code is None:
+            return f"init was still running after {INIT_SECONDS:g} s"
+        return "" if done.exit_code == 0 else done.stderr.strip() or "init failed"
 
     def _not_there(self, source: str, constraint: str, said: str) -> UpgradeError:
         packages = tuple(_mirrored(self.environment, full_source(source)))

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import python_terraform
 
 from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.ending import Ending, LeftRunning
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
 from pytest_tfoidc.events import (
     AccessTokenIssued,
@@ -34,15 +33,22 @@ from pytest_tfoidc.events import (
     IdTokenFetchFailed,
     IdTokenRefused,
 )
+from pytest_tfoidc.processes import Child, LineListener
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.deployed import Deployed
 from pytest_tfoidc.terraform.executable import Executable
 
 Flag = python_terraform.IsFlagged
-LineListener = Callable[[str], None]
-GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT
+GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT, and to write its state
+READING_SECONDS = 5.0  # the same, where there is nothing to write
+READING = frozenset({"get", "graph", "init", "output", "plan", "providers", "show", "validate"})
+DEPLOYING = frozenset({"apply", "destroy"})  # `testrun` follows `test`
+READING |= {"state list", "state pull", "state show", "version", "workspace list"}
 MOST_TRIES = 6  # for a host that is refused; of one client, in half a minute
 REFUSED_SECONDS = 4.0  # for Terraform to fail by itself after a refusal that nobody will take back
-DRAIN_SECONDS = 5.0  # for what a child of Terraform may still hold open
+KILL_SECONDS = 5.0  # for it to stop after that
+LOOK_SECONDS = 0.02  # between two looks at a Terraform and at the time that is left
+BY_INTERRUPT = (-signal.SIGINT, 128 + signal.SIGINT)  # how scripts around Terraform end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,8 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         refusals_are_final: Stop a command that keeps trying although Entra, the pipeline or the
             proxy has refused: on the stand-in nobody will change their mind, and old backends and
             azurerm try for many minutes.
+        ending: Says whether somebody has asked this run to end, and what there is time for.
+        deployed: Follows what is deployed and destroyed.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -136,6 +144,8 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         module: str,
         timeout: float | None = None,
         refusals_are_final: bool = False,
+        ending: Ending | None = None,
+        deployed: Deployed | None = None,
     ) -> None:
         super().__init__(working_dir=str(directory), terraform_bin_path=executable.argv[-1])
         self.executable = executable
@@ -145,6 +155,8 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         self.timeout = timeout
         self.refusals_are_final = refusals_are_final
         self.shared: tuple[int, ...] = ()  # descriptors of locks that end with the child, too
+        self.ending = ending or Ending()
+        self.deployed = deployed
         self._events = events
         self._clock = clock
 
@@ -166,7 +178,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         on_line: LineListener | None = None,
-        on_start: Callable[[Callable[[], None]], None] | None = None,
+        on_start: Callable[[Running], None] | None = None,
         keep_output: bool = True,
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
@@ -177,56 +189,129 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             arguments: Positional arguments.
             environment: Variables for this call only.
             on_line: Is given every line of stdout as it is printed.
-            on_start: Is given what interrupts the command, as soon as it runs.
+            on_start: Is given what interrupts the command when it is called, as soon as it runs.
             keep_output: False leaves stdout to `on_line`: it may be large.
             options: Terraform's options, `_` for `-`; `Flag` for an option without a value.
 
         Raises:
             TerraformTimeoutError: The command took too long; it was interrupted, then killed.
-            TerraformError: It kept trying after a refusal, and was stopped in the same way.
-            KeyboardInterrupt: After Terraform was interrupted once and has ended.
+            TerraformError: It kept trying after a refusal, and was stopped in the same way; or the
+                run is ending, and there is no time to begin.
+            KeyboardInterrupt: After Terraform was interrupted once and has ended, or the time
+                for that was over; see `ending`.
         """
+        if self.ending.has_to_stop:
+            raise self._not_begun(command)
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
+        on_line = self._following(command, on_line)
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
         started = time.monotonic()
-        with subprocess.Popen(
+        child = Child(
             [*self.executable.argv, *line],
-            cwd=self.working_dir,
-            env={**self.environment, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=self.shared,
-            start_new_session=True,  # Ctrl-C reaches Terraform through us, once
-        ) as child:
-            out = _Drain(child.stdout, on_line, keep=keep_output)
-            err = _Drain(child.stderr, None)
-            try:
-                with self._watched(child) as watch:
-                    out.start()
-                    err.start()
-                    if on_start is not None:
-                        on_start(partial(_interrupt, child))
-                    child.wait()
-            except BaseException as error:
-                _pass_on(error, child)
-                raise
-            finally:
-                _stop(child)
-                out.finish(child)
-                err.finish(child)
-                seconds = time.monotonic() - started
-                self._finished(command, child.returncode, seconds)
+            directory=self.working_dir,
+            environment={**self.environment, **(environment or {})},
+            on_line=on_line,
+            keep_output=keep_output,
+            shared=self.shared,
+        )
+        watch = self._watch(child, command)
+        try:
+            with child, self.ending.running(self._left(child, command), child.interrupt):
+                self._attend(child, watch, on_start, command)
+        finally:
+            seconds = time.monotonic() - started
+            if self.deployed is not None and command in DEPLOYING and not child.is_let_go:
+                self.deployed.end()
+            self._finished(command, exit_code_of(child), seconds)
         done = Completed(
             command=command,
-            exit_code=child.returncode,
-            stdout=out.text,
-            stderr=err.text,
+            exit_code=exit_code_of(child),
+            stdout=child.out.text,
+            stderr=child.err.text,
             seconds=seconds,
         )
         if watch.reason is not None:
-            raise self._stopped(done, watch.reason)
+            raise self._stopped(done, watch)
         return done
+
+    def _not_begun(self, command: str) -> TerraformError:
+        """Return what is raised where a run ends: no interrupt, so each clean-up gets its turn."""
+        return TerraformError(
+            f"`{self.executable.product.lower()} {command}` was not begun: there is no time.",
+            where=self.module,
+            cause=f"The run was asked to end: {', then '.join(self.ending.signals)}.",
+        )
+
+    def _following(self, command: str, on_line: LineListener | None) -> LineListener | None:
+        """Let what is deployed be followed, as well as what the caller wants to hear."""
+        deployed = self.deployed
+        if deployed is None or command not in {*DEPLOYING, "plan"}:
+            return on_line
+        if command in DEPLOYING:
+            deployed.begin()
+        else:  # what an older plan wanted is no more
+            deployed.end()
+        if on_line is None:
+            return deployed.read
+        listener = on_line
+
+        def both(line: str) -> None:
+            deployed.read(line)
+            listener(line)
+
+        return both
+
+    def _attend(
+        self,
+        child: Child,
+        watch: _Watch,
+        on_start: Callable[[Running], None] | None,
+        command: str,
+    ) -> None:
+        """Wait for the end of a command, and see to it that it has one."""
+        try:
+            with watch, contextlib.ExitStack() as stack:
+                if self.refusals_are_final:
+                    stack.enter_context(self._events.subscribed(watch.notice))
+                if on_start is not None:
+                    on_start(Running(child))
+                if self.ending.is_asked:
+                    self._wait_in_order(child)
+                else:
+                    child.wait()
+        except BaseException as error:
+            child.interrupt()
+            is_asked = isinstance(error, KeyboardInterrupt)
+            self._wait_in_order(child, None if is_asked else watch.grace)
+            raise
+        finally:
+            if self.ending.is_over and self.ending.is_real and not child.has_ended():
+                child.let_go()
+                self.ending.left_running.append(self._left(child, command))
+
+    def _left(self, child: Child, command: str) -> LeftRunning:
+        return LeftRunning(command=command, module=self.module, process=child.pid)
+
+    def _wait_in_order(self, child: Child, seconds: float | None = None) -> None:
+        """Wait for a command that ends by itself, for as long as there is time.
+
+        Raises:
+            KeyboardInterrupt: There is no time any more, and it had not been interrupted before.
+        """
+        ending, end = self.ending, time.monotonic() + (seconds or float("inf"))
+        with ending.waiting():
+            while not child.wait(LOOK_SECONDS):
+                if ending.has_to_stop:
+                    child.interrupt()
+                if ending.is_over or time.monotonic() > end:
+                    return
+            if child.exit_code in BY_INTERRUPT:  # a script; Terraform itself says 1
+                child.wait_for_group(min(GRACE_SECONDS, ending.seconds_left))
+
+    def _watch(self, child: Child, command: str) -> _Watch:
+        writes = command not in READING and self.ending.is_real
+        grace = GRACE_SECONDS if writes else READING_SECONDS
+        return _Watch(child, self.timeout, grace=grace)
 
     def _finished(self, command: str, exit_code: int, seconds: float) -> None:
         self._events.emit(
@@ -239,20 +324,13 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             )
         )
 
-    @contextlib.contextmanager
-    def _watched(self, child: subprocess.Popen[bytes]) -> Iterator[_Watch]:
-        """Watch over a child; what it prints is read only after that, so that nothing is missed."""
-        with _Watch(child, self.timeout) as watch, contextlib.ExitStack() as stack:
-            if self.refusals_are_final:
-                stack.enter_context(self._events.subscribed(watch.notice))
-            yield watch
-
-    def _stopped(self, done: Completed, reason: str) -> TerraformError:
+    def _stopped(self, done: Completed, watch: _Watch) -> TerraformError:
         what = f"`{self.executable.product.lower()} {done.command}`"
-        output = self.redactor.redact("\n".join([done.text, reason if reason != TOO_SLOW else ""]))
-        if reason == TOO_SLOW:
+        reason = "" if watch.reason == TOO_SLOW else str(watch.reason)
+        output = self.redactor.redact(f"{done.text}\n{reason}")
+        if watch.reason == TOO_SLOW:
             return TerraformTimeoutError(
-                f"{what} took longer than {self.timeout:g}s and was stopped.",
+                f"{what} took longer than {self.timeout:g}s and was stopped: {watch.story}.",
                 where=self.module,
                 cause="The time limit for one command was reached (--tf-timeout).",
                 remedy="Look at what it was waiting for, or raise --tf-timeout.",
@@ -267,15 +345,32 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         )
 
 
-def _pass_on(error: BaseException, child: subprocess.Popen[bytes]) -> None:
-    """Pass on what interrupted us, once, and let the child end by itself.
+def exit_code_of(child: Child) -> int:
+    """Return the exit code; that of an interrupt for what was let go, or never began."""
+    return -signal.SIGINT if child.exit_code is None else child.exit_code
 
-    After Ctrl-C it has all the time that it needs; a second one ends the waiting, and it is killed.
-    Anything else is a time limit of pytest-timeout, raised out of its signal.
-    """
-    _interrupt(child)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(None if isinstance(error, KeyboardInterrupt) else GRACE_SECONDS)
+
+class Running:
+    """A command that runs; calling it interrupts the command, once."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    def __call__(self) -> None:
+        """Interrupt the command."""
+        self._child.interrupt()
+
+    @property
+    def process(self) -> int:
+        """The process id, and the group's."""
+        return self._child.pid
+
+    def abandon(self, *, is_real: bool) -> None:
+        """Wait no more: let it end in order where it writes down what is real, else kill it."""
+        if is_real:
+            self._child.let_go()
+        else:
+            self._child.kill()
 
 
 TOO_SLOW = "too slow"
@@ -284,8 +379,10 @@ TOO_SLOW = "too slow"
 class _Watch:
     """Stops a child that is too slow, or that goes on after it was refused."""
 
-    def __init__(self, child: subprocess.Popen[bytes], timeout: float | None) -> None:
+    def __init__(self, child: Child, timeout: float | None, *, grace: float) -> None:
         self._child = child
+        self.grace = grace
+        self._was_killed = False
         self._timers: list[threading.Timer] = []
         self._refused: threading.Timer | None = None
         self._timeout = timeout
@@ -294,7 +391,7 @@ class _Watch:
 
     def __enter__(self) -> _Watch:
         if self._timeout is not None:
-            self._start(self._timeout, TOO_SLOW, GRACE_SECONDS)
+            self._start(self._timeout, TOO_SLOW, self.grace)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -310,14 +407,14 @@ class _Watch:
             self._count(event.host)
         refusal = _refusal(event)
         if refusal and self._refused is None:
-            self._refused = self._start(REFUSED_SECONDS, refusal, DRAIN_SECONDS)
+            self._refused = self._start(REFUSED_SECONDS, refusal, KILL_SECONDS)
 
     def _count(self, host: str) -> None:
         """Stop a child that comes back for a host again and again: azurerm does so for an hour."""
         self._hosts[host] += 1
         if self._hosts[host] == MOST_TRIES:
             reason = f"refused by tfoidc, {MOST_TRIES} times: {host} is not played by the stand-in"
-            self._start(0, f"{reason} (--tf-allow-host lets it through)", DRAIN_SECONDS)
+            self._start(0, f"{reason} (--tf-allow-host lets it through)", KILL_SECONDS)
 
     def _start(self, seconds: float, reason: str, grace: float) -> threading.Timer:
         timer = threading.Timer(seconds, self._stop, [reason, grace])
@@ -327,13 +424,23 @@ class _Watch:
         return timer
 
     def _stop(self, reason: str, grace: float) -> None:
-        if self._child.poll() is None and self.reason is None:
+        if self.reason is None and self._child.interrupt():
             self.reason = reason
-            _interrupt(self._child)
-            kill = threading.Timer(grace, _signal_session, [self._child, signal.SIGKILL])
+            kill = threading.Timer(grace, self._kill)
             kill.daemon = True
             self._timers.append(kill)
             kill.start()
+
+    def _kill(self) -> None:
+        self._was_killed = True
+        self._child.kill()
+
+    @property
+    def story(self) -> str:
+        """What became of the child after its time was over."""
+        if self._was_killed:
+            return f"it was interrupted, had not ended {self.grace:g}s later, and was killed"
+        return "it was interrupted, and ended by itself"
 
 
 def _refusal(event: Event) -> str:
@@ -344,67 +451,6 @@ def _refusal(event: Event) -> str:
     if isinstance(event, IdTokenFetchFailed):
         return event.reason
     return ""
-
-
-class _Drain:
-    """Reads a stream to its end in a thread of its own.
-
-    It is made before it is started: a Ctrl-C at the start must not leave a reader nobody knows of.
-    """
-
-    def __init__(
-        self, stream: IO[bytes] | None, on_line: LineListener | None, *, keep: bool = True
-    ) -> None:
-        assert stream is not None  # noqa: S101 - for mypy: it is a pipe
-        self._stream = stream
-        self._keep = keep
-        self._on_line = on_line
-        self._lines: list[str] = []
-        self._thread = threading.Thread(target=self._read, name="tfoidc-drain", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    def _read(self) -> None:
-        with contextlib.suppress(ValueError):  # the stream was closed under us by finish()
-            for raw in self._stream:
-                line = raw.decode("utf-8", "replace")
-                if self._keep:
-                    self._lines.append(line)
-                if self._on_line is not None:
-                    self._on_line(line.rstrip("\r\n"))
-
-    def finish(self, child: subprocess.Popen[bytes]) -> None:
-        """Wait for the stream's end; end whatever of the child's session still holds it open."""
-        if self._thread.ident is None:  # we were interrupted before it began
-            return
-        self._thread.join(DRAIN_SECONDS)
-        if self._thread.is_alive():
-            _signal_session(child, signal.SIGKILL)
-            self._thread.join(DRAIN_SECONDS)
-
-    @property
-    def text(self) -> str:
-        """What was read so far."""
-        return "".join(self._lines)
-
-
-def _interrupt(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        child.send_signal(signal.SIGINT)
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Make sure that nothing is left running, providers included."""
-    if child.poll() is None or child.returncode < 0:  # it could not end its children itself
-        _signal_session(child, signal.SIGKILL)
-        child.wait()
-
-
-def _signal_session(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, number)
 
 
 def terraform_environment(outer: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -58,6 +58,7 @@ class TestEvent:
         left_behind: The addresses of resources that were not destroyed.
         changes: A plan's or a state's size, in words.
         found: Of an abstract: the files that will be run.
+        deployed: Of a state: the addresses of what is deployed; None for other kinds.
     """
 
     __test__ = False  # a name that pytest would collect
@@ -73,6 +74,7 @@ class TestEvent:
     left_behind: tuple[str, ...] = ()
     changes: str = ""
     found: tuple[str, ...] = ()
+    deployed: tuple[str, ...] | None = None
 
 
 def read_line(line: str, *, redact: Callable[[str], str] = str) -> TestEvent | None:
@@ -100,6 +102,9 @@ def read_line(line: str, *, redact: Callable[[str], str] = str) -> TestEvent | N
         left_behind=tuple(_instances(own)) if kind in LEFT_BEHIND else (),
         changes=_changes(kind, own),
         found=tuple(own) if kind == "test_abstract" else (),
+        deployed=tuple(_addresses(_table(own.get("root_module"))))
+        if kind == "test_state"
+        else None,
     )
 
 
@@ -171,7 +176,7 @@ def _instances(cleanup: dict[str, Any]) -> Iterator[str]:
 def _changes(kind: str, own: dict[str, Any]) -> str:
     """Put a plan or a state into a few words."""
     if kind == "test_state":
-        resources = _resources(_table(own.get("root_module")))
+        resources = len([*_addresses(_table(own.get("root_module")))])
         outputs = len(_table(own.get("outputs")))
         return f"state: {_count(resources, 'resource')}, {_count(outputs, 'output')}"
     if kind != "test_plan":
@@ -186,9 +191,13 @@ def _changes(kind: str, own: dict[str, Any]) -> str:
     return f"plan: {add} to add, {change} to change, {destroy} to destroy"
 
 
-def _resources(module: dict[str, Any]) -> int:
-    own = [r for r in map(_table, _list(module.get("resources"))) if r.get("mode") != "data"]
-    return len(own) + sum(_resources(_table(m)) for m in _list(module.get("child_modules")))
+def _addresses(module: dict[str, Any]) -> Iterator[str]:
+    """Give the addresses of a state's resources; data sources are none."""
+    for resource in map(_table, _list(module.get("resources"))):
+        if resource.get("mode") != "data":
+            yield _text(resource.get("address")) or "a resource"
+    for child in _list(module.get("child_modules")):
+        yield from _addresses(_table(child))
 
 
 def _count(number: int, noun: str) -> str:

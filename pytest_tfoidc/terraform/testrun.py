@@ -10,14 +10,23 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+from pytest_tfoidc.ending import LeftRunning
 from pytest_tfoidc.errors import ExecutableError, TerraformError, TfOidcError, UsageError
+from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.terraform.executable import Executable
-from pytest_tfoidc.terraform.runner import Completed, Flag, LineListener
+from pytest_tfoidc.terraform.runner import (
+    GRACE_SECONDS,
+    LOOK_SECONDS,
+    Completed,
+    Flag,
+    Running,
+)
 from pytest_tfoidc.terraform.testevents import Diagnostic, TestEvent, read_line
 from pytest_tfoidc.terraform.workspace import Workspace
 
@@ -26,7 +35,8 @@ STATUSES: dict[str, Status] = {s: s for s in get_args(Status)}
 TEARDOWN = "@teardown"  # stands for a file's teardown where a run is named; no run can have it
 FLOOR = (1, 6, 0)
 OPTION_FLOORS = {"parallelism": (1, 12, 0), "run_parallelism": (1, 13, 0)}
-ABANDON_SECONDS = 10.0
+ABANDON_SECONDS = 10.0  # for a Terraform that was killed to be gone
+NOTED = frozenset({"test_run", "test_state", "test_plan"})  # may change what is deployed
 # What Terraform tells of a run after it has told that the run is complete.
 ATTACHED = frozenset({"diagnostic", "test_plan", "test_state"})
 
@@ -115,7 +125,8 @@ class FileResult:
         exit_code: Terraform's; None when it did not exit by itself.
         cause: Why it ended early, or badly for no reason that it told; empty otherwise.
         diagnostics: What belongs to no run: the file's own, and the teardown's.
-        left_behind: Addresses of resources that Terraform could not destroy.
+        left_behind: Addresses of what was not destroyed: what Terraform could not destroy, or what
+            had been deployed when it was killed.
         log: What a person would have seen.
     """
 
@@ -142,6 +153,7 @@ class _Run:
     ended: datetime | None = None
     status: str = ""
     is_settled: bool = False
+    is_plan: bool = False
     diagnostics: list[Diagnostic] = field(default_factory=list)
     changes: str = ""
 
@@ -186,9 +198,10 @@ class FileRun:
         self._runs = {name: _Run() for name in runs}
         self._condition = threading.Condition()
         self._result: FileResult | None = None
-        self._interrupt: Callable[[], None] | None = None
+        self._running: Running | None = None
+        self._deployed: dict[str, tuple[str, ...]] = {}  # by the run whose state it is
         self._is_stopped = False
-        self._in_teardown = False
+        self._in_teardown = self._is_torn_down = False
         self._is_summed_up = False
         self._is_found = False
         self._diagnostics: list[Diagnostic] = []
@@ -203,17 +216,43 @@ class FileRun:
 
     def wait(self, run: str) -> RunResult:
         """Wait for a run's result."""
+        self._wait_for(lambda: self._runs[run].is_settled or self._result is not None)
         with self._condition:
-            self._condition.wait_for(lambda: self._runs[run].is_settled or self._result)
             return self._outcome(run)
 
     def finish(self) -> FileResult:
-        """Wait for the file's end, its teardown included."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._result)
-            assert self._result is not None  # noqa: S101 - for mypy: it was waited for
-        self._thread.join()
+        """Wait for the file's end, its teardown included.
+
+        Whatever interrupts the waiting stops Terraform, once, and lets its teardown run for as long
+        as there is time.
+        """
+        try:
+            self._wait_for(lambda: self._result is not None)
+        except BaseException as error:
+            self.stop()
+            is_asked = isinstance(error, KeyboardInterrupt)
+            self._wait_for(lambda: self._result is not None, None if is_asked else GRACE_SECONDS)
+            raise
+        finally:
+            if self._result is None:
+                self.abandon()
+        assert self._result is not None  # noqa: S101 - for mypy: it was waited for
         return self._result
+
+    def _wait_for(self, is_so: Callable[[], bool], seconds: float | None = None) -> None:
+        """Wait until something is so, or there is no time any more; see `ending`."""
+        ending = self._workspace.runner.ending
+        if not ending.is_asked and seconds is None:
+            with self._condition:
+                self._condition.wait_for(is_so)
+            return
+        end = time.monotonic() + (seconds or float("inf"))
+        with ending.waiting(), self._condition:
+            while not self._condition.wait_for(is_so, LOOK_SECONDS):
+                if ending.has_to_stop:
+                    self.stop()
+                if ending.is_over or time.monotonic() > end:
+                    return
 
     def stop(self) -> None:
         """Interrupt Terraform, once: the current run ends, the others skip, teardown runs."""
@@ -221,16 +260,26 @@ class FileRun:
             if self._is_stopped or self._result is not None:
                 return
             self._is_stopped = True
-            if self._interrupt is not None:
-                self._interrupt()
+            if self._running is not None:
+                self._running()
 
     def abandon(self) -> None:
-        """Interrupt Terraform a second time: it ends at once, without a teardown."""
+        """Wait no more. What is real ends in order after us; else Terraform is killed."""
         self.stop()
+        ending = self._workspace.runner.ending
         with self._condition:
-            if self._interrupt is not None and self._result is None:
-                self._interrupt()
-        self._thread.join(ABANDON_SECONDS)
+            running = self._running if self._result is None else None
+        if running is not None:
+            running.abandon(is_real=ending.is_real)
+        if not ending.is_real:
+            self._thread.join(ABANDON_SECONDS)
+        if running is not None and self._result is None:
+            left = LeftRunning(
+                command="test", module=self._workspace.module.name, process=running.process
+            )
+            if left not in ending.left_running:
+                ending.left_running.append(left)
+        self._end(exit_code=None, cause="Terraform was interrupted, and nobody waited for its end.")
 
     def errored_before(self, run: str) -> str:
         """Name the run before this one for which Terraform skipped it; empty if there is none."""
@@ -248,6 +297,28 @@ class FileRun:
         with self._condition:
             return tuple(self._log)
 
+    @property
+    def remaining(self) -> tuple[str, ...]:
+        """Addresses of what is deployed as far as Terraform has told, without its teardown."""
+        with self._condition:
+            return self._remaining()
+
+    def _remaining(self) -> tuple[str, ...]:
+        """List what was deployed by the last states, and the run that has told of none.
+
+        A run's state holds what the runs before it have deployed, unless it is another module's.
+        """
+        latest: list[tuple[str, ...]] = []
+        for state in self._deployed.values():
+            latest = [known for known in latest if not set(known) & set(state)] + [state]
+        found = [address for state in latest for address in state]
+        found += [
+            f"what run {name!r} has deployed"
+            for name, run in self._runs.items()
+            if run.is_started and name not in self._deployed and not run.is_plan
+        ]
+        return tuple(dict.fromkeys(found))
+
     def _execute(self) -> None:
         exit_code, cause = None, ""
         try:
@@ -258,16 +329,24 @@ class FileRun:
             exit_code = error.exit_code if isinstance(error, TerraformError) else None
         except Exception as error:  # noqa: BLE001 - whoever waits must get an answer
             cause = f"`terraform test` could not be run: {error!r}"
+        self._end(exit_code=exit_code, cause=cause)
+
+    def _end(self, *, exit_code: int | None, cause: str) -> None:
+        """Say what became of the file, unless it was said already."""
         with self._condition:
+            if self._result is not None:
+                return
+            left = [*self._left_behind, *(() if self._is_torn_down else self._remaining())]
             self._result = FileResult(
                 file=self.file,
                 exit_code=exit_code,
                 cause=cause,
                 diagnostics=tuple(self._diagnostics),
-                left_behind=tuple(dict.fromkeys(self._left_behind)),
+                left_behind=tuple(dict.fromkeys(left)),
                 log=tuple(self._log),
             )
             self._condition.notify_all()
+            self._workspace.inventory.note_test(self.file, self._result.left_behind)
 
     def _run_terraform(self) -> Completed:
         workspace = self._workspace
@@ -295,11 +374,11 @@ class FileRun:
         options = dataclasses.replace(self._options, verbose=self._options.verbose or is_recorded)
         return options.arguments()
 
-    def _started(self, interrupt: Callable[[], None]) -> None:
+    def _started(self, running: Running) -> None:
         with self._condition:
-            self._interrupt = interrupt
+            self._running = running
             if self._is_stopped:
-                interrupt()
+                running()
 
     def _read(self, line: str, record: LineListener) -> None:
         """Take a line in. Nothing may escape: Terraform blocks when nobody reads."""
@@ -312,6 +391,8 @@ class FileRun:
                 self._announce(event)
                 with self._condition:
                     self._take(event)
+                    if event.kind in NOTED and not self._is_torn_down:
+                        self._workspace.inventory.note_test(self.file, self._remaining())
                     self._condition.notify_all()
         except Exception as error:  # noqa: BLE001 - as the docstring says; it is told at the end
             self._defect = self._defect or f"A line of Terraform's could not be used: {error!r}"
@@ -332,14 +413,23 @@ class FileRun:
             self._is_summed_up = True
         elif event.kind == "test_file" and event.progress == "teardown":
             self._in_teardown = True
+        elif event.kind == "test_file" and event.progress == "complete":
+            self._is_torn_down = True
         elif event.kind == "test_run" and run is not None:
             _note_progress(run, event)
         self._left_behind.extend(event.left_behind)
-        if event.changes and run is not None:
+        self._note_deployed(event, run)
+        if event.changes and run is not None and self._options.verbose:
             run.changes = event.changes
         if event.diagnostic is not None:
             is_of_run = run is not None and not self._in_teardown
             (run.diagnostics if run and is_of_run else self._diagnostics).append(event.diagnostic)
+
+    def _note_deployed(self, event: TestEvent, run: _Run | None) -> None:
+        if run is not None and event.deployed is not None:
+            self._deployed[event.run] = event.deployed
+        if run is not None and event.kind == "test_plan":
+            run.is_plan = True
 
     def _settle(self, *, all_of_them: bool) -> None:
         """Hand over the runs whose end is told: something else is being told now."""

@@ -17,8 +17,10 @@ from typing import Any
 import filelock
 
 from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError
 from pytest_tfoidc.events import CredentialFound, EventLog
+from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit import (
     CACHE_NAME,
@@ -29,6 +31,7 @@ from pytest_tfoidc.terraform.audit import (
 )
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.deadlines import Deadline, require_time
+from pytest_tfoidc.terraform.deployed import Deployed
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
 from pytest_tfoidc.terraform.isolation import isolate
@@ -40,7 +43,6 @@ from pytest_tfoidc.terraform.recording import Record, Recorder, planned_change
 from pytest_tfoidc.terraform.runner import (
     Completed,
     Flag,
-    LineListener,
     Runner,
     describe_diagnostic,
 )
@@ -92,6 +94,7 @@ class Setting:
     recorder: Recorder | None = None
     deadline: Deadline | None = None
     lock_timeout: str = ""
+    ending: Ending = field(default_factory=Ending)
 
 
 class Workspace:
@@ -138,6 +141,10 @@ class Workspace:
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
+            is_real = setting.ending.is_real
+            self.inventory = Deployed(
+                module=module, workspace=self.path, base=self.base if is_real else None
+            )
             self.runner = self.runner_in(self.path)
         except BaseException:
             shutil.rmtree(self.base, ignore_errors=True)
@@ -166,6 +173,8 @@ class Workspace:
             module=self.module.name,
             timeout=setting.timeout,
             refusals_are_final=setting.standin_backend is not None,
+            ending=setting.ending,
+            deployed=self.inventory,
         )
 
     def close(self) -> None:
@@ -355,6 +364,8 @@ class Workspace:
         self.is_deployed = False
         if self.record is not None:
             self.record.confirm(self.state())
+        if not any(self._deployed_in.values()):
+            self.inventory.forget()
         return done
 
     def output(self, name: str | None = None) -> Any:  # noqa: ANN401 - whatever the module gives

@@ -13,7 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from signals_kit import default_signals
 
+from pytest_tfoidc import processes
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
 from pytest_tfoidc.events import (
@@ -220,9 +222,13 @@ except KeyboardInterrupt:
 """,
         encoding="utf-8",
     )
-    with subprocess.Popen(
-        [sys.executable, str(parent)], stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    command = [sys.executable, str(parent)]
+    with (
+        default_signals(),
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as process,
+    ):
         assert process.stdout is not None
         first = {process.stdout.readline(), process.stdout.readline()}
         assert first == {"ready\n", "started\n"}
@@ -234,7 +240,7 @@ except KeyboardInterrupt:
 def test_what_a_command_leaves_behind_does_not_hold_it_up(
     make: MakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_module, "DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(processes, "DRAIN_SECONDS", 0.2)
     script = (
         f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {WAITS!r}]).pid)"
     )

@@ -1,4 +1,5 @@
 # A run waits for as long as nobody writes to the pipe `gate`; clean-up leaves a line in `log`.
+# What waits takes no notice of the interrupt that Terraform's group gets, as Ctrl-C in a terminal.
 
 variable "gate" {
   type = string
@@ -26,6 +27,6 @@ resource "terraform_data" "gate" {
   triggers_replace = var.waits
 
   provisioner "local-exec" {
-    command = var.waits ? "echo $PPID > '${var.gate}.pid'; read line < '${var.gate}'" : "true"
+    command = var.waits ? "trap '' INT; echo $PPID > '${var.gate}.pid'; read line < '${var.gate}'" : "true"
   }
 }
