@@ -6,12 +6,11 @@ Each drives real Terraform through one story and raises `CheckFailure` where it 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.clock import format_duration, real_seconds
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.events import Event, RequestAnswered
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
@@ -182,7 +181,7 @@ def _expiring_tokens(subject: Subject) -> Iterator[list[float]]:
     def jump(event: Event) -> None:  # in the stand-in's loop: one call at a time
         if not isinstance(event, RequestAnswered) or not mock.takes_access_tokens(event.host):
             return
-        now = time.perf_counter()
+        now = real_seconds()
         if not jumps or now - jumps[-1] > JUMP_SPACING:
             jumps.append(now)
             subject.clock.advance(length, reason="expiry during apply")

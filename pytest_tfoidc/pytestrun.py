@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.clock import format_duration, real_seconds
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
 
@@ -196,13 +195,13 @@ class PytestRun:
         """Isolate an item or a file, and keep what its events show."""
         from pytest_tfoidc.reporting.summary import Evidence, evidence_of  # noqa: PLC0415 - heavy
 
-        session, started = self.session, time.perf_counter()
+        session, started = self.session, real_seconds()
         mark = session.events.mark()
         try:
             with session.isolated():
                 yield
         finally:
-            real = time.perf_counter() - started
+            real = real_seconds() - started
             shown = evidence_of(session.events.since(mark), real=real)
             module_name, before = item.stash.get(EVIDENCE, (self.name_of(module), Evidence()))
             item.stash[EVIDENCE] = (module_name, before + shown)

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +17,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn
 
-from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
+from pytest_tfoidc.clock import (
+    VirtualClock,
+    format_duration,
+    parse_duration,
+    real_seconds,
+    real_sleep,
+)
 from pytest_tfoidc.errors import ContextError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
@@ -355,10 +360,10 @@ class OidcClock:
             self.advance(span, reason="delay")
             return span
         span = span if self._longest is None else min(span, self._longest)
-        end = time.monotonic() + span.total_seconds()
-        while (left := end - time.monotonic()) > 0:
+        end = real_seconds() + span.total_seconds()
+        while (left := end - real_seconds()) > 0:
             self._heartbeat(left)
-            time.sleep(min(left, HEARTBEAT_SECONDS))
+            real_sleep(min(left, HEARTBEAT_SECONDS))
         return span
 
     def expire_id_tokens(self) -> None:

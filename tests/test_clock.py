@@ -14,7 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
+from pytest_tfoidc.clock import (
+    VirtualClock,
+    format_duration,
+    parse_duration,
+    real_now,
+    real_seconds,
+)
 from pytest_tfoidc.errors import UsageError
 
 HOUR = dt.timedelta(hours=1)
@@ -118,6 +124,30 @@ def test_pytest_measures_real_time(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--durations=1", "-vv", "-p", "no:randomly")
     result.assert_outcomes(passed=1)
     assert not any("3600" in line or "3599" in line for line in result.outlines)
+
+
+def test_real_seconds_are_real_while_the_clock_jumps(clock: VirtualClock) -> None:
+    before, real = time.perf_counter(), real_seconds()
+    for _ in range(3):
+        clock.advance(HOUR)
+        real_seconds()
+    assert time.perf_counter() - before > 3 * 3600  # what a jump makes of the usual counters
+    assert 0 < real_seconds() - real < 60
+    assert real_now() < clock.now() - 2 * HOUR
+
+
+def test_real_seconds_are_real_where_the_process_is_frozen_already() -> None:
+    program = """
+import freezegun
+with freezegun.freeze_time("2001-01-01") as frozen:
+    from pytest_tfoidc.clock import real_now, real_seconds
+    before = real_seconds()
+    frozen.tick(3600)
+    assert real_seconds() - before < 60
+    assert real_now().year > 2001
+assert real_seconds() - before < 60
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_clock_is_never_moved_back(clock: VirtualClock) -> None:

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from typing import IO, Any
 
 import python_terraform
 
-from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.clock import Clock, real_seconds
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
 from pytest_tfoidc.events import (
     AccessTokenIssued,
@@ -187,7 +186,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         """
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
-        started = time.monotonic()
+        started = real_seconds()
         with subprocess.Popen(
             [*self.executable.argv, *line],
             cwd=self.working_dir,
@@ -213,7 +212,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
                 _stop(child)
                 out.finish(child)
                 err.finish(child)
-                seconds = time.monotonic() - started
+                seconds = real_seconds() - started
                 self._finished(command, child.returncode, seconds)
         done = Completed(
             command=command,
