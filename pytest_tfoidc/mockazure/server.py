@@ -342,6 +342,7 @@ class MockAzure(LoopbackServer):
         self.requests.note(request, at=now, status=status, fault=str(fault or ""))
         if fault is not None:
             self.events.emit(FaultHit(at=now, host=request.host, fault=str(fault)))
+        self.access_tokens.answered(request, status)
         if status == NO_ANSWER:
             return
         self.events.emit(

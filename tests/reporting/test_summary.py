@@ -51,7 +51,7 @@ def test_lines_are_written_for_what_was_shown_only() -> None:
 
 
 def test_one_is_not_many() -> None:
-    (line, *_) = summary_lines(Evidence(id_tokens=1, exchanges=1, expiries=1))
+    (line, *_) = summary_lines(Evidence(id_tokens=1, exchanges=1))
     assert "1 ID token, 1 exchange;" in line
 
 
