@@ -170,19 +170,21 @@ class PytestRun:
         """Give a workspace; at the end destroy what is still deployed, and remove the copy.
 
         What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
+        Where a story has failed on the stand-in, nothing is destroyed: everything is put back at
+        once, and a destroy would only hide the first error behind a second.
         """
         workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
         try:
             yield workspace
         except BaseException:
             with contextlib.suppress(TfOidcError):  # the first error is the one to show
-                self._clean_up(workspace)
+                self._clean_up(workspace, destroy=self.session.is_live)
             raise
         self._clean_up(workspace)
 
-    def _clean_up(self, workspace: Workspace) -> None:
+    def _clean_up(self, workspace: Workspace, *, destroy: bool = True) -> None:
         try:
-            if workspace.is_deployed:
+            if destroy and workspace.is_deployed:
                 workspace.destroy()
         finally:
             workspace.keep |= workspace.is_deployed and self.session.is_live

@@ -336,13 +336,19 @@ class Workspace:
 
     @contextlib.contextmanager
     def deployed(self) -> Iterator[Workspace]:
-        """Init and apply; destroy at the end, whatever happens."""
+        """Init and apply; destroy at the end, whatever happens.
+
+        Where it has failed, and the stand-in is put back after that anyway, nothing is destroyed.
+        """
         self.init()
         try:
             self.apply()
             yield self
-        finally:
-            self.destroy()
+        except BaseException:
+            if not self.setting.is_put_back():
+                self.destroy()
+            raise
+        self.destroy()
 
     def run(
         self,

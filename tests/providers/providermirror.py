@@ -12,7 +12,10 @@ from pathlib import Path
 HOST = "registry.terraform.io"
 MOCKCLOUD = "tfoidc/mockcloud"
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
-PROVIDERS = {"mockcloud": Path(__file__).with_name("mockcloud.py")}  # by the name in a source
+HABITS = "tfoidc/habits"
+PROVIDERS = {  # by the name in a source
+    name: Path(__file__).with_name(f"{name}.py") for name in ("mockcloud", "habits")
+}
 
 
 def target() -> str:
