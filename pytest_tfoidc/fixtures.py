@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import pytest
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.pytestrun import RUN, PytestRun, clock_of
+from pytest_tfoidc.pytestrun import FAILED, RUN, PytestRun, clock_of
 from pytest_tfoidc.upgradeitems import UpgradeFactory, make_factory
 
 if TYPE_CHECKING:
@@ -124,7 +124,14 @@ def tf_workspace(
 
         def make(path: str | Path) -> Workspace:
             try:
-                return stack.enter_context(run.workspace((request.path.parent / path).resolve()))
+                module = (request.path.parent / path).resolve()
+                return stack.enter_context(
+                    run.workspace(
+                        module,
+                        item=request.node.nodeid,
+                        has_failed=lambda: request.node.stash.get(FAILED, False),
+                    )
+                )
             except TfOidcError as error:
                 _fail(error)
 
@@ -165,7 +172,7 @@ def tf_upgrade(
                 remedy="Name one with --tf-module PATH, and put the test into its folder.",
             )
         )
-    return make_factory(_run(request), module)
+    return make_factory(_run(request), module, item=request.node.nodeid)
 
 
 def _module_of(request: pytest.FixtureRequest) -> Path | None:

@@ -18,7 +18,8 @@ from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession
-    from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+    from pytest_tfoidc.terraform.backend import Inputs
+    from pytest_tfoidc.terraform.workspace import Workspace
 
 
 class PytestRun:
@@ -56,6 +57,8 @@ class PytestRun:
                     allowed_hosts=settings.allowed_hosts,
                     id_token_command=settings.id_token_command,
                     audience=settings.audience,
+                    live_state=settings.live_state,
+                    allowed_subscriptions=settings.allowed_subscriptions,
                 )
             )
             session.start()
@@ -155,7 +158,7 @@ class PytestRun:
 
     def inputs(self) -> Inputs:
         """Give the variables and the backend configuration of every workspace."""
-        from pytest_tfoidc.terraform.workspace import Inputs  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.terraform.backend import Inputs  # noqa: PLC0415 - heavy
 
         settings = self.settings
         return Inputs(
@@ -166,31 +169,25 @@ class PytestRun:
         )
 
     @contextlib.contextmanager
-    def workspace(self, module: Path) -> Iterator[Workspace]:
-        """Give a workspace; at the end destroy what is still deployed, and remove the copy.
+    def workspace(
+        self, module: Path, *, item: str = "", has_failed: Callable[[], bool] = bool
+    ) -> Iterator[Workspace]:
+        """Yield a workspace that is cleaned up at the end, with the user's inputs.
 
-        What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
-        Where a story has failed on the stand-in, nothing is destroyed: everything is put back at
-        once, and a destroy would only hide the first error behind a second.
+        Args:
+            module: The root module's folder.
+            item: The test that it is for; in a live context its state is named after it.
+            has_failed: Tells of a failure that the block does not see.
         """
-        workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
-        try:
+        with self.session.cleaned_workspace(
+            module,
+            inputs=self.inputs(),
+            keep=self.settings.keep,
+            item=item,
+            on_kept=self.kept.append,
+            has_failed=has_failed,
+        ) as workspace:
             yield workspace
-        except BaseException:
-            with contextlib.suppress(TfOidcError):  # the first error is the one to show
-                self._clean_up(workspace, destroy=self.session.is_live)
-            raise
-        self._clean_up(workspace)
-
-    def _clean_up(self, workspace: Workspace, *, destroy: bool = True) -> None:
-        try:
-            if destroy and workspace.is_deployed:
-                workspace.destroy()
-        finally:
-            workspace.keep |= workspace.is_deployed and self.session.is_live
-            if workspace.keep:
-                self.kept.append(workspace.path)
-            workspace.close()
 
     @contextlib.contextmanager
     def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:
@@ -242,6 +239,7 @@ def _beat(config: pytest.Config, left: float) -> None:
 
 REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along
 RUN = pytest.StashKey[PytestRun]()
+FAILED = pytest.StashKey[bool]()
 EVIDENCE = pytest.StashKey["tuple[str, Evidence]"]()
 
 
@@ -264,6 +262,11 @@ def usage_errors() -> Iterator[None]:
         yield
     except TfOidcError as error:
         raise pytest.UsageError(f"tfoidc: {error}") from error
+
+
+def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let fixtures know, when they end, that their test has failed."""
+    item.stash[FAILED] = report.failed or item.stash.get(FAILED, False)
 
 
 def show_stand_in(item: pytest.Item, report: pytest.TestReport) -> None:

@@ -24,18 +24,28 @@ from pytest_tfoidc.clock import (
     real_seconds,
     real_sleep,
 )
-from pytest_tfoidc.errors import ContextError, UsageError
+from pytest_tfoidc.errors import ContextError, TfOidcError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import IdTokenSource, source_for
+from pytest_tfoidc.identity.state_blobs import StateBlobs
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.backend import NO_INPUTS, Inputs
 from pytest_tfoidc.terraform.executable import Executable, find_executable
+from pytest_tfoidc.terraform.live_guard import StateStore
+from pytest_tfoidc.terraform.live_state import (
+    AZURERM,
+    ISOLATED,
+    LiveStates,
+    StatePlace,
+    held_by,
+)
 from pytest_tfoidc.terraform.runner import terraform_environment
-from pytest_tfoidc.terraform.workspace import NO_INPUTS, Inputs, Setting, Workspace
+from pytest_tfoidc.terraform.workspace import Setting, Workspace
 
 STANDIN_BACKEND = MappingProxyType(
     {
@@ -66,6 +76,8 @@ class SessionOptions:
         isolated: False leaves the variables that change Terraform's commands to the child.
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
         keeps_events: False for what runs for days: events are told to subscribers only.
+        live_state: Where a live test's state is: `isolated`, or `own` for the module's own place.
+        allowed_subscriptions: The only ones that a live run may touch; empty for any.
         environment: The outer environment.
     """
 
@@ -82,6 +94,8 @@ class SessionOptions:
     isolated: bool = True
     needs_pipeline: bool = False
     keeps_events: bool = True
+    live_state: str = ISOLATED
+    allowed_subscriptions: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
 
@@ -104,6 +118,7 @@ class OidcSession:
         self.relay: IdTokenRelay | None = None
         self.notes: tuple[str, ...] = ()
         self._cleanup = contextlib.ExitStack()
+        self._isolations = 0
         self.context: PipelineContext
         self.source: IdTokenSource
         self.credential: RefreshingCredential
@@ -261,10 +276,28 @@ class OidcSession:
         relay = "on" if self.relay else "off"
         return f"{self.executable} | {where} | relay {relay}"
 
+    @functools.cached_property
+    def live_states(self) -> LiveStates | None:
+        """Derives the state of each test of a live run; None on the stand-in."""
+        if not self.is_live:
+            return None
+        return LiveStates(self.options.environment, mode=self.options.live_state)
+
+    @functools.cached_property
+    def state_blobs(self) -> StateBlobs:
+        """Reads and removes the state objects of the azurerm backend."""
+        return StateBlobs(self.credential, context=self.context)
+
     def workspace(
-        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False
+        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False, item: str = ""
     ) -> Workspace:
         """Make an isolated copy of a module.
+
+        Args:
+            module: The root module's folder.
+            inputs: Variables and backend configuration.
+            keep: Leave the copy on disk at the end.
+            item: The test that it is for; in a live context its state is named after it.
 
         Raises:
             ModuleError: The module cannot be read or copied.
@@ -277,22 +310,81 @@ class OidcSession:
             redactor=self.redactor,
             timeout=self.options.timeout,
             standin_backend=STANDIN_BACKEND if self.context.stand_in else None,
+            is_put_back=lambda: self.is_put_back,
+            live_states=self.live_states,
+            state_store=AzureStates(self.state_blobs) if self.is_live else StateStore(),
         )
-        return Workspace(module, setting=setting, inputs=inputs, keep=keep)
+        return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
+
+    @contextlib.contextmanager
+    def cleaned_workspace(
+        self,
+        module: Path,
+        *,
+        inputs: Inputs = NO_INPUTS,
+        keep: bool = False,
+        item: str = "",
+        on_kept: Callable[[Path], None] = lambda _path: None,
+        has_failed: Callable[[], bool] = bool,
+    ) -> Iterator[Workspace]:
+        """Yield a workspace; at the end destroy what is still deployed, and remove the copy.
+
+        What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
+        Where the block fails and the stand-in is put back after it, nothing is destroyed: it would
+        take minutes, and hide the first error behind a second.
+
+        Args:
+            module: The root module's folder.
+            inputs: Variables and backend configuration.
+            keep: Leave the copy on disk at the end.
+            item: The test that it is for; in a live context its state is named after it.
+            on_kept: Is told where a copy is that is left on disk.
+            has_failed: Tells of a failure that the block does not see: a test's, in a fixture.
+
+        Raises:
+            TfOidcError: The module cannot be copied, or the clean-up failed.
+        """
+        workspace = self.workspace(module, inputs=inputs, keep=keep, item=item)
+        try:
+            yield workspace
+        except BaseException:
+            with contextlib.suppress(TfOidcError):  # the first error is the one to show
+                self._clean_up(workspace, on_kept, destroy=not self.is_put_back)
+            raise
+        self._clean_up(workspace, on_kept, destroy=not (has_failed() and self.is_put_back))
+
+    def _clean_up(
+        self, workspace: Workspace, on_kept: Callable[[Path], None], *, destroy: bool
+    ) -> None:
+        try:
+            if destroy:
+                workspace.destroy_everything()
+        finally:
+            workspace.keep |= workspace.is_deployed and self.is_live
+            if workspace.keep:
+                on_kept(workspace.path)
+            workspace.close()
 
     @contextlib.contextmanager
     def isolated(self) -> Iterator[None]:
         """Put the clock and everything that the stand-in holds back at the end of the block."""
         held = self.mock.snapshot() if self.mock is not None else None
+        self._isolations += 1
         try:
             yield
         finally:
+            self._isolations -= 1
             moved = self.clock.offset
             self.clock.reset()
             if self.mock is not None and held is not None:
                 self.mock.restore(held)
             if moved:
                 self.drop()  # what is held was issued in a future that is no more
+
+    @property
+    def is_put_back(self) -> bool:
+        """Whether everything that is deployed now will be gone without a destroy."""
+        return self.mock is not None and self._isolations > 0
 
     def drop(self) -> None:
         """Forget every token that the relay and the credential hold."""
@@ -304,6 +396,29 @@ class OidcSession:
     def oidc_clock(self) -> OidcClock:
         """The clock as tests use it."""
         return OidcClock(self)
+
+
+class AzureStates(StateStore):
+    """The state objects of the azurerm backend.
+
+    Args:
+        blobs: Gets at them.
+    """
+
+    def __init__(self, blobs: StateBlobs) -> None:
+        self._blobs = blobs
+
+    def since(self, place: StatePlace) -> str:
+        """Return when a state was last written; empty where that cannot be had."""
+        return self._blobs.last_written(place.blob) if place.backend == AZURERM else ""
+
+    def remove(self, place: StatePlace) -> None:
+        """Remove a state object that holds nothing; leave it where that cannot be done."""
+        if place.backend != AZURERM:
+            return
+        state = self._blobs.read(place.blob)
+        if state is not None and not held_by(state):
+            self._blobs.remove(place.blob)
 
 
 class LiveClockError(UsageError):
