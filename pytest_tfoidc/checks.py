@@ -13,6 +13,7 @@ from datetime import timedelta
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens
+from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
@@ -67,7 +68,7 @@ def expiry_during_apply(subject: Subject) -> Evidence:
     with _cleaned_up(workspace):
         workspace.init()
         plan = workspace.plan()
-        with _expiring_tokens(subject) as tokens:
+        with _expiring_tokens(subject) as tokens, _told_who_keeps_tokens(subject, tokens):
             workspace.apply(plan)
         _require_empty(workspace.plan(out="tfplan-after"))
     _require_expiries(tokens.shown)
@@ -176,6 +177,33 @@ def _expiring_tokens(subject: Subject) -> Iterator[OneCallTokens]:
         yield stack.enter_context(mock.access_tokens.serving_one_call(jump))
 
 
+@contextlib.contextmanager
+def _told_who_keeps_tokens(subject: Subject, tokens: OneCallTokens) -> Iterator[None]:
+    """Say who came back with an expired access token, where the apply has failed of it."""
+    try:
+        yield
+    except TerraformError as error:
+        kept = [one for one in tokens.shown if one.refused]
+        if not kept:
+            raise
+        lines = [
+            f"{one.client} came to {one.service} with an access token that had expired after its"
+            f" last call: {one.refused} of {one.calls} calls."
+            for one in kept
+        ]
+        lines += [
+            (
+                "Cause: it keeps access tokens for longer than it is told that they live"
+                f" ({format_duration(RENEW_ALWAYS)} during this check)."
+            ),
+            (
+                "Remedy: use a version that renews them. In life, its calls are refused as soon as an"
+                " apply takes longer than an access token lives, which is about an hour."
+            ),
+        ]
+        raise CheckFailure("\n".join([*lines, "", explain(error, subject.session)])) from error
+
+
 def _require_expiries(shown: tuple[ForcedExpiries, ...]) -> None:
     if not any(one.expiries for one in shown):
         called = ", ".join(f"{one.client} called {one.service} once" for one in shown)
@@ -203,6 +231,5 @@ def _require_clean(subject: Subject, *, cause: BaseException | None = None) -> N
 def explain(error: TerraformError, session: OidcSession) -> str:
     """Write a failed command for people: what and why, the remedy, then Terraform's words."""
     diagnosis = diagnose(error.output, release=session.executable.release)
-    parts = [error.what, f"Where: {error.where}" if error.where else ""]
-    parts.append(str(diagnosis) if diagnosis else "")
-    return "\n".join(part for part in parts if part) + f"\n\n{error.output.strip()}"
+    parts = [str(error), *([str(diagnosis)] if diagnosis else [])]
+    return "\n".join(parts) + f"\n\n{error.output.strip()}"

@@ -317,7 +317,7 @@ class OidcSession:
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
     @contextlib.contextmanager
-    def cleaned_workspace(
+    def cleaned_workspace(  # noqa: PLR0913 - settings, keyword only
         self,
         module: Path,
         *,

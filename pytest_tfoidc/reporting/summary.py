@@ -179,7 +179,8 @@ def _expired(one: ClientExpiries) -> str:
     who = f"{one.client} at {one.service}"
     if not one.expiries:
         return f"never for {who}, which called once" if one.calls == 1 else f"never for {who}"
-    shown = f"{_number(one.expiries, 'time')} for {who}"
+    renewed = f" (renewed after {_number(one.refused, 'refusal')})" if one.refused else ""
+    shown = f"{_number(one.expiries, 'time')} for {who}{renewed}"
     if one.waited < LONG_BEFORE_SECONDS:
         return shown
     return (

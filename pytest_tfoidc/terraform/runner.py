@@ -35,6 +35,7 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.turning import TURNED, Turning
 
 Flag = python_terraform.IsFlagged
 LineListener = Callable[[str], None]
@@ -256,6 +257,16 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
                 output=output,
                 exit_code=done.exit_code,
             )
+        if reason.startswith(TURNED):
+            return TerraformError(
+                f"{what} was stopped: it asked the same thing again and again.",
+                where=self.module,
+                cause=reason,
+                remedy="Look at what it waits for there, and at what came before: what a call has"
+                " left behind that failed is in no state.",
+                output=self.redactor.redact(done.text),
+                exit_code=done.exit_code,
+            )
         return TerraformError(
             f"{what} was stopped: it kept trying although it had been refused.",
             where=self.module,
@@ -287,6 +298,7 @@ class _Watch:
         self._refused: threading.Timer | None = None
         self._timeout = timeout
         self._hosts: Counter[str] = Counter()
+        self._turning = Turning(lambda reason: self._start(0, reason, DRAIN_SECONDS))
         self.reason: str | None = None
 
     def __enter__(self) -> _Watch:
@@ -305,6 +317,7 @@ class _Watch:
             self._refused = None
         if isinstance(event, HostRefused):
             self._count(event.host)
+        self._turning.notice(event)
         refusal = _refusal(event)
         if refusal and self._refused is None:
             self._refused = self._start(REFUSED_SECONDS, refusal, DRAIN_SECONDS)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # An operation that takes its time is over after 60 polls, whatever its length; what azurerm asks
 # again while it waits for something that will not come, it asks thousands of times.
 MOST_REPETITIONS = 500
+TURNED = "It did not get on: "  # what every reason begins with
 LEAST_FAILURE = 400
 
 
@@ -43,8 +44,8 @@ class Turning:
             self._repeated.clear()
         self._repeated[answer] += 1
         if self._repeated[answer] == MOST_REPETITIONS:
+            asked = f"{event.method} https://{event.host}{event.path}"
             self._stop(
-                f"{event.method} https://{event.host}{event.path} was asked {MOST_REPETITIONS}"
-                f" times and answered with HTTP status {event.status} each time; nothing else was"
-                " new meanwhile."
+                f"{TURNED}{asked} was asked {MOST_REPETITIONS} times and answered with HTTP status"
+                f" {event.status} each time; nothing else was new meanwhile."
             )
