@@ -197,8 +197,8 @@ def _told_who_keeps_tokens(subject: Subject, tokens: OneCallTokens) -> Iterator[
                 f" ({format_duration(RENEW_ALWAYS)} during this check)."
             ),
             (
-                "Remedy: use a version that renews them. In life, its calls are refused as soon as an"
-                " apply takes longer than an access token lives, which is about an hour."
+                "Remedy: use a version that renews them. In life, its calls are refused as soon as"
+                " an apply takes longer than an access token lives, which is about an hour."
             ),
         ]
         raise CheckFailure("\n".join([*lines, "", explain(error, subject.session)])) from error

@@ -26,6 +26,7 @@ DURATION = re.compile(rf"(?:{PART})+")
 # end their time-outs early, and pytest would report simulated hours as a test's duration.
 REAL_TIME_MODULES = (
     "_pytest.timing",
+    "concurrent.futures._base",
     "execnet",
     "filelock",
     "multiprocessing",
