@@ -41,7 +41,7 @@ Flag = python_terraform.IsFlagged
 LineListener = Callable[[str], None]
 GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT
 MOST_TRIES = 6  # for a host that is refused; of one client, in half a minute
-REFUSED_SECONDS = 4.0  # for Terraform to fail by itself after a refusal that nobody will take back
+REFUSED_SECONDS = 10.0  # for Terraform to fail by itself, or to be accepted, after a refusal
 DRAIN_SECONDS = 5.0  # for what a child of Terraform may still hold open
 
 

@@ -22,11 +22,13 @@ from pytest_tfoidc.events import (
     EventLog,
     ExchangeRefused,
     HostRefused,
+    RequestAnswered,
 )
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import runner as runner_module
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.runner import Flag, Runner, terraform_environment
+from pytest_tfoidc.terraform.turning import MOST_REPETITIONS
 
 MakeRunner = Callable[..., Runner]
 WAITS = "import threading; threading.Event().wait(60)"
@@ -180,6 +182,26 @@ def test_a_command_that_comes_back_for_a_refused_host_is_stopped(
 
     with pytest.raises(TerraformError, match="refused by tfoidc, 6 times: queue") as failure:
         make(STOPS_CLEANLY, refusals_are_final=True).run("apply", on_line=refuse)
+    assert "stopped once" in failure.value.output
+
+
+def test_a_command_that_goes_round_is_stopped_and_what_it_asked_is_named(
+    make: MakeRunner, events: EventLog
+) -> None:
+    def turn(_line: str) -> None:
+        for _ in range(MOST_REPETITIONS):
+            answered = RequestAnswered(
+                at=VirtualClock().now(),
+                host="management.azure.com",
+                method="GET",
+                path="/left/behind",
+                status=200,
+            )
+            events.emit(answered)
+
+    with pytest.raises(TerraformError, match="asked the same thing again and again") as failure:
+        make(STOPS_CLEANLY, refusals_are_final=True).run("destroy", on_line=turn)
+    assert "GET https://management.azure.com/left/behind was asked 500 times" in str(failure.value)
     assert "stopped once" in failure.value.output
 
 
