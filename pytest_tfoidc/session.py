@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -32,11 +32,13 @@ from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import IdTokenSource, source_for
 from pytest_tfoidc.identity.state_blobs import StateBlobs
+from pytest_tfoidc.identity.subscription import subscription_name
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
-from pytest_tfoidc.terraform.backend import NO_INPUTS, Inputs
+from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.executable import Executable, find_executable
 from pytest_tfoidc.terraform.live_guard import StateStore
+from pytest_tfoidc.terraform.live_scope import Named, require_allowed, written_in
 from pytest_tfoidc.terraform.live_state import (
     AZURERM,
     ISOLATED,
@@ -44,6 +46,7 @@ from pytest_tfoidc.terraform.live_state import (
     StatePlace,
     held_by,
 )
+from pytest_tfoidc.terraform.module import RootModule
 from pytest_tfoidc.terraform.runner import terraform_environment
 from pytest_tfoidc.terraform.workspace import Setting, Workspace
 
@@ -77,6 +80,7 @@ class SessionOptions:
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
         keeps_events: False for what runs for days: events are told to subscribers only.
         live_state: Where a live test's state is: `isolated`, or `own` for the module's own place.
+        live_run: The name of a live run, where somebody has chosen it already.
         allowed_subscriptions: The only ones that a live run may touch; empty for any.
         environment: The outer environment.
     """
@@ -95,6 +99,7 @@ class SessionOptions:
     needs_pipeline: bool = False
     keeps_events: bool = True
     live_state: str = ISOLATED
+    live_run: str = ""
     allowed_subscriptions: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
@@ -281,12 +286,50 @@ class OidcSession:
         """Derives the state of each test of a live run; None on the stand-in."""
         if not self.is_live:
             return None
-        return LiveStates(self.options.environment, mode=self.options.live_state)
+        options = self.options
+        return LiveStates(options.environment, mode=options.live_state, run=options.live_run)
 
     @functools.cached_property
     def state_blobs(self) -> StateBlobs:
         """Reads and removes the state objects of the azurerm backend."""
         return StateBlobs(self.credential, context=self.context)
+
+    def require_allowed_subscriptions(self, modules: Iterable[RootModule]) -> None:
+        """Make sure that a live run touches no subscription but those that are allowed.
+
+        Raises:
+            SubscriptionError: The environment or a provider block names another one.
+        """
+        allowed = self.options.allowed_subscriptions
+        if not self.is_live or not allowed:
+            return
+        named = [Named(self.context.subscription_id or "", "ARM_SUBSCRIPTION_ID")]
+        require_allowed([*named, *(one for m in modules for one in written_in(m))], allowed)
+
+    def describe_live(self, modules: Mapping[str, RootModule], inputs: Inputs) -> list[str]:
+        """Say what a live run is about to do, a sentence each; nothing on the stand-in.
+
+        Args:
+            modules: The modules under test by their names.
+            inputs: What the user gives for every backend.
+        """
+        if self.live_states is None:
+            return []
+        context = self.context
+        name = subscription_name(self.credential, context) if context.subscription_id else ""
+        where = " ".join(filter(None, (context.subscription_id, f"({name})" if name else "")))
+        subscription = f"subscription {where}" if where else "the subscription of its providers"
+        told = [f"live: what the tests deploy is created, and destroyed again, in {subscription}"]
+        for module_name, module in modules.items():
+            choice = BackendChoice(module=module, inputs=inputs, standin=self._standin_backend)
+            told.append(
+                f"live: {module_name}: {self.live_states.describe(choice.type, choice.config())}"
+            )
+        return told
+
+    @property
+    def _standin_backend(self) -> Mapping[str, str] | None:
+        return STANDIN_BACKEND if self.context.stand_in else None
 
     def workspace(
         self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False, item: str = ""
@@ -309,9 +352,10 @@ class OidcSession:
             clock=self.clock,
             redactor=self.redactor,
             timeout=self.options.timeout,
-            standin_backend=STANDIN_BACKEND if self.context.stand_in else None,
+            standin_backend=self._standin_backend,
             is_put_back=lambda: self.is_put_back,
             live_states=self.live_states,
+            allowed_subscriptions=self.options.allowed_subscriptions if self.is_live else (),
             state_store=AzureStates(self.state_blobs) if self.is_live else StateStore(),
         )
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.errors import PlanError, TerraformError
+from pytest_tfoidc.terraform.live_scope import planned_in, require_allowed
 from pytest_tfoidc.terraform.live_state import (
     CLOUD,
     LOCAL,
     REMOTE,
     S3,
-    ForeignStateError,
     LiveStateError,
     LiveStates,
     StatePlace,
@@ -164,8 +164,11 @@ class LiveGuard(Guard):
         Raises:
             LiveStateError: It was made for a state that holds what was not made here.
             ForeignResourceError: It imports something.
+            SubscriptionError: It would touch a subscription that is not allowed.
         """
         require_no_imports(plan.completed.messages, module=self._module)
+        if self._workspace.setting.allowed_subscriptions:
+            self._require_allowed(plan)
         if not self._workspace.is_deployed:
             self._require_nothing(self._state_before(plan))
 
@@ -254,6 +257,11 @@ class LiveGuard(Guard):
             since = self._store.since(place)
             raise foreign_state(place, held, module=self._module, since=since)
 
+    def _require_allowed(self, plan: Plan) -> None:
+        done = self._workspace.run("show", plan.path.name, json=Flag)
+        named = planned_in(json.loads(done.stdout))
+        require_allowed(named, self._workspace.setting.allowed_subscriptions)
+
     def _state_before(self, plan: Plan) -> str:
         try:
             return read_plan(plan.path).previous_state
@@ -327,6 +335,3 @@ def _cached_backend(folder: Path) -> Mapping[str, Any]:
 def _name_in(workspaces: object) -> object:
     inner = workspaces[0] if isinstance(workspaces, list) and workspaces else workspaces
     return inner.get("name") if isinstance(inner, Mapping) else None
-
-
-__all__ = ["ForeignStateError", "Guard", "LiveGuard", "StateStore", "require_no_import_blocks"]

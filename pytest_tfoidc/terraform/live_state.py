@@ -144,11 +144,14 @@ class LiveStates:
     Args:
         environment: Names the pipeline's run, where there is one.
         mode: `isolated`, or `own` for a module whose state is for tests only.
+        run: The run's name, where somebody has chosen it already.
     """
 
-    def __init__(self, environment: Mapping[str, str], *, mode: str = ISOLATED) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], *, mode: str = ISOLATED, run: str = ""
+    ) -> None:
         self.mode = mode
-        self.run = run_name(environment)
+        self.run = run or run_name(environment)
         self._names: dict[str, int] = {}
 
     def name_of(self, module: str, item: str) -> str:
@@ -187,6 +190,18 @@ class LiveStates:
         if len(key) > rule.limit:
             raise _too_long(rule, backend, base, key)
         return StatePlace(backend=backend, config=config, settings={rule.attribute: key})
+
+    def describe(self, backend: str, config: Mapping[str, Any]) -> str:
+        """Say where the states of the tests of a module are.
+
+        Raises:
+            LiveStateError: As for `place`.
+        """
+        if not backend:
+            return "each test keeps its state in its own copy of the module"
+        place = self.place(backend, config, name="…")
+        whose = "the module's own state" if place.is_own else "each test has a state of its own"
+        return f"{whose}, {place}"
 
     def _path(self, base: str, name: str) -> str:
         root = f"{base.rstrip('/')}.{MARK}" if base.strip("/") else MARK

@@ -27,7 +27,7 @@ class Turning:
         stop: Is told what is asked for, once.
     """
 
-    def __init__(self, stop: Callable[[str], None]) -> None:
+    def __init__(self, stop: Callable[[str], object]) -> None:
         self._stop = stop
         self._known: set[tuple[str, ...]] = set()
         self._repeated: Counter[tuple[str, ...]] = Counter()

@@ -64,6 +64,7 @@ class Setting:
     leaves values out; None in a live context, where the module's own backend is used.
     `live_states` derives each test's own state in a live context; None on the stand-in.
     `is_put_back` tells whether the stand-in forgets what is deployed, without a destroy.
+    `allowed_subscriptions` are the only ones that a live run may touch; empty for any.
     """
 
     executable: Executable
@@ -75,6 +76,7 @@ class Setting:
     standin_backend: Mapping[str, str] | None = None
     is_put_back: Callable[[], bool] = bool
     live_states: LiveStates | None = None
+    allowed_subscriptions: tuple[str, ...] = ()
     state_store: StateStore = field(default_factory=StateStore)
 
 
