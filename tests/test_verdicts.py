@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from providermirror import HABITS, lay_out
 
-from pytest_tfoidc.checks import CheckFailure, CheckSkipped, Subject, expiry_during_apply
+from pytest_tfoidc.checks import (
+    CheckFailure,
+    CheckSkipped,
+    Subject,
+    _require_expiries,
+    expiry_during_apply,
+)
 from pytest_tfoidc.events import CommandStarted
+from pytest_tfoidc.mockazure.onecall import ForcedExpiries
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcSession, SessionOptions
 
@@ -23,7 +31,7 @@ pytest.importorskip("tf", reason="providers for tests are written with the packa
 AT_ONCE = 10  # Terraform's default
 MODULE = """
 terraform {
-  %s
+  backend "azurerm" {}
   required_providers {
     habits = {
       source = "tfoidc/habits"
@@ -40,8 +48,6 @@ resource "habits_group" "this" {
   name  = "rg-${count.index}"
 }
 """
-BACKEND = 'backend "azurerm" {}'
-LOCAL = 'backend "local" {}'
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +61,10 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcSession]:
         yield session
 
 
-def check(
-    session: OidcSession, folder: Path, habit: str, *, count: int = AT_ONCE, backend: str = BACKEND
-) -> Evidence:
+def check(session: OidcSession, folder: Path, habit: str, *, count: int = AT_ONCE) -> Evidence:
     """Let every access token expire while clients of a habit apply."""
     (module := folder / "module").mkdir()
-    (module / "main.tf").write_text(MODULE % (backend, habit, count), encoding="utf-8")
+    (module / "main.tf").write_text(MODULE % (habit, count), encoding="utf-8")
     with session.isolated(), session.cleaned_workspace(module) as workspace:
         subject = Subject(
             session=session,
@@ -126,9 +130,20 @@ def test_who_calls_once_has_been_put_to_nothing(session: OidcSession, tmp_path: 
     assert (shown.calls, shown.expiries) == (1, 0)
 
 
-def test_where_all_call_once_the_check_is_skipped_and_says_why(
-    session: OidcSession, tmp_path: Path
-) -> None:
-    reason = "habits 1.0.0 called management.azure.com once"
+@pytest.mark.parametrize(
+    ("calls", "reason"),
+    [(0, "nobody called Azure with one"), (1, "azurerm 5.2.0 called management.azure.com once")],
+)
+def test_where_nobody_came_back_the_check_is_skipped_and_says_why(calls: int, reason: str) -> None:
+    shown = ForcedExpiries(
+        client="azurerm 5.2.0",
+        service="management.azure.com",
+        calls=1,
+        expiries=0,
+        aged=0,
+        waited=0.0,
+        refused=0,
+    )
     with pytest.raises(CheckSkipped, match=reason):
-        check(session, tmp_path, "keeps", count=1, backend=LOCAL)
+        _require_expiries((shown,) * calls)
+    _require_expiries((replace(shown, calls=2, expiries=1),))
