@@ -6,30 +6,22 @@ Each drives real Terraform through one story and raises `CheckFailure` where it 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from pytest_tfoidc.clock import format_duration
-from pytest_tfoidc.errors import TerraformError
-from pytest_tfoidc.events import Event, RequestAnswered
+from pytest_tfoidc.errors import TerraformError, TfOidcError
+from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.diagnosis import diagnose
-from pytest_tfoidc.reporting.summary import Evidence
+from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
 from pytest_tfoidc.terraform.recording import holder
 from pytest_tfoidc.terraform.workspace import Plan, Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
-# During `expiry_during_apply` the clock jumps by this part of an ID token's life after an answer of
-# Azure's, and access tokens live for two and a half jumps: whoever keeps one through the apply
-# holds an expired one, while a call that is on its way when the clock jumps is not hit. Clients
-# live in real time: they are told that a token has five seconds left, and so renew it for every
-# call (go-azure-sdk renews below 20 minutes, the backend before Terraform 1.11 below 10 seconds).
-JUMP = 0.4
-JUMPS_IN_A_LIFE = 2.5
-JUMP_SPACING = 0.05  # real seconds
+JUMP = 0.4  # of an ID token's life, after each answer to a call with an access token
 
 
 class CheckFailure(AssertionError):  # noqa: N818 - a test's failure, not an error
@@ -77,15 +69,11 @@ def expiry_during_apply(subject: Subject) -> Evidence:
     with _cleaned_up(workspace):
         workspace.init()
         plan = workspace.plan()
-        with _expiring_tokens(subject) as jumps:
+        with _expiring_tokens(subject) as tokens, _told_who_keeps_tokens(subject, tokens):
             workspace.apply(plan)
-        expiries = int(len(jumps) / JUMPS_IN_A_LIFE)
-        if not expiries:
-            raise CheckFailure(
-                "No access token expired during the apply: it called Azure too rarely for that."
-            )
         _require_empty(workspace.plan(out="tfplan-after"))
-    return Evidence(expiries=expiries)
+    _require_expiries(tokens.shown)
+    return Evidence(clients=tuple(ClientExpiries(**asdict(one)) for one in tokens.shown))
 
 
 def destroy_after_expiry(subject: Subject) -> Evidence:
@@ -173,29 +161,57 @@ def _cleaned_up(workspace: Workspace) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _expiring_tokens(subject: Subject) -> Iterator[list[float]]:
-    """Let access tokens live shortly, and the clock jump after Azure's answers."""
-    mock = subject.session.mock
+def _expiring_tokens(subject: Subject) -> Iterator[OneCallTokens]:
+    """Let every access token expire as soon as the call is answered that it was asked for."""
+    session = subject.session
+    mock = session.mock
     assert mock is not None  # noqa: S101 - for mypy: the check was skipped otherwise
     length = mock.issuer.lifetime * JUMP
-    jumps: list[float] = []
+    subject.clock.expire_id_tokens()  # what was issued before the apply is of no use in it
 
-    def jump(event: Event) -> None:  # in the stand-in's loop: one call at a time
-        if not isinstance(event, RequestAnswered) or not mock.takes_access_tokens(event.host):
-            return
-        now = time.perf_counter()
-        if not jumps or now - jumps[-1] > JUMP_SPACING:
-            jumps.append(now)
-            subject.clock.advance(length, reason="expiry during apply")
+    def jump() -> None:  # in the stand-in's loop: one call at a time
+        subject.clock.advance(length, reason="expiry during apply")
 
-    tokens = mock.access_tokens
-    usual = tokens.lifetime
-    tokens.lifetime, tokens.announced_lifetime = length * JUMPS_IN_A_LIFE, RENEW_ALWAYS
+    with contextlib.ExitStack() as stack:
+        if session.relay is not None:
+            stack.enter_context(session.relay.not_sharing())
+        yield stack.enter_context(mock.access_tokens.serving_one_call(jump))
+
+
+@contextlib.contextmanager
+def _told_who_keeps_tokens(subject: Subject, tokens: OneCallTokens) -> Iterator[None]:
+    """Say who came back with an expired access token, where the apply has failed of it."""
     try:
-        with subject.session.events.subscribed(jump):
-            yield jumps
-    finally:
-        tokens.lifetime, tokens.announced_lifetime = usual, None
+        yield
+    except TerraformError as error:
+        kept = [one for one in tokens.shown if one.refused]
+        if not kept:
+            raise
+        lines = [
+            f"{one.client} came to {one.service} with an access token that had expired after its"
+            f" last call: {one.refused} of {one.calls} calls."
+            for one in kept
+        ]
+        lines += [
+            (
+                "Cause: it keeps access tokens for longer than it is told that they live"
+                f" ({format_duration(RENEW_ALWAYS)} during this check)."
+            ),
+            (
+                "Remedy: use a version that renews them. In life, its calls are refused as soon as"
+                " an apply takes longer than an access token lives, which is about an hour."
+            ),
+        ]
+        raise CheckFailure("\n".join([*lines, "", explain(error, subject.session)])) from error
+
+
+def _require_expiries(shown: tuple[ForcedExpiries, ...]) -> None:
+    if not any(one.expiries for one in shown):
+        called = ", ".join(f"{one.client} called {one.service} once" for one in shown)
+        raise CheckSkipped(
+            "no access token could be made to expire before the next call: "
+            + (called or "nobody called Azure with one")
+        )
 
 
 def _require_empty(plan: Plan) -> None:
@@ -221,6 +237,5 @@ def explain(error: TerraformError, session: OidcSession) -> str:
         release=session.executable.release,
         holder=f"{us['user']}@{us['host']}",
     )
-    parts = [error.what, f"Where: {error.where}" if error.where else ""]
-    parts.append(str(diagnosis) if diagnosis else "")
-    return "\n".join(part for part in parts if part) + f"\n\n{error.output.strip()}"
+    parts = [TfOidcError.__str__(error), *([str(diagnosis)] if diagnosis else [])]
+    return "\n".join(parts) + f"\n\n{error.output.strip()}"

@@ -26,6 +26,7 @@ DURATION = re.compile(rf"(?:{PART})+")
 # end their time-outs early, and pytest would report simulated hours as a test's duration.
 REAL_TIME_MODULES = (
     "_pytest.timing",
+    "concurrent.futures._base",
     "execnet",
     "filelock",
     "multiprocessing",
@@ -95,11 +96,10 @@ class VirtualClock:
         self._freezer: Any = None
         self._ticker: Any = None
         self._lock = threading.RLock()
-        self._real_now = _real_now()
 
     def now(self) -> datetime:
         """Give the virtual time: aware, UTC."""
-        return self._real_now() + self._offset
+        return real_now() + self._offset
 
     @property
     def offset(self) -> timedelta:
@@ -139,14 +139,36 @@ class VirtualClock:
                 freezer.stop()
 
 
-def _real_now() -> Callable[[], datetime]:
-    """Give a function that tells real time, also where the process is frozen already."""
-    real_time = time.time
-    if real_time.__module__ == "freezegun.api":
+def _real(name: str) -> Callable[[], float]:
+    """Return a function of `time` as it was before anything froze the process.
+
+    It is kept where freezegun does not look: it replaces what `time` and other modules hold.
+    """
+    function: Callable[[], float] = getattr(time, name)
+    if function.__module__ == "freezegun.api":
         from freezegun import api  # noqa: PLC0415 - it is loaded, or it could not have frozen
 
-        real_time = api.real_time
-    return lambda: REAL_DATETIME.fromtimestamp(real_time(), tz=timezone.utc)
+        function = getattr(api, f"real_{name}")
+    return lambda: function()  # noqa: PLW0108 - freezegun would find the function itself
+
+
+_monotonic = _real("monotonic")
+_time = _real("time")
+
+
+def real_seconds() -> float:
+    """Return real seconds since some moment, whatever the clock is moved by."""
+    return _monotonic()
+
+
+def real_now() -> datetime:
+    """Return the real time: aware, UTC."""
+    return REAL_DATETIME.fromtimestamp(_time(), tz=timezone.utc)
+
+
+def real_sleep(seconds: float) -> None:
+    """Sleep for real seconds: what ends a wait that only other programs can end."""
+    time.sleep(seconds)  # noqa: TID251 - the one place
 
 
 def _freezer(at: datetime) -> Any:  # noqa: ANN401 - freezegun's class is private

@@ -11,9 +11,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
+from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.identity import authorizers
 from pytest_tfoidc.identity.authorizers import Choice, Client, Version, choose
@@ -96,9 +97,7 @@ def examine(
     """
     if not path.is_dir():
         raise UsageError("There is no such folder.", where=str(path), remedy="Give a repository.")
-    examined = examine_environment(
-        environment, now=now or datetime.now(tz=timezone.utc), wanted=wanted
-    )
+    examined = examine_environment(environment, now=now or real_now(), wanted=wanted)
     terraform, missing = _terraform(executable, environment)
     locked = list(_locked(path))
     findings = [

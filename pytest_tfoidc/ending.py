@@ -10,9 +10,10 @@ import contextlib
 import math
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from pytest_tfoidc.clock import real_seconds
 
 SAME_SECONDS = 0.5  # a signal again within them is the same one, sent to us and to our group
 BEGIN_SECONDS = 7.5  # after SIGTERM or SIGHUP: until then a destroy may run
@@ -37,7 +38,7 @@ class Ending:
         now: Tells the time, in seconds.
     """
 
-    def __init__(self, *, is_real: bool = True, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, is_real: bool = True, now: Callable[[], float] = real_seconds) -> None:
         self.is_real = is_real
         self.left_running: list[LeftRunning] = []
         self._now = now

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -115,12 +115,19 @@ class HostPassedThrough(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestAnswered(Event):
-    """The stand-in answered a request for one of Azure's hosts."""
+    """The stand-in answered a request for one of Azure's hosts.
+
+    `target`: the path with the query, and `body`: a hash of the answer, to tell answers apart.
+    `is_sign_in`: it was asked for a token, which is another one each time.
+    """
 
     host: str
     method: str
     path: str
     status: int
+    target: str = field(default="", repr=False)
+    body: str = field(default="", repr=False)
+    is_sign_in: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import pytest
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.pytestrun import RUN, PytestRun, clock_of
+from pytest_tfoidc.pytestrun import FAILED, RUN, PytestRun, clock_of
 from pytest_tfoidc.upgradeitems import UpgradeFactory, make_factory
 
 if TYPE_CHECKING:
@@ -125,7 +125,13 @@ def tf_workspace(
         def make(path: str | Path) -> Workspace:
             try:
                 module = (request.path.parent / path).resolve()
-                return stack.enter_context(run.workspace(module, item=request.node.nodeid))
+                return stack.enter_context(
+                    run.workspace(
+                        module,
+                        item=request.node.nodeid,
+                        has_failed=lambda: request.node.stash.get(FAILED, False),
+                    )
+                )
             except TfOidcError as error:
                 _fail(error)
 

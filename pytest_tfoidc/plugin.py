@@ -115,6 +115,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let what an item has shown travel with its last report."""
     report = yield
+    pytestrun.note_failure(item, report)
     pytestrun.show_stand_in(item, report)
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]

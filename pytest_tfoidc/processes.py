@@ -22,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from types import FrameType
 from typing import Protocol
 
 from pytest_tfoidc import lifeline
+from pytest_tfoidc.clock import real_seconds, real_sleep
 
 WINDOWS = sys.platform == "win32"
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # ask a process to end; not everywhere
@@ -490,11 +490,11 @@ def _start(
 
 
 def _wait_until(is_so: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
+    end = real_seconds() + seconds
     while not is_so():
-        if time.monotonic() >= end:
+        if real_seconds() >= end:
             return False
-        time.sleep(POLL_SECONDS)
+        real_sleep(POLL_SECONDS)
     return True
 
 

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.clock import format_duration, real_seconds
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
 from pytest_tfoidc.stopping import Stopping
@@ -284,12 +283,15 @@ class PytestRun:
         )
 
     @contextlib.contextmanager
-    def workspace(self, module: Path, *, item: str = "") -> Iterator[Workspace]:
+    def workspace(
+        self, module: Path, *, item: str = "", has_failed: Callable[[], bool] = bool
+    ) -> Iterator[Workspace]:
         """Yield a workspace that is cleaned up at the end, with the user's inputs.
 
         Args:
             module: The root module's folder.
             item: The test that it is for; in a live context its state is named after it.
+            has_failed: Tells of a failure that the block does not see.
         """
         with self.session.cleaned_workspace(
             module,
@@ -297,6 +299,7 @@ class PytestRun:
             keep=self.settings.keep,
             item=item,
             on_kept=self._note_kept,
+            has_failed=has_failed,
         ) as workspace:
             yield workspace
 
@@ -313,13 +316,13 @@ class PytestRun:
         """Isolate an item or a file, and keep what its events show."""
         from pytest_tfoidc.reporting.summary import Evidence, evidence_of  # noqa: PLC0415 - heavy
 
-        session, started = self.session, time.perf_counter()
+        session, started = self.session, real_seconds()
         mark = session.events.mark()
         try:
             with session.isolated():
                 yield
         finally:
-            real = time.perf_counter() - started
+            real = real_seconds() - started
             shown = evidence_of(session.events.since(mark), real=real)
             module_name, before = item.stash.get(EVIDENCE, (self.name_of(module), Evidence()))
             item.stash[EVIDENCE] = (module_name, before + shown)
@@ -378,6 +381,7 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
 LIVE_RUN = "tfoidc_live_run"  # what the workers of pytest-xdist are told
 REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along
 RUN = pytest.StashKey[PytestRun]()
+FAILED = pytest.StashKey[bool]()
 EVIDENCE = pytest.StashKey["tuple[str, Evidence]"]()
 
 
@@ -402,6 +406,11 @@ def usage_errors() -> Iterator[None]:
         yield
     except TfOidcError as error:
         raise pytest.UsageError(f"tfoidc: {error}") from error
+
+
+def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let fixtures know, when they end, that their test has failed."""
+    item.stash[FAILED] = report.failed or item.stash.get(FAILED, False)
 
 
 def show_stand_in(item: pytest.Item, report: pytest.TestReport) -> None:

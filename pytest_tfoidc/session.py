@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import os
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +18,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn
 
-from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
+from pytest_tfoidc.clock import (
+    VirtualClock,
+    format_duration,
+    parse_duration,
+    real_seconds,
+    real_sleep,
+)
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ContextError, TfOidcError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
@@ -133,6 +138,7 @@ class OidcSession:
         self.relay: IdTokenRelay | None = None
         self.notes: tuple[str, ...] = ()
         self._cleanup = contextlib.ExitStack()
+        self._isolations = 0
         self.context: PipelineContext
         self.source: IdTokenSource
         self.credential: RefreshingCredential
@@ -383,6 +389,7 @@ class OidcSession:
             recorder=self.recorder,
             deadline=self.deadline,
             lock_timeout=self.options.lock_timeout or lock_timeout_of(self.options.environment),
+            is_put_back=lambda: self.is_put_back,
             live_states=self.live_states,
             allowed_subscriptions=self.options.allowed_subscriptions if self.is_live else (),
             state_store=AzureStates(self.state_blobs) if self.is_live else StateStore(),
@@ -391,7 +398,7 @@ class OidcSession:
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
     @contextlib.contextmanager
-    def cleaned_workspace(
+    def cleaned_workspace(  # noqa: PLR0913 - settings, keyword only
         self,
         module: Path,
         *,
@@ -399,10 +406,13 @@ class OidcSession:
         keep: bool = False,
         item: str = "",
         on_kept: Callable[[Path], None] = lambda _path: None,
+        has_failed: Callable[[], bool] = bool,
     ) -> Iterator[Workspace]:
         """Yield a workspace; at the end destroy what is still deployed, and remove the copy.
 
         What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
+        Where the block fails and the stand-in is put back after it, nothing is destroyed: it would
+        take minutes, and hide the first error behind a second.
 
         Args:
             module: The root module's folder.
@@ -410,6 +420,7 @@ class OidcSession:
             keep: Leave the copy on disk at the end.
             item: The test that it is for; in a live context its state is named after it.
             on_kept: Is told where a copy is that is left on disk.
+            has_failed: Tells of a failure that the block does not see: a test's, in a fixture.
 
         Raises:
             TfOidcError: The module cannot be copied, or the clean-up failed.
@@ -419,13 +430,15 @@ class OidcSession:
             yield workspace
         except BaseException:
             with contextlib.suppress(TfOidcError):  # the first error is the one to show
-                self._clean_up(workspace, on_kept)
+                self._clean_up(workspace, on_kept, destroy=not self.is_put_back)
             raise
-        self._clean_up(workspace, on_kept)
+        self._clean_up(workspace, on_kept, destroy=not (has_failed() and self.is_put_back))
 
-    def _clean_up(self, workspace: Workspace, on_kept: Callable[[Path], None]) -> None:
+    def _clean_up(
+        self, workspace: Workspace, on_kept: Callable[[Path], None], *, destroy: bool
+    ) -> None:
         try:
-            if not self.ending.has_to_stop:
+            if destroy and not self.ending.has_to_stop:
                 workspace.destroy_everything()
         finally:
             self.close_workspace(workspace, on_kept)
@@ -442,15 +455,22 @@ class OidcSession:
     def isolated(self) -> Iterator[None]:
         """Put the clock and everything that the stand-in holds back at the end of the block."""
         held = self.mock.snapshot() if self.mock is not None else None
+        self._isolations += 1
         try:
             yield
         finally:
+            self._isolations -= 1
             moved = self.clock.offset
             self.clock.reset()
             if self.mock is not None and held is not None:
                 self.mock.restore(held)
             if moved:
                 self.drop()  # what is held was issued in a future that is no more
+
+    @property
+    def is_put_back(self) -> bool:
+        """Whether everything that is deployed now will be gone without a destroy."""
+        return self.mock is not None and self._isolations > 0
 
     def drop(self) -> None:
         """Forget every token that the relay and the credential hold."""
@@ -541,10 +561,10 @@ class OidcClock:
             self.advance(span, reason="delay")
             return span
         span = span if self._longest is None else min(span, self._longest)
-        end = time.monotonic() + span.total_seconds()
-        while (left := end - time.monotonic()) > 0:
+        end = real_seconds() + span.total_seconds()
+        while (left := end - real_seconds()) > 0:
             self._heartbeat(left)
-            time.sleep(min(left, HEARTBEAT_SECONDS))
+            real_sleep(min(left, HEARTBEAT_SECONDS))
         return span
 
     def expire_id_tokens(self) -> None:

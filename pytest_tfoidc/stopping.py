@@ -6,13 +6,14 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_tfoidc.clock import real_seconds, real_sleep
 
 if TYPE_CHECKING:
     from pytest_tfoidc.ending import Ending
@@ -168,10 +169,10 @@ class Stopping:
         with ending.waiting():
             while any(self._is_busy(node, ending) for node in nodes):
                 if ending.is_over and over is None:
-                    over = time.monotonic() + WORKER_SECONDS
-                if over is not None and time.monotonic() > over:
+                    over = real_seconds() + WORKER_SECONDS
+                if over is not None and real_seconds() > over:
                     break
-                time.sleep(LOOK_SECONDS)
+                real_sleep(LOOK_SECONDS)
         for node in nodes:
             self.hear(node)
 
@@ -272,7 +273,7 @@ def end_by_thread(item: pytest.Item, settings: Any, stopping: Stopping, ending: 
     ending.ask(signal.SIGTERM)
     ending.interrupt_all()
     while not ending.is_over and not (ending.is_idle and not stopping._remains()):  # noqa: SLF001 - its own room
-        time.sleep(LOOK_SECONDS)
+        real_sleep(LOOK_SECONDS)
     stopping.speak_at_once()
     pytest_timeout.timeout_timer(item, settings)
 

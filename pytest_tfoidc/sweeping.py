@@ -12,13 +12,13 @@ import functools
 import json
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_tfoidc.clock import real_seconds, real_sleep
 from pytest_tfoidc.errors import TerraformError, TfOidcError, UsageError
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.session import OidcSession, context_facts
@@ -215,7 +215,7 @@ class _Sweeper:
         self._options = options
         self._ledger = Ledger(options.ledger)
         self._tell = tell
-        self._until = time.monotonic() + options.wait.total_seconds()
+        self._until = real_seconds() + options.wait.total_seconds()
         self._notes: list[str] = []
 
     def outcome(self, one: Entry | Damaged) -> Outcome:
@@ -245,12 +245,12 @@ class _Sweeper:
         """Wait for the entry: a Terraform that has outlived its run ends in order."""
         is_told = False
         while self._ledger.exists(entry.id) and not hold.acquire():
-            if time.monotonic() > self._until:
+            if real_seconds() > self._until:
                 return False
             if not is_told:
                 self._tell(f"{entry.id}: in use, waiting")
                 is_told = True
-            time.sleep(POLL_SECONDS)
+            real_sleep(POLL_SECONDS)
         return True
 
     def _in_use(self, entry: Entry) -> Outcome:

@@ -87,8 +87,9 @@ class UpgradeStory:
             self._compare()
             self._destroy()
         except BaseException:
-            with contextlib.suppress(TerraformError):  # the first error is the one to show
-                self._clean_up()
+            if not self._session.is_put_back:
+                with contextlib.suppress(TerraformError):  # the first error is the one to show
+                    self._clean_up()
             raise
         self._check_oidc()
         self.row = dataclasses.replace(self.row, outcome="passed")

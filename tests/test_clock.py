@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import subprocess
 import sys
 import threading
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
+from pytest_tfoidc.clock import (
+    VirtualClock,
+    format_duration,
+    parse_duration,
+    real_now,
+    real_seconds,
+)
 from pytest_tfoidc.errors import UsageError
 
 HOUR = dt.timedelta(hours=1)
@@ -102,22 +110,105 @@ def test_a_jump_does_not_end_waiting_for_a_lock_early(clock: VirtualClock) -> No
         assert condition.wait_for(ready.is_set, timeout=20)
 
 
+def test_a_jump_does_not_end_waiting_for_futures_early(clock: VirtualClock) -> None:
+    clock.advance(HOUR)
+    done = []
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        futures = [pool.submit(threading.Event().wait, seconds) for seconds in (0, 0.4)]
+        for future in as_completed(futures, timeout=20):
+            clock.advance(HOUR)
+            done.append(future)
+    assert done == futures
+
+
 def _notify(condition: threading.Condition) -> None:
     with condition:
         condition.notify_all()
 
 
-def test_pytest_measures_real_time(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("""
-        from datetime import timedelta
-        from pytest_tfoidc.clock import VirtualClock
+JUMPING = """
+    from datetime import timedelta
 
-        def test_jump():
-            VirtualClock().advance(timedelta(hours=1))
-    """)
-    result = pytester.runpytest_subprocess("--durations=1", "-vv", "-p", "no:randomly")
-    result.assert_outcomes(passed=1)
-    assert not any("3600" in line or "3599" in line for line in result.outlines)
+    import pytest
+
+    from pytest_tfoidc.clock import VirtualClock
+
+    HOUR = timedelta(hours=1)
+
+    @pytest.fixture
+    def clock():
+        clock = VirtualClock()
+        clock.advance(HOUR)
+        yield clock
+        clock.advance(HOUR)
+        clock.reset()
+
+    @pytest.fixture(scope="module", autouse=True)
+    def jumping_all_the_time():
+        clock = VirtualClock()
+        clock.advance(HOUR)
+        yield
+        clock.advance(HOUR)
+
+    def test_jump(clock):
+        clock.advance(HOUR)
+
+    def test_jumps(clock):
+        for _ in range(10):
+            clock.advance(HOUR)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_pytest_junit_and_xdist_measure_real_time(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(JUMPING)
+    result = pytester.runpytest_subprocess(
+        "--durations=0", "-vv", "-p", "no:randomly", "--junitxml=report.xml", *workers
+    )
+    result.assert_outcomes(passed=2)
+    printed = [
+        float(found)
+        for found in re.findall(
+            r"^([\d.]+)s (?:call|setup|teardown)", str(result.stdout), re.MULTILINE
+        )
+    ]
+    report = ET.parse(pytester.path / "report.xml").getroot()  # noqa: S314 - pytest has written it
+    written = [
+        float(element.get("time", "0")) for element in report.iter() if "time" in element.attrib
+    ]
+    assert len(printed) >= 6
+    assert len(written) == 3
+    assert max(printed + written) < 600
+    started = dt.datetime.fromisoformat(report[0].attrib["timestamp"])
+    assert abs(started.timestamp() - time.time()) < 600
+    (whole,) = re.findall(r"2 passed in ([\d.]+)s", str(result.stdout))
+    assert float(whole) < 600
+
+
+def test_real_seconds_are_real_while_the_clock_jumps(clock: VirtualClock) -> None:
+    before, real = time.perf_counter(), real_seconds()
+    for _ in range(3):
+        clock.advance(HOUR)
+        real_seconds()
+    assert time.perf_counter() - before > 3 * 3600  # what a jump makes of the usual counters
+    assert 0 < real_seconds() - real < 60
+    assert real_now() < clock.now() - 2 * HOUR
+
+
+def test_real_seconds_are_real_where_the_process_is_frozen_already() -> None:
+    program = """
+import freezegun
+with freezegun.freeze_time("2001-01-01") as frozen:
+    from pytest_tfoidc.clock import real_now, real_seconds
+    before = real_seconds()
+    frozen.tick(3600)
+    assert real_seconds() - before < 60
+    assert real_now().year > 2001
+assert real_seconds() - before < 60
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_clock_is_never_moved_back(clock: VirtualClock) -> None:

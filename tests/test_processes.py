@@ -17,6 +17,7 @@ import pytest
 from signals_kit import default_signals
 
 from pytest_tfoidc import processes
+from pytest_tfoidc.clock import real_seconds, real_sleep
 from pytest_tfoidc.processes import Child, WindowsHalf, deferred, handled, run
 
 SECONDS = 30
@@ -62,10 +63,10 @@ def python(script: str, *arguments: str | Path) -> list[str]:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
+    end = real_seconds() + SECONDS
     while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+        assert real_seconds() < end
+        real_sleep(0.01)
 
 
 def end(process: int) -> None:
@@ -115,7 +116,7 @@ def test_lines_are_told_while_the_child_runs_and_waiting_costs_next_to_nothing()
     told: list[tuple[float, str]] = []
     script = "import time; print('one', flush=True); time.sleep(1.5); print('two', end='')"
     before = time.process_time()
-    with Child(python(script), on_line=lambda line: told.append((time.monotonic(), line))) as child:
+    with Child(python(script), on_line=lambda line: told.append((real_seconds(), line))) as child:
         child.wait()
     used = time.process_time() - before
     assert [line for _, line in told] == ["one", "two"]
@@ -189,7 +190,7 @@ def test_what_outlives_us_is_interrupted_exactly_once_and_ends_by_itself(
         assert parent.stdout.readline() == b"running\n"
         parent.kill()
     until(log.exists)
-    time.sleep(0.2)  # for a second one to come, if it did
+    real_sleep(0.2)  # for a second one to come, if it did
     log.with_suffix(".end").touch()
     until(lambda: "ended" in log.read_text())
     assert log.read_text() == "interrupted\nended\n"
@@ -231,9 +232,9 @@ def test_a_child_is_not_lost_track_of_where_we_are_interrupted_while_it_starts()
 
 def test_a_short_command_is_killed_with_all_it_has_started() -> None:
     script = "sleep 60 & echo started; wait"
-    started = time.monotonic()
+    started = real_seconds()
     done = run(["/bin/sh", "-c", script], seconds=0.5)
-    assert time.monotonic() - started < 10
+    assert real_seconds() - started < 10
     assert (done.exit_code, done.stdout) == (None, "started\n")
     assert run(["/bin/sh", "-c", "echo no >&2; exit 3"], seconds=SECONDS).exit_code == 3
 

@@ -7,10 +7,11 @@ it, Azure DevOps' POST and GitHub's GET, so clients from before Azure DevOps ref
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,6 +108,7 @@ class IdTokenRelay:
         self._connection = service_connection_id
         self._audience = audience
         self._slots: dict[str, _Slot] = {}
+        self._shares = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fetches: asyncio.Semaphore
         self._server = LoopbackServer(self._answer, name="tfoidc-relay")
@@ -157,6 +159,19 @@ class IdTokenRelay:
         """Forget every token, also those that are on their way. Thread safe."""
         self._slots = {}
 
+    @contextlib.contextmanager
+    def not_sharing(self) -> Iterator[None]:
+        """Give every client in the block an ID token of its own; none of them is kept.
+
+        What one client does with its token is then told from what another does.
+        """
+        self._shares = False
+        self.drop()
+        try:
+            yield
+        finally:
+            self._shares = True
+
     async def _land(self) -> None:
         flights = [task for task in asyncio.all_tasks() if task.get_name() == PATH]
         for flight in flights:
@@ -203,6 +218,8 @@ class IdTokenRelay:
         self._events.emit(RequestTokenExpiring(at=now, expires_at=ends_at, consequence=CONSEQUENCE))
 
     async def _token(self, audience: str) -> _Held:
+        if not self._shares:
+            return await self._fetch(audience)
         while True:
             slot = self._slots.setdefault(audience, _Slot())
             held = await self._from(slot, audience)
@@ -228,7 +245,12 @@ class IdTokenRelay:
         return _landed(flight) or held
 
     async def _fly(self, slot: _Slot, audience: str) -> _Held:
-        """Fetch one token in a thread, and keep it."""
+        """Fetch one token, and keep it."""
+        slot.held = await self._fetch(audience)
+        return slot.held
+
+    async def _fetch(self, audience: str) -> _Held:
+        """Fetch one token in a thread."""
         try:
             async with self._fetches:
                 token = await asyncio.wrap_future(_in_thread(lambda: self._source.fetch(audience)))
@@ -239,8 +261,7 @@ class IdTokenRelay:
             raise
         now = self._clock.now()
         self._events.emit(IdTokenFetched(at=now, audience=audience, expires_at=token.expires_at))
-        slot.held = _Held(token, now)
-        return slot.held
+        return _Held(token, now)
 
 
 def _landed(flight: asyncio.Task[_Held]) -> _Held | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 import requests.adapters
 
+from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
@@ -137,10 +137,10 @@ class Transport:
         """
         spent, attempt = 0.0, 0
         while True:
-            started = time.monotonic()
+            started = real_seconds()
             outcome = self._try(method, url, headers, form)
             seconds = _pause(outcome, attempt)
-            spent += max(0.0, time.monotonic() - started) + seconds
+            spent += max(0.0, real_seconds() - started) + seconds
             again = outcome.may_pass if isinstance(outcome, NoAnswerError) else may_pass(outcome)
             if not again or spent > self._total_seconds or self._closed.is_set():
                 break
@@ -186,13 +186,13 @@ class Transport:
 def _read(response: requests.Response) -> bytes:
     """Read a body, its declared length and no more than `MAX_BODY`."""
     chunks, size = [], 0
-    deadline = time.monotonic() + READ_SECONDS
+    deadline = real_seconds() + READ_SECONDS
     for chunk in response.iter_content(CHUNK):
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_BODY:
             raise NoAnswerError(f"the answer is larger than {MAX_BODY} bytes", may_pass=False)
-        if time.monotonic() > deadline:
+        if real_seconds() > deadline:
             raise NoAnswerError(f"the answer was not complete after {READ_SECONDS:.0f} s")
     return b"".join(chunks)
 

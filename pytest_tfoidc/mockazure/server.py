@@ -6,6 +6,7 @@ Modules, backends and clients keep their production host names: they reach them 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ from pytest_tfoidc.mockazure.directory import Application, Directory
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph import Graph
-from pytest_tfoidc.mockazure.inspection import SeenRequests
+from pytest_tfoidc.mockazure.inspection import HASH_LENGTH, SeenRequests
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
@@ -324,24 +325,28 @@ class MockAzure(LoopbackServer):
         fault = self.faults.pick(request)
         if fault is None:
             response = await self.handle(request)
-            self._note(request, response.status)
+            self._note(request, response.status, body=response.body)
             await connection.respond(response, method=request.method)
             return True
         if fault.effect == "expire":
             self._expire_for(request.host)
         broken = await prepare(fault, request, handle=self.handle)
         whole = broken is not None and fault.effect != "cut"
-        self._note(request, broken.status if broken and whole else NO_ANSWER, fault=fault)
+        status, body = (broken.status, broken.body) if broken and whole else (NO_ANSWER, b"")
+        self._note(request, status, body=body, fault=fault)
         if broken is None:
             connection.writer.transport.abort()
             return False
         return await send(fault, broken, connection, method=request.method)
 
-    def _note(self, request: Request, status: int, *, fault: Fault | None = None) -> None:
+    def _note(
+        self, request: Request, status: int, *, body: bytes, fault: Fault | None = None
+    ) -> None:
         now = self.clock.now()
         self.requests.note(request, at=now, status=status, fault=str(fault or ""))
         if fault is not None:
             self.events.emit(FaultHit(at=now, host=request.host, fault=str(fault)))
+        self.access_tokens.answered(request, status)
         if status == NO_ANSWER:
             return
         self.events.emit(
@@ -351,6 +356,9 @@ class MockAzure(LoopbackServer):
                 method=request.method,
                 path=request.path,
                 status=status,
+                target=request.target,
+                body=hashlib.sha256(body).hexdigest()[:HASH_LENGTH],
+                is_sign_in=matches(request.host, (*LOGIN_HOSTS, *ISSUER_HOSTS)),
             )
         )
 

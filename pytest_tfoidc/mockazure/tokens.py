@@ -6,7 +6,8 @@ import base64
 import hashlib
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
@@ -16,7 +17,9 @@ from weakref import WeakKeyDictionary
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.events import AccessTokenRefused, EventLog, TokensExpired
+from pytest_tfoidc.mockazure.onecall import OneCallTokens
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
@@ -130,6 +133,8 @@ class AccessTokens:
         self.time_jumps: Callable[[], bool] = bool
         """Whether requests may move the clock. Clients, who live in real time, have to renew then
         as if every token were about to expire; without that they would keep one for too long."""
+        self.one_call: OneCallTokens | None = None
+        """While this is set, every token expires as soon as its first call has been answered."""
         self.key = SigningKey()
         self._issued: dict[str, AccessToken] = {}
         self._held: WeakKeyDictionary[object, Held] = WeakKeyDictionary()
@@ -171,14 +176,11 @@ class AccessTokens:
         self, *, audience: str, client_id: str, object_id: str, tenant_id: str
     ) -> AccessToken:
         """Sign an access token that azurerm and Azurite can parse."""
-        now = self._clock.now()
-        expires_at = now + self.lifetime
+        expires_at = self._clock.now() + self.lifetime
         claims = {
             "aud": audience,
             "iss": f"https://sts.windows.net/{tenant_id}/",
-            "iat": seconds(now),
-            "nbf": seconds(now) - 300,
-            "exp": seconds(expires_at),
+            **self._dates(),
             "appid": client_id,
             "appidacr": "2",
             "idtyp": "app",
@@ -191,14 +193,46 @@ class AccessTokens:
         value = self.key.sign(claims)
         token = AccessToken(value, audience, client_id, object_id, tenant_id, expires_at)
         if len(self._issued) >= MOST_REMEMBERED:  # an expired one is known by its signature as well
-            self._issued = {v: t for v, t in self._issued.items() if t.expires_at > now}
+            self._issued = {v: t for v, t in self._issued.items() if self._may_live(t)}
         self._issued[value] = token
+        if self.one_call is not None:
+            self.one_call.issued(token)
         return token
+
+    def _dates(self) -> dict[str, int]:
+        """Return a token's dates: those that clients are to see, where it serves one call."""
+        now, lifetime = self._clock.now(), self.lifetime
+        if self.one_call is not None:
+            now, lifetime = real_now(), self.announced
+        return {"iat": seconds(now), "nbf": seconds(now) - 300, "exp": seconds(now + lifetime)}
 
     def expire_all(self) -> None:
         """Make every access token that was issued so far an expired one."""
         self._issued.clear()
+        if self.one_call is not None:
+            self.one_call.forget()
         self._events.emit(TokensExpired(at=self._clock.now(), kind="access"))
+
+    @contextmanager
+    def serving_one_call(self, expire: Callable[[], None]) -> Iterator[OneCallTokens]:
+        """Let each token that is issued in the block serve one call; `expire` moves the clock.
+
+        What was issued before has expired.
+        """
+        held = self.snapshot()
+        self.expire_all()
+        self.one_call = one_call = OneCallTokens(expire)
+        self.announced_lifetime = RENEW_ALWAYS
+        try:
+            yield one_call
+        finally:
+            self.one_call = None
+            self.restore(held)
+
+    def answered(self, request: Request, status: int) -> None:
+        """Take notice that a request was answered; 0 where it got no answer."""
+        if self.one_call is not None:
+            self.one_call.answered(request, status)
 
     def verify(self, request: Request, *audiences: str) -> AccessToken:
         """Check a request's bearer for a service that is one of `audiences` (no trailing slash).
@@ -207,23 +241,34 @@ class AccessTokens:
             BearerRefused: With the reason; the service words the 401 in its own way.
         """
         try:
-            return self._verify(request.bearer, audiences)
+            return self._verify(request, audiences)
         except BearerRefused as refused:
             now = self._clock.now()
             self._events.emit(AccessTokenRefused(at=now, host=request.host, reason=refused.reason))
             raise
 
-    def _verify(self, bearer: str | None, audiences: tuple[str, ...]) -> AccessToken:
+    def _verify(self, request: Request, audiences: tuple[str, ...]) -> AccessToken:
+        bearer = request.bearer
         if bearer is None:
             raise BearerRefused("missing")
         token = self._issued.get(bearer)
         if token is None:
             raise BearerRefused("expired" if self._is_ours(bearer) else "malformed")
-        if token.expires_at <= self._clock.now():
-            raise BearerRefused("expired")
         if token.audience.rstrip("/") not in audiences:
             raise BearerRefused("audience")
+        if not self._is_good(token, request):
+            raise BearerRefused("expired")
         return token
+
+    def _is_good(self, token: AccessToken, request: Request) -> bool:
+        one_call = self.one_call
+        if one_call is not None and one_call.knows(token.value):
+            return one_call.admits(token, request)
+        return token.expires_at > self._clock.now()
+
+    def _may_live(self, token: AccessToken) -> bool:
+        known = self.one_call is not None and self.one_call.knows(token.value)
+        return known or token.expires_at > self._clock.now()
 
     def _is_ours(self, bearer: str) -> bool:
         try:

@@ -20,14 +20,46 @@ from pytest_tfoidc.events import (
 )
 
 LABEL_WIDTH = 12
+LONG_BEFORE_SECONDS = 5.0  # longer than clients were told that the token lives; for a remark
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientExpiries:
+    """The expiries that one client was put to at one service.
+
+    `calls`: how often it called. `expiries`: how often a token of its own had expired before a
+    call. `aged`: the calls whose token had been left behind by the clock before it was first used.
+    `waited`: the longest that a token waited for its first use, in real seconds. `refused`: the
+    calls with a token that it had used before.
+    """
+
+    client: str
+    service: str
+    calls: int = 0
+    expiries: int = 0
+    aged: int = 0
+    waited: float = 0.0
+    refused: int = 0
+
+    def __add__(self, other: ClientExpiries) -> ClientExpiries:
+        """Add what was counted for the same client and service."""
+        return ClientExpiries(
+            client=self.client,
+            service=self.service,
+            calls=self.calls + other.calls,
+            expiries=self.expiries + other.expiries,
+            aged=self.aged + other.aged,
+            waited=max(self.waited, other.waited),
+            refused=self.refused + other.refused,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What one or more items of a module have shown. Times in seconds.
 
-    `oldest`: the greatest age of an ID token that was exchanged. `delay`, `expiries`, `clean_up`,
-    `audited`, `controls`: what the checks that passed have survived or seen.
+    `oldest`: the greatest age of an ID token that was exchanged. `delay`, `clean_up`, `audited`,
+    `controls`, `clients`: what the checks that passed have survived or seen.
     """
 
     id_tokens: int = 0
@@ -39,10 +71,20 @@ class Evidence:
     terraform: float = 0.0
     simulated: float = 0.0
     delay: float = 0.0
-    expiries: int = 0
     clean_up: float = 0.0
     audited: int = 0
     controls: int = 0
+    clients: tuple[ClientExpiries, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take the clients as they travel, too."""
+        clients = (ClientExpiries(**c) if isinstance(c, dict) else c for c in self.clients)
+        object.__setattr__(self, "clients", tuple(clients))
+
+    @property
+    def expiries(self) -> int:
+        """How many expiries were forced on all clients together."""
+        return sum(one.expiries for one in self.clients)
 
     def __add__(self, other: Evidence) -> Evidence:
         """Add what was counted; of ages and delays, keep the greatest."""
@@ -51,11 +93,20 @@ class Evidence:
         for name in (f.name for f in fields(self)):
             mine, theirs = getattr(self, name), getattr(other, name)
             values[name] = max(mine, theirs) if name in greatest else mine + theirs
+        values["clients"] = _merged(values["clients"])
         return Evidence(**values)
 
     def as_json(self) -> dict[str, Any]:
         """Give the numbers, as they travel from a worker to the one who reports."""
         return asdict(self)
+
+
+def _merged(clients: tuple[ClientExpiries, ...]) -> tuple[ClientExpiries, ...]:
+    merged: dict[tuple[str, str], ClientExpiries] = {}
+    for one in clients:
+        key = (one.client, one.service)
+        merged[key] = merged[key] + one if key in merged else one
+    return tuple(merged[key] for key in sorted(merged))
 
 
 def evidence_of(events: Iterable[Event], *, real: float = 0.0) -> Evidence:
@@ -89,6 +140,7 @@ def summary_lines(evidence: Evidence) -> list[str]:
     lines = {
         "refreshed": _refreshed(evidence),
         "survived": _survived(evidence),
+        "expired": "; ".join(map(_expired, evidence.clients)),
         "cached": "no credential in plan, backend cache, state or lock file"
         if evidence.audited
         else "",
@@ -120,6 +172,21 @@ def _survived(evidence: Evidence) -> str:
     if evidence.clean_up:
         parts.append(f"clean-up after {_span(evidence.clean_up)}")
     return ", ".join(parts)
+
+
+def _expired(one: ClientExpiries) -> str:
+    """Say how often a client's tokens have expired, and what that does not show."""
+    who = f"{one.client} at {one.service}"
+    if not one.expiries:
+        return f"never for {who}, which called once" if one.calls == 1 else f"never for {who}"
+    renewed = f" (renewed after {_number(one.refused, 'refusal')})" if one.refused else ""
+    shown = f"{_number(one.expiries, 'time')} for {who}{renewed}"
+    if one.waited < LONG_BEFORE_SECONDS:
+        return shown
+    return (
+        f"{shown}, which asked for a token up to {_span(one.waited)} before using it: that it would"
+        " have expired by then is not shown"
+    )
 
 
 def _time(evidence: Evidence) -> str:

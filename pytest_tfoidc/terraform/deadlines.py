@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.clock import format_duration, real_now, real_seconds
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.terraform.ledger import write_durably
 
@@ -28,7 +27,7 @@ class DeadlineError(TfOidcError):
 
 @dataclass(frozen=True, kw_only=True)
 class Deadline:
-    """When a run has to have ended, in seconds of `time.monotonic`, and who says so."""
+    """When a run has to have ended, in seconds of `real_seconds`, and who says so."""
 
     at: float
     source: str
@@ -36,7 +35,7 @@ class Deadline:
     @property
     def left(self) -> float:
         """How many seconds are left."""
-        return self.at - time.monotonic()
+        return self.at - real_seconds()
 
 
 def deadline_of(
@@ -54,15 +53,15 @@ def deadline_of(
         now: The present, for tests (aware).
     """
     if given is not None:
-        return Deadline(at=time.monotonic() + given.total_seconds(), source=OPTION)
+        return Deadline(at=real_seconds() + given.total_seconds(), source=OPTION)
     with contextlib.suppress(KeyError, ValueError):
         began = datetime.fromisoformat(environment["CI_JOB_STARTED_AT"].replace("Z", "+00:00"))
         end = began + timedelta(seconds=int(environment["CI_JOB_TIMEOUT"]))
-        left = (end - (now or datetime.now(timezone.utc))).total_seconds()
-        return Deadline(at=time.monotonic() + left, source="the job's CI_JOB_TIMEOUT")
+        left = (end - (now or real_now())).total_seconds()
+        return Deadline(at=real_seconds() + left, source="the job's CI_JOB_TIMEOUT")
     with contextlib.suppress(KeyError, ValueError):
         minutes = int(environment["BUILDKITE_TIMEOUT"])  # `false` where there is none
-        return Deadline(at=time.monotonic() + 60 * minutes, source="the job's BUILDKITE_TIMEOUT")
+        return Deadline(at=real_seconds() + 60 * minutes, source="the job's BUILDKITE_TIMEOUT")
     return None
 
 

@@ -9,7 +9,6 @@ import contextlib
 import json
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any
 
 import python_terraform
 
-from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.clock import Clock, real_seconds
 from pytest_tfoidc.ending import Ending, LeftRunning
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
 from pytest_tfoidc.events import (
@@ -37,6 +36,7 @@ from pytest_tfoidc.processes import Child, LineListener
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.deployed import Deployed
 from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.turning import TURNED, Turning
 
 Flag = python_terraform.IsFlagged
 GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT, and to write its state
@@ -45,10 +45,10 @@ READING = frozenset({"get", "graph", "init", "output", "plan", "providers", "sho
 DEPLOYING = frozenset({"apply", "destroy"})  # `testrun` follows `test`
 READING |= {"state list", "state pull", "state show", "version", "workspace list"}
 MOST_TRIES = 6  # for a host that is refused; of one client, in half a minute
-REFUSED_SECONDS = 4.0  # for Terraform to fail by itself after a refusal that nobody will take back
 KILL_SECONDS = 5.0  # for it to stop after that
 LOOK_SECONDS = 0.02  # between two looks at a Terraform and at the time that is left
 BY_INTERRUPT = (-signal.SIGINT, 128 + signal.SIGINT)  # how scripts around Terraform end
+REFUSED_SECONDS = 10.0  # for Terraform to fail by itself, or to be accepted, after a refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +205,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
         on_line = self._following(command, on_line)
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
-        started = time.monotonic()
+        started = real_seconds()
         child = Child(
             [*self.executable.argv, *line],
             directory=self.working_dir,
@@ -219,7 +219,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             with child, self.ending.running(self._left(child, command), child.interrupt):
                 self._attend(child, watch, on_start, command)
         finally:
-            seconds = time.monotonic() - started
+            seconds = real_seconds() - started
             if self.deployed is not None and command in DEPLOYING and not child.is_let_go:
                 self.deployed.end()
             self._finished(command, exit_code_of(child), seconds)
@@ -298,12 +298,12 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         Raises:
             KeyboardInterrupt: There is no time any more, and it had not been interrupted before.
         """
-        ending, end = self.ending, time.monotonic() + (seconds or float("inf"))
+        ending, end = self.ending, real_seconds() + (seconds or float("inf"))
         with ending.waiting():
             while not child.wait(LOOK_SECONDS):
                 if ending.has_to_stop:
                     child.interrupt()
-                if ending.is_over or time.monotonic() > end:
+                if ending.is_over or real_seconds() > end:
                     return
             if child.exit_code in BY_INTERRUPT:  # a script; Terraform itself says 1
                 child.wait_for_group(min(GRACE_SECONDS, ending.seconds_left))
@@ -335,6 +335,16 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
                 cause="The time limit for one command was reached (--tf-timeout).",
                 remedy="Look at what it was waiting for, or raise --tf-timeout.",
                 output=output,
+                exit_code=done.exit_code,
+            )
+        if reason.startswith(TURNED):
+            return TerraformError(
+                f"{what} was stopped: it asked the same thing again and again.",
+                where=self.module,
+                cause=reason,
+                remedy="Look at what it waits for there, and at what came before: what a call has"
+                " left behind that failed is in no state.",
+                output=self.redactor.redact(done.text),
                 exit_code=done.exit_code,
             )
         return TerraformError(
@@ -387,6 +397,7 @@ class _Watch:
         self._refused: threading.Timer | None = None
         self._timeout = timeout
         self._hosts: Counter[str] = Counter()
+        self._turning = Turning(lambda reason: self._start(0, reason, KILL_SECONDS))
         self.reason: str | None = None
 
     def __enter__(self) -> _Watch:
@@ -405,6 +416,7 @@ class _Watch:
             self._refused = None
         if isinstance(event, HostRefused):
             self._count(event.host)
+        self._turning.notice(event)
         refusal = _refusal(event)
         if refusal and self._refused is None:
             self._refused = self._start(REFUSED_SECONDS, refusal, KILL_SECONDS)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.ending import LeftRunning
 from pytest_tfoidc.errors import ExecutableError, TerraformError, TfOidcError, UsageError
 from pytest_tfoidc.processes import LineListener
@@ -246,12 +246,12 @@ class FileRun:
             with self._condition:
                 self._condition.wait_for(is_so)
             return
-        end = time.monotonic() + (seconds or float("inf"))
+        end = real_seconds() + (seconds or float("inf"))
         with ending.waiting(), self._condition:
             while not self._condition.wait_for(is_so, LOOK_SECONDS):
                 if ending.has_to_stop:
                     self.stop()
-                if ending.is_over or time.monotonic() > end:
+                if ending.is_over or real_seconds() > end:
                     return
 
     def stop(self) -> None:

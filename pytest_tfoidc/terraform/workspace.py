@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +79,7 @@ class Setting:
     `live_states` derives each test's own state in a live context, and `recorder` keeps the ledger;
     None on the stand-in. `allowed_subscriptions` are the only ones that a live run may touch;
     empty for any. `lock_timeout`: as Terraform takes it; empty for none.
+    `is_put_back` tells whether the stand-in forgets what is deployed, without a destroy.
     """
 
     executable: Executable
@@ -88,6 +89,7 @@ class Setting:
     redactor: Redactor
     timeout: float | None = None
     standin_backend: Mapping[str, str] | None = None
+    is_put_back: Callable[[], bool] = bool
     live_states: LiveStates | None = None
     allowed_subscriptions: tuple[str, ...] = ()
     state_store: StateStore = field(default_factory=StateStore)
@@ -463,13 +465,19 @@ class Workspace:
 
     @contextlib.contextmanager
     def deployed(self) -> Iterator[Workspace]:
-        """Init and apply; destroy at the end, whatever happens."""
+        """Init and apply; destroy at the end, whatever happens.
+
+        Where it has failed, and the stand-in is put back after that anyway, nothing is destroyed.
+        """
         self.init()
         try:
             self.apply()
             yield self
-        finally:
-            self.destroy()
+        except BaseException:
+            if not self.setting.is_put_back():
+                self.destroy()
+            raise
+        self.destroy()
 
     def run(
         self,

@@ -15,13 +15,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from runs_kit import write_many  # noqa: E402 - found through the line above
+
+from pytest_tfoidc.clock import real_seconds  # noqa: E402 - the same
 
 COUNTS = (50, 200)
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
@@ -75,7 +76,7 @@ def seconds(command: list[str], folder: Path) -> float:
 def now() -> float:
     """Give the time, or the processor time of all children so far; in seconds."""
     if "--cpu" not in sys.argv:
-        return time.perf_counter()
+        return real_seconds()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

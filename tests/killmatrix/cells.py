@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import RawIOBase
@@ -25,6 +24,7 @@ from providermirror import SHELF, lay_out
 from signals_kit import default_signals
 
 from pytest_tfoidc import rehearsal
+from pytest_tfoidc.clock import real_seconds, real_sleep
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse
 
@@ -264,11 +264,11 @@ def _parent(process: int) -> int:
 
 def wait_for(is_so: Callable[[], bool], seconds: float) -> bool:
     """Wait until something is so; return whether it is."""
-    end = time.monotonic() + seconds
+    end = real_seconds() + seconds
     while not is_so():
-        if time.monotonic() > end:
+        if real_seconds() > end:
             return False
-        time.sleep(LOOK_SECONDS)
+        real_sleep(LOOK_SECONDS)
     return True
 
 
@@ -312,12 +312,12 @@ def _act(
     reached = wait_for(lambda: scene.is_reached() or process.poll() is not None, REACH_SECONDS)
     assert reached, f"{scene.cell}: not reached\n{scene.printed.read_text(errors='replace')}"
     assert process.poll() is None, scene.printed.read_text(errors="replace")
-    started = time.monotonic()
+    started = real_seconds()
     _end(scene, process, reader)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(END_SECONDS)
     outcome.exit_code = process.returncode
-    outcome.seconds = round(time.monotonic() - started, 1)
+    outcome.seconds = round(real_seconds() - started, 1)
 
 
 def _end(scene: Scene, process: subprocess.Popen[bytes], reader: RawIOBase) -> None:
@@ -336,13 +336,13 @@ def _end(scene: Scene, process: subprocess.Popen[bytes], reader: RawIOBase) -> N
     elif ending == "stdout":
         reader.close()
     if ending == "int-twice":
-        time.sleep(TWICE_SECONDS)  # what a person needs for it
+        real_sleep(TWICE_SECONDS)  # what a person needs for it
         send(signal.SIGINT)
         process.wait(END_SECONDS)
     elif ending == "agent":
         _as_agents_do(process)
     elif ending == "timeout-thread":
-        time.sleep(0.1)
+        real_sleep(0.1)
     scene.release()
 
 

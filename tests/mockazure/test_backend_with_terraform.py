@@ -7,12 +7,13 @@ import hashlib
 import hmac
 import os
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
+from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.errors import ExecutableError
 from pytest_tfoidc.session import OidcSession, SessionOptions
 from pytest_tfoidc.terraform.backend import Inputs
@@ -157,7 +158,7 @@ def test_a_metadata_host_says_where_everything_is(session: OidcSession, module: 
 
 def signature(key: str) -> str:
     """Sign an account SAS for blobs."""
-    expiry = f"{datetime.now(tz=timezone.utc) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    expiry = f"{real_now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     values = {"sp": "rwdlac", "ss": "b", "srt": "sco", "se": expiry, "spr": "https"}
     lines = [ACCOUNT, "rwdlac", "b", "sco", "", expiry, "", "https", "2019-02-02", ""]
     secret = base64.b64decode(key)

@@ -66,7 +66,7 @@ def test_msal_holds_on_for_longer(azure: Azure, assertion: str) -> None:
     assert EXPIRED in passed(azure, "2m", assertion)["error_description"]
 
 
-@pytest.mark.parametrize(("sku", "announced"), [("MSAL.Go", 0), ("MSAL.Python", 5), ("", 5)])
+@pytest.mark.parametrize(("sku", "announced"), [("MSAL.Go", -3600), ("MSAL.Python", 5), ("", 5)])
 def test_azcore_renews_what_has_expired_only(azure: Azure, sku: str, announced: int) -> None:
     azure.session.headers["x-client-SKU"] = sku
 

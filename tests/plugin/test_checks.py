@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timezone
 
 import jwt
 import pytest
 from project_kit import Project, text_of
 
+from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.options import CHECKS
 
 RENEWING = ("delayed_apply", "expiry_during_apply", "destroy_after_expiry")
@@ -31,7 +31,7 @@ def id_token() -> str:
         "iss": "https://vstoken.dev.azure.com/7e57",
         "sub": "sc://organization/project/connection",
         "aud": "api://AzureADTokenExchange",
-        "exp": int(datetime.now(timezone.utc).timestamp()) + 60,
+        "exp": int(real_now().timestamp()) + 60,
     }
     return jwt.encode(claims, secrets.token_bytes(32), algorithm="HS256")
 

@@ -12,9 +12,10 @@ from pathlib import Path
 HOST = "registry.terraform.io"
 MOCKCLOUD = "tfoidc/mockcloud"
 SHELF = "tfoidc/shelf"
+HABITS = "tfoidc/habits"
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
 PROVIDERS = {  # by the name in a source
-    name: Path(__file__).with_name(f"{name}.py") for name in ("mockcloud", "shelf")
+    name: Path(__file__).with_name(f"{name}.py") for name in ("mockcloud", "shelf", "habits")
 }
 
 

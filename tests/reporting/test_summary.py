@@ -14,7 +14,7 @@ from pytest_tfoidc.events import (
     IdTokenFetched,
     IdTokenMinted,
 )
-from pytest_tfoidc.reporting.summary import Evidence, evidence_of, summary_lines
+from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence, evidence_of, summary_lines
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -51,13 +51,44 @@ def test_lines_are_written_for_what_was_shown_only() -> None:
 
 
 def test_one_is_not_many() -> None:
-    (line, *_) = summary_lines(Evidence(id_tokens=1, exchanges=1, expiries=1))
+    (line, *_) = summary_lines(Evidence(id_tokens=1, exchanges=1))
     assert "1 ID token, 1 exchange;" in line
 
 
+def test_what_expired_for_whom_is_said_and_what_that_does_not_show() -> None:
+    clients = (
+        ClientExpiries(client="azurerm 5.2.0", service="management.azure.com", calls=9, expiries=8),
+        ClientExpiries(client="azurerm 5.2.0", service="graph.microsoft.com", calls=1),
+        ClientExpiries(client="own", service="s", calls=4, expiries=3, refused=3, waited=61.2),
+    )
+    (line,) = [line for line in summary_lines(Evidence(clients=clients)) if "expired  " in line]
+    assert "8 times for azurerm 5.2.0 at management.azure.com;" in line
+    assert "never for azurerm 5.2.0 at graph.microsoft.com, which called once" in line
+    assert "3 times for own at s (renewed after 3 refusals), which asked for a token up to" in line
+    assert "that it would have expired by then is not shown" in line
+
+
 NUMBERS = st.integers(0, 1000)
+CLIENTS = st.lists(
+    st.builds(
+        ClientExpiries,
+        client=st.sampled_from(["azurerm 5.2.0", "Terraform 1.15.5"]),
+        service=st.sampled_from(["management.azure.com", "storage.azure.com"]),
+        calls=NUMBERS,
+        expiries=NUMBERS,
+        waited=NUMBERS,
+    ),
+    max_size=4,
+    unique_by=lambda one: (one.client, one.service),
+).map(lambda found: tuple(sorted(found, key=lambda one: (one.client, one.service))))
 EVIDENCE = st.builds(
-    Evidence, id_tokens=NUMBERS, exchanges=NUMBERS, oldest=NUMBERS, delay=NUMBERS, real=NUMBERS
+    Evidence,
+    id_tokens=NUMBERS,
+    exchanges=NUMBERS,
+    oldest=NUMBERS,
+    delay=NUMBERS,
+    real=NUMBERS,
+    clients=CLIENTS,
 )
 
 

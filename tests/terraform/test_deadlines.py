@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.terraform.deadlines import (
     Deadline,
     DeadlineError,
@@ -58,8 +58,8 @@ def test_what_takes_too_long_is_not_begun(tmp_path: Path) -> None:
     durations = Durations(tmp_path)
     durations.note("module", "apply", 100)
     durations.note("module", "destroy", 50)
-    enough = Deadline(at=time.monotonic() + 200, source="--tf-deadline")
-    short = Deadline(at=time.monotonic() + 150, source="--tf-deadline")
+    enough = Deadline(at=real_seconds() + 200, source="--tf-deadline")
+    short = Deadline(at=real_seconds() + 150, source="--tf-deadline")
     require_time(enough, durations, "module", "apply", "destroy")
     require_time(None, durations, "module", "apply", "destroy")
     require_time(short, durations, "other", "apply", "destroy")
@@ -72,7 +72,7 @@ def test_what_takes_too_long_is_not_begun(tmp_path: Path) -> None:
 
 def test_after_the_deadline_nothing_is_begun_even_if_nothing_is_known(tmp_path: Path) -> None:
     with pytest.raises(DeadlineError):
-        passed = Deadline(at=time.monotonic() - 1, source="--tf-deadline")
+        passed = Deadline(at=real_seconds() - 1, source="--tf-deadline")
         require_time(passed, Durations(tmp_path), "module", "apply")
 
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from signals_kit import default_signals
 
 from pytest_tfoidc import processes
-from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.clock import VirtualClock, real_seconds
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
 from pytest_tfoidc.events import (
     AccessTokenIssued,
@@ -25,11 +24,13 @@ from pytest_tfoidc.events import (
     EventLog,
     ExchangeRefused,
     HostRefused,
+    RequestAnswered,
 )
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import runner as runner_module
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.runner import Flag, Runner, terraform_environment
+from pytest_tfoidc.terraform.turning import MOST_REPETITIONS
 
 MakeRunner = Callable[..., Runner]
 WAITS = "import threading; threading.Event().wait(60)"
@@ -186,6 +187,26 @@ def test_a_command_that_comes_back_for_a_refused_host_is_stopped(
     assert "stopped once" in failure.value.output
 
 
+def test_a_command_that_goes_round_is_stopped_and_what_it_asked_is_named(
+    make: MakeRunner, events: EventLog
+) -> None:
+    def turn(_line: str) -> None:
+        for _ in range(MOST_REPETITIONS):
+            answered = RequestAnswered(
+                at=VirtualClock().now(),
+                host="management.azure.com",
+                method="GET",
+                path="/left/behind",
+                status=200,
+            )
+            events.emit(answered)
+
+    with pytest.raises(TerraformError, match="asked the same thing again and again") as failure:
+        make(STOPS_CLEANLY, refusals_are_final=True).run("destroy", on_line=turn)
+    assert "GET https://management.azure.com/left/behind was asked 500 times" in str(failure.value)
+    assert "stopped once" in failure.value.output
+
+
 def test_a_few_refused_hosts_stop_nothing(make: MakeRunner, events: EventLog) -> None:
     def refuse(_line: str) -> None:
         for number in range(2 * runner_module.MOST_TRIES):
@@ -244,11 +265,11 @@ def test_what_a_command_leaves_behind_does_not_hold_it_up(
     script = (
         f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {WAITS!r}]).pid)"
     )
-    started = time.monotonic()
+    started = real_seconds()
     done = make(script).run("apply")
-    assert time.monotonic() - started < 30
+    assert real_seconds() - started < 30
     while not gone(int(done.stdout)):  # the system takes its time to bury it
-        assert time.monotonic() - started < 30
+        assert real_seconds() - started < 30
 
 
 def test_events_tell_when_a_command_started_and_ended(make: MakeRunner, events: EventLog) -> None:

@@ -1,0 +1,135 @@
+"""Make the checks of a module many times, and count the verdicts: they must all be the same.
+
+    python tests/benchmarks/bench_verdicts.py --habit slow --times 50 --busy 4
+    python tests/benchmarks/bench_verdicts.py --habit keeps --times 50 --check expiry_during_apply
+    python tests/benchmarks/bench_verdicts.py --module tests/modules/real_azurerm_5 --times 10
+
+A habit is one of the provider `habits` (see tests/providers/habits.py), with ten resources. Another
+module finds its providers as Terraform's configuration says, or in TFOIDC_PROVIDER_MIRROR.
+`--busy` starts so many processes beside it that do nothing but keep a processor busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
+
+from providermirror import HABITS, cli_config, lay_out
+
+from pytest_tfoidc.checks import CHECKS, CheckFailure, CheckSkipped, Subject
+from pytest_tfoidc.clock import real_seconds
+from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.session import OidcSession, SessionOptions
+
+MODULE = """
+terraform {
+  backend "azurerm" {}
+  required_providers {
+    habits = {
+      source = "tfoidc/habits"
+    }
+  }
+}
+
+provider "habits" {
+  habit = "%s"
+}
+
+resource "habits_group" "this" {
+  count = %d
+  name  = "rg-${count.index}"
+}
+"""
+DELAY = timedelta(minutes=30)
+NOTHING_ELSE = "while True: pass"
+
+
+def main() -> None:
+    """Count the verdicts."""
+    asked = options_of_this()
+    counted: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder, busy(asked.busy):
+        module, environment = prepare(asked, Path(folder))
+        options = SessionOptions(
+            context="mock", executable=asked.executable, environment=environment
+        )
+        with OidcSession(options) as session:
+            if asked.parallelism:  # which a session withholds from Terraform
+                arguments = {"TF_CLI_ARGS_apply": f"-parallelism={asked.parallelism}"}
+                session.environment = {**session.environment, **arguments}
+            for number in range(asked.times):
+                for name in asked.check or CHECKS:
+                    started = real_seconds()
+                    said = verdict(session, module, name)
+                    counted[f"{name}: {said.splitlines()[0]}"] += 1
+                    print(f"{number + 1} {name} {real_seconds() - started:.1f}s {said}", flush=True)
+    for line, count in sorted(counted.items()):
+        print(f"{count:4} {line}")
+
+
+def options_of_this() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--habit", default="slow")
+    parser.add_argument("--count", type=int, default=10, help="resources with the habit")
+    parser.add_argument("--module", type=Path, help="instead of a habit")
+    parser.add_argument("--check", action="append", choices=list(CHECKS))
+    parser.add_argument("--times", type=int, default=50)
+    parser.add_argument("--busy", type=int, default=0)
+    parser.add_argument("--parallelism", type=int)
+    parser.add_argument("--executable")
+    return parser.parse_args()
+
+
+def prepare(asked: argparse.Namespace, folder: Path) -> tuple[Path, dict[str, str]]:
+    """Give the module, and the environment in which Terraform finds its providers."""
+    environment = dict(os.environ)
+    if asked.module:
+        if mirror := os.environ.get("TFOIDC_PROVIDER_MIRROR"):
+            (folder / "mirror").symlink_to(mirror)
+            environment["TF_CLI_CONFIG_FILE"] = str(cli_config(folder))
+        return asked.module.resolve(), environment
+    environment |= lay_out(folder / "providers", source=HABITS, versions=("1.0.0",))
+    (module := folder / "module").mkdir()
+    (module / "main.tf").write_text(MODULE % (asked.habit, asked.count), encoding="utf-8")
+    return module, environment
+
+
+def verdict(session: OidcSession, module: Path, name: str) -> str:
+    """Make a check; give its verdict, and the reason where it did not pass."""
+    with session.isolated(), session.workspace(module) as workspace:
+        subject = Subject(
+            session=session, workspace=workspace, clock=session.oidc_clock, delay=DELAY
+        )
+        try:
+            shown = CHECKS[name](subject)
+        except CheckSkipped as reason:
+            return f"skipped\n  {reason}"
+        except (CheckFailure, TfOidcError) as error:
+            return f"failed\n  {str(error).splitlines()[0]}"
+    clients = "".join(f"\n  {c.client} at {c.service}: {c.expiries}" for c in shown.clients)
+    return f"passed{clients}"
+
+
+@contextlib.contextmanager
+def busy(count: int) -> Iterator[None]:
+    """Keep processors busy during the block."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", NOTHING_ELSE]))
+            stack.callback(process.kill)
+        yield
+
+
+if __name__ == "__main__":
+    main()
