@@ -400,6 +400,7 @@ def test_a_state_in_a_file_outlives_the_run_that_made_it(world: World) -> None:
         workspace.apply()
         workspace.select_workspace("second")
         workspace.apply()
+    assert workspace.local_state is not None
     entries = world.ledger.entries()
     assert [str(one.state) for one in entries if isinstance(one, Entry)] == [
         f"local {workspace.local_state.parent.name}/terraform.tfstate",
