@@ -30,11 +30,14 @@ EXECUTABLE_GIVEN = os.environ.get(EXECUTABLE)
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    (temp := tmp_path / "temp").mkdir()
+def world(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")  # not that of the fixture `project`
+    (temp := folder / "temp").mkdir()
     monkeypatch.setenv("TMPDIR", str(temp))
     monkeypatch.setattr("tempfile.tempdir", None)
-    with world_of(tmp_path) as made:
+    with world_of(folder) as made:
         yield made
     left = [path.name for path in temp.iterdir()]  # killed providers leave files of their own
     assert [name for name in left if name.startswith("tfoidc-")] == []
