@@ -69,21 +69,23 @@ class PytestRun:
         Raises:
             TfOidcError: A module cannot be read.
         """
+        from pytest_tfoidc.terraform.executable import OPENTOFU  # noqa: PLC0415 - as above
         from pytest_tfoidc.terraform.module import read_module  # noqa: PLC0415 - heavy
 
         for module in self.settings.modules:
-            read_module(module).local_modules()
+            read_module(
+                module,
+                opentofu=self.session.executable.product == OPENTOFU,
+                test_directory=self.settings.test_directory,
+            ).local_modules()
 
     def notices(self) -> list[str]:
-        """Say what came up while the tests ran: a request token that is about to die."""
+        """Say what came up while the tests ran: what dies soon, and what a copy is without."""
         if self._session is None:
             return []
-        from pytest_tfoidc.events import RequestTokenExpiring  # noqa: PLC0415 - not in every run
+        from pytest_tfoidc.reporting.notices import notices  # noqa: PLC0415 - not in every run
 
-        return [
-            f"The request token expires at {e.expires_at:%H:%M:%S} UTC. {e.consequence}"
-            for e in self._session.events.of(RequestTokenExpiring)
-        ]
+        return notices(self._session.events.since())
 
     def close(self) -> None:
         """Undo what asked for it in `cleanup`, and close the session, if there is one."""
@@ -172,7 +174,12 @@ class PytestRun:
 
         What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
         """
-        workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
+        workspace = self.session.workspace(
+            module,
+            inputs=self.inputs(),
+            keep=self.settings.keep,
+            test_directory=self.settings.test_directory,
+        )
         try:
             yield workspace
         except BaseException:

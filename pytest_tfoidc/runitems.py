@@ -211,7 +211,12 @@ class InitializedModule:
 def _initialized(config: pytest.Config, module: Path) -> Workspace:
     run, known = config.stash[RUN], config.stash.setdefault(WORKSPACES, {})
     if module not in known:
-        workspace = run.session.workspace(module, inputs=run.inputs(), keep=run.settings.keep)
+        workspace = run.session.workspace(
+            module,
+            inputs=run.inputs(),
+            keep=run.settings.keep,
+            test_directory=run.settings.test_directory,
+        )
         if workspace.keep:
             run.kept.append(workspace.path)
         run.cleanup.callback(workspace.close)

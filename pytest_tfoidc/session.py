@@ -29,6 +29,7 @@ from pytest_tfoidc.identity.sources import IdTokenSource, source_for
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.executable import Executable, find_executable
+from pytest_tfoidc.terraform.paths import prepare_log, with_absolute_paths
 from pytest_tfoidc.terraform.runner import terraform_environment
 from pytest_tfoidc.terraform.workspace import NO_INPUTS, Inputs, Setting, Workspace
 
@@ -62,6 +63,7 @@ class SessionOptions:
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
         keeps_events: False for what runs for days: events are told to subscribers only.
         environment: The outer environment.
+        started: Where the user started: what relative paths in the environment are relative to.
     """
 
     context: str = "auto"
@@ -78,6 +80,7 @@ class SessionOptions:
     needs_pipeline: bool = False
     keeps_events: bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    started: Path = field(default_factory=Path.cwd)
 
 
 class OidcSession:
@@ -223,7 +226,9 @@ class OidcSession:
             )
         if not self.options.isolated:
             return ready.variables, ()
-        variables, notes = terraform_environment(ready.variables)
+        placed = with_absolute_paths(ready.variables, self.options.started)
+        variables, notes = terraform_environment(placed)
+        prepare_log(variables)
         if context.stand_in:
             variables["GO_AZURE_SDK_SKIP_POLLING_DELAY"] = "true"
         return MappingProxyType(variables), notes
@@ -257,7 +262,12 @@ class OidcSession:
         return f"{self.executable} | {where} | relay {relay}"
 
     def workspace(
-        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False
+        self,
+        module: Path,
+        *,
+        inputs: Inputs = NO_INPUTS,
+        keep: bool = False,
+        test_directory: str = "tests",
     ) -> Workspace:
         """Make an isolated copy of a module.
 
@@ -272,8 +282,11 @@ class OidcSession:
             redactor=self.redactor,
             timeout=self.options.timeout,
             standin_backend=STANDIN_BACKEND if self.context.stand_in else None,
+            started=self.options.started,
         )
-        return Workspace(module, setting=setting, inputs=inputs, keep=keep)
+        return Workspace(
+            module, setting=setting, inputs=inputs, keep=keep, test_directory=test_directory
+        )
 
     @contextlib.contextmanager
     def isolated(self) -> Iterator[None]:

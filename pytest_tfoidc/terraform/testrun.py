@@ -270,6 +270,7 @@ class FileRun:
 
     def _run_terraform(self) -> Completed:
         workspace = self._workspace
+        workspace.lift_protection()  # Terraform destroys at the end of a file
         return workspace.runner.run(
             "test",
             json=Flag,

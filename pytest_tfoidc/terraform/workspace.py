@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import filelock
 
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.errors import ModuleError, TerraformError
-from pytest_tfoidc.events import CredentialFound, EventLog
+from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import hcl
 from pytest_tfoidc.terraform.audit import (
@@ -28,13 +28,17 @@ from pytest_tfoidc.terraform.audit import (
     audit_workspace,
     module_sources,
 )
-from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.differences import Change, planned_changes
+from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
+from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
 from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
-from pytest_tfoidc.terraform.isolation import isolate
+from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
 from pytest_tfoidc.terraform.module import RootModule, read_module
+from pytest_tfoidc.terraform.paths import with_paths_of_variables
+from pytest_tfoidc.terraform.protection import lift_protection
 from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
+from pytest_tfoidc.terraform.source_files import last_override
 
-OVERRIDE_FILE = "tfoidc_override.tf.json"
 BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
@@ -72,7 +76,8 @@ class Setting:
     """What every workspace of a run shares.
 
     `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
-    leaves values out; None in a live context, where the module's own backend is used.
+    leaves values out; None in a live context, where the module's own backend is used. `started` is
+    where the user started.
     """
 
     executable: Executable
@@ -82,6 +87,7 @@ class Setting:
     redactor: Redactor
     timeout: float | None = None
     standin_backend: Mapping[str, str] | None = None
+    started: Path = field(default_factory=Path.cwd)
 
 
 class Workspace:
@@ -92,38 +98,70 @@ class Workspace:
         setting: What every workspace of the run shares.
         inputs: Variables and backend configuration.
         keep: Leave the copy on disk at the end.
+        test_directory: The folder of the module's test files.
 
     Raises:
         ModuleError: The module cannot be read or copied.
     """
 
     def __init__(
-        self, module: Path, *, setting: Setting, inputs: Inputs = NO_INPUTS, keep: bool = False
+        self,
+        module: Path,
+        *,
+        setting: Setting,
+        inputs: Inputs = NO_INPUTS,
+        keep: bool = False,
+        test_directory: str = "tests",
     ) -> None:
         self.module = module
         self.setting = setting
         self.inputs = inputs
         self.keep = keep
-        self.configuration = read_module(module)
+        self.configuration = read_module(
+            module,
+            opentofu=setting.executable.product == OPENTOFU,
+            test_directory=test_directory,
+        )
         self.is_deployed = False
         self.plans: list[Path] = []
+        self._unprotected: set[str] = set()
         self.plugin_folder: Path | None = None  # a mirror that all providers come from
         self._given_backend = self._read_backend()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
         self.base = _temporary_folder()
         try:
-            self.path = _copy(self.configuration, self.base)
+            self.copy = self._isolated()
+            self.path = self.copy.path
             self.runner = self._runner()
         except BaseException:
             shutil.rmtree(self.base, ignore_errors=True)
             raise
+
+    def _isolated(self) -> IsolatedCopy:
+        copy = isolate(
+            self.module,
+            self.base,
+            local_modules=self.configuration.local_modules(),
+            left_out=_own_state(self.configuration),
+        )
+        self.setting.events.emit(
+            ModuleCopied(
+                at=self.setting.clock.now(),
+                module=self.module.name,
+                seconds=copy.seconds,
+                linked=tuple(map(str, copy.linked)),
+            )
+        )
+        return copy
 
     def _runner(self) -> Runner:
         setting = self.setting
         return Runner(
             executable=setting.executable,
             directory=self.path,
-            environment=setting.environment,
+            environment=with_paths_of_variables(
+                setting.environment, self.copy, started=setting.started
+            ),
             events=setting.events,
             clock=setting.clock,
             redactor=setting.redactor,
@@ -175,21 +213,30 @@ class Workspace:
             options["environment"] = {"TF_PLUGIN_CACHE_DIR": ""}  # it would copy what is linked to
         if backend:
             self._write_backend({**self._backend_config(), **(backend_config or {})})
-            options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
+            files = self._inputs_of_backend.backend_files
+            options["backend_config"] = [*map(str, files), BACKEND_FILE]
         else:
             options["backend"] = False
         with self._plugin_cache():
             return self.run("init", **options)
 
+    @property
+    def _inputs_of_backend(self) -> Inputs:
+        """What is given for the backend; nothing of it where that is replaced by another kind."""
+        own = self.configuration.backend
+        is_replaced = own is not None and self._needs_backend()
+        return NO_INPUTS if is_replaced or self.configuration.has_cloud else self.inputs
+
     def _backend_config(self) -> dict[str, str]:
         own = self.configuration.backend
-        given = self.setting.standin_backend
+        given, inputs = self.setting.standin_backend, self._inputs_of_backend
         if given is None:
-            return dict(self.inputs.backend)
+            return dict(inputs.backend)
         known = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
-        if SAY_HOW & {*known, *self.inputs.backend}:
+        known |= {*inputs.backend, *_names_in(inputs.backend_files)}
+        if known & SAY_HOW:
             known |= {"use_azuread_auth"}
-        return {**{k: v for k, v in given.items() if k not in known}, **self.inputs.backend}
+        return {**{k: v for k, v in given.items() if k not in known}, **inputs.backend}
 
     @property
     def _backend_type(self) -> str:
@@ -201,11 +248,12 @@ class Workspace:
         own = self.configuration.backend
         is_used = own is not None and not self._needs_backend()
         config: dict[str, Any] = dict(own.config) if own is not None and is_used else {}
-        for file in self.inputs.backend_files:
+        inputs = self._inputs_of_backend
+        for file in inputs.backend_files:
             with contextlib.suppress(OSError, hcl.HclError):  # Terraform says it better
                 attributes = hcl.parse_file(file).attributes.items()
                 config.update({name: attribute.value for name, attribute in attributes})
-        return {**config, **self.inputs.backend}
+        return {**config, **inputs.backend}
 
     def _needs_backend(self) -> bool:
         own = self.configuration.backend
@@ -218,11 +266,12 @@ class Workspace:
         """Write the configuration where no process list shows it, and an override if needed."""
         if self._needs_backend():
             override: dict[str, Any] = {"terraform": {"backend": {"azurerm": {}}}}
-            (self.path / OVERRIDE_FILE).write_text(json.dumps(override), encoding="utf-8")
+            file = last_override(self.path, "backend")
+            file.write_text(json.dumps(override), encoding="utf-8")
         lines = "".join(f"{name} = {_quote(value)}\n" for name, value in config.items())
         descriptor = os.open(self.path / BACKEND_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(lines)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(lines)
 
     @contextlib.contextmanager
     def _plugin_cache(self) -> Iterator[None]:
@@ -251,22 +300,40 @@ class Workspace:
         self.plans.append(path)
         return Plan(path=path, has_changes=done.exit_code == CHANGES, completed=done)
 
+    def changes(self, plan: Plan) -> tuple[Change, ...]:
+        """Run `terraform show` for a plan, and return what it would change."""
+        return planned_changes(json.loads(self.run("show", plan.path.name, json=Flag).stdout))
+
     def apply(self, plan: Plan | None = None) -> Completed:
         """Run `terraform apply`, of a saved plan or of what there is to do now."""
         self.is_deployed = True
         if plan is not None:
-            return self.run("apply", str(plan.path), input=False, json=Flag)
+            return self.run(
+                "apply", str(plan.path), input=False, json=Flag, **self._ephemeral_options()
+            )
         return self.run(
             "apply", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
         )
 
     def destroy(self) -> Completed:
-        """Run `terraform destroy`."""
+        """Run `terraform destroy`; `prevent_destroy` does not hold it up."""
+        self.lift_protection()
         done = self.run(
             "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
         )
         self.is_deployed = False
         return done
+
+    def lift_protection(self) -> None:
+        """Let everything in the copy be destroyed, whatever `prevent_destroy` says, and tell it."""
+        lifted = lift_protection(self.configuration, self.path, copy_of=self.copy.of)
+        new = tuple(address for address in lifted if address not in self._unprotected)
+        self._unprotected |= set(new)
+        if new:
+            event = ProtectionLifted(
+                at=self.setting.clock.now(), module=self.module.name, addresses=new
+            )
+            self.setting.events.emit(event)
 
     def output(self, name: str | None = None) -> Any:  # noqa: ANN401 - whatever the module gives
         """Give one output's value, or the values of all; sensitive ones too.
@@ -285,6 +352,7 @@ class Workspace:
         Raises:
             TerraformError: A run failed, or none could be made.
         """
+        self.lift_protection()
         return self.run("test", *arguments, json=Flag, **self.variable_options())
 
     def select_workspace(self, name: str) -> None:
@@ -382,6 +450,16 @@ class Workspace:
         files = [str(file) for file in self.inputs.variable_files]
         return {"var_file": files, "var": list(self.inputs.variables)}
 
+    def _ephemeral_options(self) -> dict[str, Any]:
+        """Give the variables that no plan keeps."""
+        names = frozenset(one.name for one in self.configuration.variables if one.ephemeral)
+        if not names:
+            return {}
+        return {
+            "var_file": ephemeral_files(self.inputs.variable_files, names, into=self.path),
+            "var": ephemeral_variables(self.inputs.variables, names),
+        }
+
 
 def _temporary_folder() -> Path:
     try:
@@ -395,8 +473,23 @@ def _temporary_folder() -> Path:
         ) from error
 
 
-def _copy(module: RootModule, base: Path) -> Path:
-    return isolate(module.path, base, local_modules=module.local_modules())
+def _names_in(files: Iterable[Path]) -> Iterator[str]:
+    """Return what files of backend configuration set."""
+    for file in files:
+        with contextlib.suppress(OSError, hcl.HclError):  # Terraform says it better
+            yield from hcl.parse_file(file).attributes
+
+
+def _own_state(module: RootModule) -> Iterator[Path]:
+    """Return where a local backend keeps the module's own state, if not where all do."""
+    config = module.backend.config if module.backend and module.backend.type == "local" else {}
+    path, folder = config.get("path"), config.get("workspace_dir")
+    if isinstance(path, str):
+        file = module.path.resolve() / path
+        yield from (file, file.with_name(f"{file.name}.backup"))
+        yield file.with_name(f".{file.name}.lock.info")
+    if isinstance(folder, str):
+        yield module.path.resolve() / folder
 
 
 def _crash(stderr: str) -> tuple[str, ...]:
