@@ -1,7 +1,8 @@
 """A copy of a Git repository's own folder: it can be asked, and writes reach the copy alone.
 
-Objects are not copied: the copy borrows the original's (`objects/info/alternates`). Git itself is
-not needed for any of this.
+Of a large repository the objects are not copied: the copy borrows the original's
+(`objects/info/alternates`), which Git reads; writing an object that is there already renews its
+time, and nothing else. Git itself is not needed for any of this.
 Source: https://git-scm.com/docs/gitrepository-layout
 """
 
@@ -17,6 +18,8 @@ GIT = ".git"
 POINTER = "gitdir: "
 OBJECTS = "objects"
 LARGE = frozenset({"annex", "lfs", "svn"})  # content, not history
+MOST_OBJECTS = 1_000  # files
+MOST_BYTES = 32_000_000
 Mirror = Callable[[Path], "Path | None"]  # where something of the original is in the copy
 # The index knows the originals' change times and inodes, which no copy has. And nothing that Git
 # starts in the background may outlive the run.
@@ -86,10 +89,11 @@ def _copied(original: Path, copy: Path, *, only_worktree: str = "") -> Path:
     with os.scandir(original) as entries:
         for entry in entries:
             target = copy / entry.name
-            if is_git and entry.name == OBJECTS:
-                _borrow(Path(entry.path), target)
-            elif (is_git and entry.name in LARGE) or (only_worktree and original.name == "worktrees" and entry.name != only_worktree):
+            is_other = original.name == "worktrees" and entry.name != (only_worktree or entry.name)
+            if is_other or (is_git and entry.name in LARGE):
                 continue
+            if is_git and entry.name == OBJECTS:
+                _objects(Path(entry.path), target)
             elif entry.is_symlink():
                 target.symlink_to(os.readlink(entry.path))
             elif entry.is_dir():
@@ -100,6 +104,30 @@ def _copied(original: Path, copy: Path, *, only_worktree: str = "") -> Path:
         _append(copy / "config", CONFIG)
         _append(copy / "info" / "exclude", OURS)
     return copy
+
+
+def _are_many(objects: Path) -> bool:
+    """Tell whether objects are too many or too large to be copied; looks no further than that."""
+    files, size = 0, 0
+    for folder, _, names in os.walk(objects):
+        files += len(names)
+        size += sum(Path(folder, name).stat().st_size for name in names[:MOST_OBJECTS])
+        if files > MOST_OBJECTS or size > MOST_BYTES:
+            return True
+    return False
+
+
+def _objects(original: Path, copy: Path) -> None:
+    if _are_many(original):
+        _borrow(original, copy)
+        return
+    _copied(original, copy)
+    alternates = copy / "info" / "alternates"
+    if alternates.is_file():  # it borrows as well, perhaps from where a relative path leads
+        lines = alternates.read_text("utf-8", "surrogateescape").splitlines()
+        places = [os.path.normpath(original.resolve() / line) for line in lines if line]
+        alternates.unlink()
+        alternates.write_text("\n".join([*places, ""]), "utf-8", "surrogateescape")
 
 
 def _borrow(original: Path, copy: Path) -> None:

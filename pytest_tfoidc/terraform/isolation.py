@@ -57,6 +57,7 @@ MOST_BYTES = 64_000_000  # of either
 MOST_ENTRIES = 500  # of a folder that is gone through although it is too large to be copied
 # Where links lead to that are not copied: what is there belongs to the machine.
 SYSTEM = ["/bin", "/dev", "/etc", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr"]
+COPY = "copy"
 COPIES = "tfoidc-"  # what the temporary folders of copies are named
 
 
@@ -117,7 +118,7 @@ def isolate(
     return IsolatedCopy(
         path=copier.mirror(copier.module),
         top=copier.top,
-        tree=copier.tree,
+        tree=copier.mirror(copier.top),
         linked=tuple(copier.linked),
         seconds=time.perf_counter() - started,
     )
@@ -137,8 +138,7 @@ def _copier(module: Path, into: Path, local_modules: list[Path]) -> _Copier:
         top = Path(os.path.commonpath([own, common]))
     if own is None and not _is_common_ground(top):
         zones.add(top)
-    tree = into / "copy" / top.name
-    return _Copier(module=module, folders=folders, top=top, tree=tree, into=into, zones=zones)
+    return _Copier(module=module, folders=folders, top=top, into=into, zones=zones)
 
 
 def _repository(folder: Path) -> Path | None:
@@ -160,8 +160,8 @@ def _depth(folder: Path) -> int:
 class _Budget:
     """What may still be copied."""
 
-    files: int = MOST_FILES
-    size: int = MOST_BYTES
+    files: int
+    size: int
 
     def take(self, files: int, size: int) -> bool:
         """Take a part of it, if there is as much."""
@@ -209,8 +209,8 @@ class _Copier:
         module: The root module's folder.
         folders: It, and the local modules.
         top: The folder that everything lies in.
-        tree: Its copy.
-        into: The folder of the copy, and of what lies elsewhere.
+        into: The folder of the copy, in which everything has the path that it has outside, so that
+            relative links need no change wherever they lead.
         zones: Where what lies beside the modules is copied; elsewhere it is linked to.
         left_out: What is not to be copied.
         linked: What was too large.
@@ -219,7 +219,6 @@ class _Copier:
     module: Path
     folders: list[Path]
     top: Path
-    tree: Path
     into: Path
     zones: set[Path]
     left_out: set[Path] = field(default_factory=set)
@@ -228,13 +227,11 @@ class _Copier:
     _filled: set[Path] = field(default_factory=set)
     _later: list[tuple[Path, Path]] = field(default_factory=list)
     _outside: list[Path] = field(default_factory=list)
-    _budget: _Budget = field(default_factory=_Budget)
+    _budget: _Budget = field(default_factory=lambda: _Budget(MOST_FILES, MOST_BYTES))
 
     def mirror(self, original: Path) -> Path:
         """Return where an original goes."""
-        if original.is_relative_to(self.top):
-            return self.tree / original.relative_to(self.top)
-        return self.into / "outside" / original.relative_to("/")
+        return self.into / COPY / original.relative_to(original.anchor)
 
     def copy(self) -> None:
         """Copy the modules first, then what lies beside them, from the inside out."""
@@ -242,7 +239,7 @@ class _Copier:
             self._open(folder)
         for folder in self.folders:
             self._fill(folder)
-        self._budget = _Budget(MOST_FILES_BESIDE)
+        self._budget = _Budget(MOST_FILES_BESIDE, MOST_BYTES)
         for folder in self.folders:
             for parent in folder.parents:
                 if parent.is_relative_to(self.top):
@@ -358,7 +355,7 @@ class _Copier:
         if not self._is_copied_outside(real):
             return text if os.path.isabs(text) or not os.path.lexists(lexical) else str(lexical)
         self._outside.append(real)
-        return str(self.mirror(real))
+        return str(self.mirror(real)) if os.path.isabs(text) or lexical != real else text
 
     def _is_copied_outside(self, real: Path) -> bool:
         is_system = any(real.is_relative_to(place) for place in SYSTEM)
