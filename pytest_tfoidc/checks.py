@@ -35,6 +35,11 @@ JUMP = 0.4
 JUMPS_IN_A_LIFE = 2.5
 JUMP_SPACING = 0.05  # real seconds
 
+HOW_TO_SETTLE = (
+    "Remedy: let it change only where something has changed (a hash of that, time_rotating,"
+    " ignore_changes); or, where it is meant, tolerate it in pyproject.toml:"
+)
+
 
 class CheckFailure(AssertionError):  # noqa: N818 - a test's failure, not an error
     """A check failed. The message says what happened and what to do."""
@@ -230,10 +235,8 @@ def _not_empty(workspace: Workspace, changes: Sequence[Change]) -> str:
         [
             f"The plan after the apply is not empty: {', '.join(addresses)} would change again.",
             *map(str, changes),
-            *([f"Cause: {'; '.join(causes)}, which is another value each time."] if causes else []),
-            "Remedy: let it change only where something has changed (a hash of it, the time_rotating"
-            " or random providers, ignore_changes); or, where it is meant, tolerate it in"
-            " pyproject.toml:",
+            *([f"Cause: {'; '.join(causes)}, another value each time."] if causes else []),
+            HOW_TO_SETTLE,
             f"  [{TABLE}]",
             f'  allow = [{{ match = {match}, reason = "…" }}]',
         ]

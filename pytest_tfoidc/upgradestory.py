@@ -239,4 +239,3 @@ class UpgradeStory:
 
 def _version(subject: str, side: Side) -> str:
     return side.executable.version if subject == TERRAFORM else side.versions.get(subject, "")
-

@@ -19,8 +19,8 @@ from pytest_tfoidc.reporting.upgradetable import UpgradeRow, markdown_table, ter
 from pytest_tfoidc.terraform.executable import find_executable
 from pytest_tfoidc.terraform.floors import FLOORS
 from pytest_tfoidc.terraform.providerstore import UpgradeError, locked_versions
-from pytest_tfoidc.terraform.steps import TERRAFORM, Step, parse_steps
 from pytest_tfoidc.terraform.source_files import last_override
+from pytest_tfoidc.terraform.steps import TERRAFORM, Step, parse_steps
 from pytest_tfoidc.terraform.upgrade import PINS, UpgradeStep
 from pytest_tfoidc.terraform.versions import Version
 from pytest_tfoidc.terraform.workspace import NO_INPUTS, Workspace

@@ -134,8 +134,10 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"requires explicit configuration\. Add a provider block|Insufficient features blocks",
-        "the module has no `provider` block for a provider that cannot do without one: it is a"
-        " module to be called by others.",
+        (
+            "the module has no `provider` block for a provider that cannot do without one: it is a"
+            " module to be called by others."
+        ),
         "add a provider block, or test an example of the module (--tf-module examples/NAME).",
     ),
     (

@@ -64,7 +64,11 @@ class CachedCredential:
         field = field.removeprefix("root ").partition(", line ")[0]
         kind, space, rest = field.partition(" ")
         labels = {"output", "variable", "backend", "source"}
-        return f"{kind}.{rest}".replace(", ", ".") if space and kind in labels else field.replace(", ", ".")
+        return (
+            f"{kind}.{rest}".replace(", ", ".")
+            if space and kind in labels
+            else field.replace(", ", ".")
+        )
 
     @property
     def message(self) -> str:

@@ -48,9 +48,7 @@ LARGE_BYTES = 200_000
 KEPT_FILES = 512
 
 
-def parse(
-    text: str | bytes, *, file: str | Path, skim: Skim | None = None
-) -> Body:
+def parse(text: str | bytes, *, file: str | Path, skim: Skim | None = None) -> Body:
     """Read a file's content: JSON syntax where the file's name ends in `.json`, else native.
 
     Args:
@@ -101,9 +99,7 @@ def skim_file(path: Path, skim: Skim) -> Body:
 
 
 @lru_cache(maxsize=KEPT_FILES)
-def _skimmed(
-    path: str, stamp: tuple[int, int, int], skim: tuple[tuple[str, Needed], ...]
-) -> Body:
+def _skimmed(path: str, stamp: tuple[int, int, int], skim: tuple[tuple[str, Needed], ...]) -> Body:
     is_large = stamp[1] > LARGE_BYTES
     return parse(Path(path).read_bytes(), file=path, skim=dict(skim) if is_large else None)
 

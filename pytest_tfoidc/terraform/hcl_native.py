@@ -75,12 +75,15 @@ class _Reader:
         skimmed = [node for node in nodes if node.type == "block" and self._name(node) in skim]
         rest = {node.id for node in skimmed}
         body = self.body([node for node in nodes if node.id not in rest])
-        blocks = [*body.blocks, *(self._block(node, skim[self._name(node)].names) for node in skimmed)]
+        blocks = [
+            *body.blocks,
+            *(self._block(node, skim[self._name(node)].names) for node in skimmed),
+        ]
         return collected(body.attributes.values(), sorted(blocks, key=lambda block: block.line))
 
     def _name(self, node: Node) -> str:
         """Return the name that an argument or a block begins with."""
-        first = node.child(0)
+        first = node.child(0) if node.child_count else None
         return self._text(first) if first is not None else ""
 
     def body(self, nodes: Sequence[Node]) -> Body:

@@ -56,7 +56,19 @@ MOST_FILES_BESIDE = 2_000  # of what lies beside them
 MOST_BYTES = 64_000_000  # of either
 MOST_ENTRIES = 500  # of a folder that is gone through although it is too large to be copied
 # Where links lead to that are not copied: what is there belongs to the machine.
-SYSTEM = ["/bin", "/dev", "/etc", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr"]
+SYSTEM = [
+    "/bin",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/nix",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+]
 COPY = "copy"
 COPIES = "tfoidc-"  # what the temporary folders of copies are named
 
@@ -173,9 +185,8 @@ class _Budget:
 
     def fits(self, folder: Path) -> bool:
         """Tell whether all that a folder holds could be copied; looks no further than that."""
-        files, size = 0, 0
-        for entry in _below(folder):
-            files += 1
+        size = 0
+        for files, entry in enumerate(_below(folder), start=1):
             if entry.is_file(follow_symlinks=False):
                 size += entry.stat(follow_symlinks=False).st_size
             if files > self.files or size > self.size:
@@ -296,8 +307,9 @@ class _Copier:
             self._place_file(entry.path, copy, entry.stat(follow_symlinks=False))
 
     def _is_in_a_zone(self, folder: Path) -> bool:
-        inside = (*self.zones, *self.folders)
-        return not folder.is_relative_to(self.top) or any(folder.is_relative_to(z) for z in inside)
+        if not folder.is_relative_to(self.top):
+            return True
+        return any(folder.is_relative_to(zone) for zone in (*self.zones, *self.folders))
 
     def _place_file(self, original: str, copy: str, status: os.stat_result) -> None:
         if not self._budget.take(1, status.st_size) and not original.endswith(SOURCES):

@@ -28,9 +28,7 @@ _RESOURCES = ("resource", "data", "ephemeral", "action")
 # What is needed of a file that is too large to be read as a whole.
 _OF_PROVIDER = hcl.Needed(frozenset({"provider"}), (b"provider",))
 _NEEDED = {
-    "resource": hcl.Needed(
-        frozenset({"provider", "lifecycle"}), (b"provider", b"prevent_destroy")
-    ),
+    "resource": hcl.Needed(frozenset({"provider", "lifecycle"}), (b"provider", b"prevent_destroy")),
     "data": _OF_PROVIDER,
     "ephemeral": _OF_PROVIDER,
     "action": _OF_PROVIDER,
@@ -175,9 +173,7 @@ class RootModule:
         return tuple(found.values())[1:]
 
 
-def read_module(
-    path: Path, *, opentofu: bool = False, test_directory: str = "tests"
-) -> RootModule:
+def read_module(path: Path, *, opentofu: bool = False, test_directory: str = "tests") -> RootModule:
     """Read the files of a root module's folder; there are none where it has only test files.
 
     Args:

@@ -7,7 +7,8 @@ https://developer.hashicorp.com/terraform/language/tests
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -139,8 +140,12 @@ def discover(
     return tuple(sorted(found, key=lambda file: file.relative_to(module).as_posix()))
 
 
-def read_test_file(path: Path) -> TestFile:
+def read_test_file(path: Path, *, opentofu: bool = False) -> TestFile:
     """Read a test file.
+
+    Args:
+        path: The file.
+        opentofu: Whether OpenTofu will run it: it takes several runs of one name.
 
     Raises:
         ModuleError: The file cannot be read.
@@ -149,7 +154,7 @@ def read_test_file(path: Path) -> TestFile:
     data = _content(path)
     body = hcl.parse(data, file=path)
     lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    reader = _Reader(path, lines, parallel=_is_parallel(body))
+    reader = _Reader(path, lines, parallel=_is_parallel(body), opentofu=opentofu)
     return TestFile(
         path=path,
         runs=tuple(reader.runs(body)),
@@ -191,10 +196,13 @@ def _content(path: Path) -> bytes:
 class _Reader:
     """Reads the run blocks of one file."""
 
-    def __init__(self, path: Path, lines: list[str], *, parallel: bool) -> None:
+    def __init__(
+        self, path: Path, lines: list[str], *, parallel: bool, opentofu: bool = False
+    ) -> None:
         self._path = path
         self._lines = lines
         self._parallel = parallel
+        self._opentofu = opentofu
 
     def runs(self, body: hcl.Body) -> Iterator[RunBlock]:
         """Give the runs; the name of each is checked as Terraform does."""
@@ -209,7 +217,7 @@ class _Reader:
                     f"`{name}` is no name for a run: it must start with a letter or an underscore"
                     " and hold only letters, digits, underscores and dashes",
                 )
-            if name in seen:
+            if name in seen and not self._opentofu:
                 raise self._error(block, f"the run `{name}` is already on line {seen[name]}")
             seen[name] = block.line
             yield self._run(block)
@@ -252,6 +260,21 @@ class _Reader:
             cause=cause,
             source_line=self._lines[place.line - 1],
         )
+
+
+def distinct_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names by which runs can be told apart: the second `a` of a file is `a[2]`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(numbered(name, seen[name]))
+    return tuple(found)
+
+
+def numbered(name: str, number: int) -> str:
+    """Return the distinct name of a file's run, which is the so-manieth of its name."""
+    return name if number <= 1 else f"{name}[{number}]"
 
 
 def is_name(text: str) -> bool:

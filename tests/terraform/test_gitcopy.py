@@ -99,9 +99,7 @@ def test_a_worktree_is_asked_and_written_to_alone(tmp_path: Path, into: Path) ->
 
 
 @pytest.mark.parametrize("module", ["sub/infra", "."])
-def test_a_submodule_is_asked_and_written_to_alone(
-    tmp_path: Path, into: Path, module: str
-) -> None:
+def test_a_submodule_is_asked_and_written_to_alone(tmp_path: Path, into: Path, module: str) -> None:
     inner = repository(tmp_path / "inner")
     outer = repository(tmp_path / "outer")
     git(outer, "submodule", "add", "-q", str(inner), "sub")
