@@ -74,7 +74,7 @@ def test_a_large_file_says_the_same_as_a_small_one(tmp_path: Path) -> None:
     for name in ("outputs", "required_version"):
         assert getattr(large, name) == getattr(small, name)
     places = [[(one.name, one.line) for one in m.protected] for m in (large, small)]
-    assert places == [[("kept", 27)]] * 2
+    assert places == [[("kept", 25)]] * 2
     lines = [[(one.name, one.line, one.sensitive) for one in m.variables] for m in (large, small)]
     assert lines == [[("size", 7, True)]] * 2
     assert [call.source for call in large.calls] == ["./inner"]
