@@ -128,6 +128,7 @@ class Workspace:
         )
         self._given_backend = self.backend.given()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
+        setting.redactor.add(*backend_secrets("", inputs.backend))  # of another kind, too
         self.base = _temporary_folder()
         try:
             self.copy = self._isolated()
