@@ -6,10 +6,12 @@ Each drives real Terraform through one story and raises `CheckFailure` where it 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+from pytest_tfoidc.checkallowances import NOTHING, TABLE, CheckAllowances
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens
@@ -17,11 +19,19 @@ from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
+from pytest_tfoidc.terraform.differences import Change, judge
 from pytest_tfoidc.terraform.recording import holder
+from pytest_tfoidc.terraform.restless import restless_call
+from pytest_tfoidc.terraform.steps import Allowance
 from pytest_tfoidc.terraform.workspace import Plan, Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
 JUMP = 0.4  # of an ID token's life, after each answer to a call with an access token
+
+HOW_TO_SETTLE = (
+    "Remedy: let it change only where something has changed (a hash of that, time_rotating,"
+    " ignore_changes); or, where it is meant, tolerate it in pyproject.toml:"
+)
 
 
 class CheckFailure(AssertionError):  # noqa: N818 - a test's failure, not an error
@@ -34,12 +44,13 @@ class CheckSkipped(Exception):  # noqa: N818 - an outcome, not an error
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a check works on. `delay`: between plan and apply."""
+    """What a check works on. `delay`: between plan and apply; `allowances`: what it tolerates."""
 
     session: OidcSession
     workspace: Workspace
     clock: OidcClock
     delay: timedelta
+    allowances: CheckAllowances = NOTHING
 
     def require_stand_in(self, why: str) -> None:
         """Skip the check in a live context."""
@@ -58,7 +69,7 @@ def delayed_apply(subject: Subject) -> Evidence:
         plan = workspace.plan()
         waited = subject.clock.delay(subject.delay)
         workspace.apply(plan)
-        _require_empty(workspace.plan(out="tfplan-after"))
+        _require_empty(subject, workspace.plan(out="tfplan-after"))
     return Evidence(delay=waited.total_seconds())
 
 
@@ -71,7 +82,7 @@ def expiry_during_apply(subject: Subject) -> Evidence:
         plan = workspace.plan()
         with _expiring_tokens(subject) as tokens, _told_who_keeps_tokens(subject, tokens):
             workspace.apply(plan)
-        _require_empty(workspace.plan(out="tfplan-after"))
+        _require_empty(subject, workspace.plan(out="tfplan-after"))
     _require_expiries(tokens.shown)
     return Evidence(clients=tuple(ClientExpiries(**asdict(one)) for one in tokens.shown))
 
@@ -92,17 +103,21 @@ def destroy_after_expiry(subject: Subject) -> Evidence:
 def no_cached_credentials(subject: Subject) -> Evidence:
     """No token, secret or request token in the plan, the backend cache, the state or the lock."""
     workspace = subject.workspace
+    used: set[Allowance] = set()
     try:
         with _cleaned_up(workspace):
             workspace.init()
             plan = workspace.plan()
-            _require_clean(subject)
+            _require_clean(subject, used)
             workspace.apply(plan)
-            _require_clean(subject)
+            _require_clean(subject, used)
     except TerraformError as error:
         with contextlib.suppress(TerraformError):  # the first error is the one to show
-            _require_clean(subject, cause=error)
+            _require_clean(subject, used, cause=error)
         raise
+    unused = [one for one in subject.allowances.no_secrets if one not in used]
+    if unused:
+        raise CheckFailure("\n".join(map(_matches_nothing, unused)))
     return Evidence(audited=1)
 
 
@@ -214,19 +229,60 @@ def _require_expiries(shown: tuple[ForcedExpiries, ...]) -> None:
         )
 
 
-def _require_empty(plan: Plan) -> None:
-    if plan.has_changes:
-        changes = [m["@message"] for m in plan.completed.messages if m["type"] == "planned_change"]
-        raise CheckFailure(
-            "The plan after the apply is not empty.\n" + "\n".join(f"  {c}" for c in changes)
-        )
+def _require_empty(subject: Subject, plan: Plan) -> None:
+    """Require that nothing changes after an apply, but for what is tolerated."""
+    workspace = subject.workspace
+    changes = workspace.changes(plan) if plan.has_changes else ()
+    judgement = judge(changes, subject.allowances.changes)
+    if judgement.is_clean:
+        return
+    lines = [f"{_matches_nothing(allowance)}" for allowance in judgement.unmatched]
+    if judgement.changes:
+        lines = [_not_empty(workspace, judgement.changes), *lines]
+    raise CheckFailure(subject.session.redactor.redact("\n".join(lines)))
 
 
-def _require_clean(subject: Subject, *, cause: BaseException | None = None) -> None:
-    found = subject.workspace.audit(used_at=subject.session.clock.now() + subject.delay)
-    if found:
-        text = "\n\n".join(credential.message for credential in found)
-        raise CheckFailure(subject.session.redactor.redact(text)) from cause
+def _not_empty(workspace: Workspace, changes: Sequence[Change]) -> str:
+    names = list(dict.fromkeys(change.name for change in changes))
+    addresses = dict.fromkeys(change.address for change in changes)
+    calls = {address: restless_call(workspace.configuration, address) for address in addresses}
+    causes = [f"{address} is set by {call}" for address, call in calls.items() if call]
+    match = json.dumps(names[0], ensure_ascii=False)
+    return "\n".join(
+        [
+            f"The plan after the apply is not empty: {', '.join(addresses)} would change again.",
+            *map(str, changes),
+            *([f"Cause: {'; '.join(causes)}, another value each time."] if causes else []),
+            HOW_TO_SETTLE,
+            f"  [{TABLE}]",
+            f'  allow = [{{ match = {match}, reason = "…" }}]',
+        ]
+    )
+
+
+def _matches_nothing(allowance: Allowance) -> str:
+    return (
+        f"The allowance {allowance.pattern!r} ({allowance.reason}) matches nothing: remove it, or"
+        " say with `modules` which modules it is for."
+    )
+
+
+def _require_clean(
+    subject: Subject, used: set[Allowance], *, cause: BaseException | None = None
+) -> None:
+    """Require that nothing is found, but for what is no secret; note which allowances that used."""
+    allowances = subject.allowances.no_secrets
+    left = []
+    for found in subject.workspace.audit(used_at=subject.session.clock.now() + subject.delay):
+        covering = {allowance for allowance in allowances if allowance.covers(found.name)}
+        used |= covering
+        if not covering:
+            left.append(found)
+    if left:
+        text = "\n\n".join(credential.message for credential in left)
+        names = ", ".join(dict.fromkeys(f'"{credential.name}"' for credential in left))
+        hint = f"If it is no secret, say so under [{TABLE}] in pyproject.toml: no_secret, {names}."
+        raise CheckFailure(subject.session.redactor.redact(f"{text}\n\n{hint}")) from cause
 
 
 def explain(error: TerraformError, session: OidcSession) -> str:

@@ -45,6 +45,7 @@ class CheckItem(ModuleItem):
 
     def runtest(self) -> None:
         """Make the check in a workspace of its own."""
+        from pytest_tfoidc.checkallowances import allowed_for  # noqa: PLC0415 - heavy
         from pytest_tfoidc.checks import CHECKS, CheckSkipped, Subject  # noqa: PLC0415 - heavy
 
         run = self._run
@@ -52,11 +53,14 @@ class CheckItem(ModuleItem):
             run.recorded(self, self.path),
             run.workspace(self.path, item=f"{GROUP}-{self.name}") as workspace,
         ):
+            if not workspace.configuration.files:
+                pytest.skip("the module has only test files: there is nothing to deploy")
             subject = Subject(
                 session=run.session,
                 workspace=workspace,
                 clock=clock_of(self.config),
                 delay=timedelta(seconds=run.delay),
+                allowances=allowed_for(run.settings.allowances, run.name_of(self.path)),
             )
             try:
                 shown = CHECKS[self.name](subject)
@@ -70,6 +74,30 @@ def directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if path in parent.config.stash[RUN].settings.modules:
         return ModuleDirectory.from_parent(parent, path=path)
     return None
+
+
+class ForeignTests:
+    """Lets the checks be made although Python tests below a module cannot be imported.
+
+    Args:
+        config: The run's configuration.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._is_foreign: list[bool] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what could not be collected; the error is told and counts, whatever follows."""
+        if report.failed:
+            path = self._config.rootpath / report.nodeid.partition("::")[0]
+            is_below = self._config.stash[RUN].module_of(path) is not None
+            self._is_foreign.append(is_below and path.suffix == ".py")
+
+    def pytest_collection_finish(self) -> None:
+        """Go on where nothing else was wrong."""
+        if self._is_foreign and all(self._is_foreign):
+            self._config.option.continue_on_collection_errors = True
 
 
 def choose_arguments(config: pytest.Config) -> None:

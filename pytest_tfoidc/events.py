@@ -157,6 +157,23 @@ class CommandFinished(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModuleCopied(Event):
+    """A module was isolated. `seconds`: real time; `linked`: what was too large to be copied."""
+
+    module: str
+    seconds: float
+    linked: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtectionLifted(Event):
+    """`prevent_destroy` was lifted in a copy, for the clean-up, for resources as TYPE.NAME."""
+
+    module: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClockMoved(Event):
     """The virtual clock jumped. `at` is the moment after the jump."""
 

@@ -17,6 +17,7 @@ from pytest_tfoidc.identity.kinds import LABELS
 from pytest_tfoidc.identity.variables import GUID, split_command
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.checkallowances import CheckAllowances
     from pytest_tfoidc.terraform.steps import Step
 
 CHECKS = (
@@ -30,6 +31,7 @@ LIVE_STATES = ("isolated", "own")
 CONTEXTS = ("auto", "mock", *LABELS)
 DEFAULT_DELAY = timedelta(minutes=30)
 TERRAFORM_FILES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
+TEST_FILES = ("*.tftest.hcl", "*.tftest.json", "*.tofutest.hcl", "*.tofutest.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ class Settings:
     sweep: bool = False
     deadline: timedelta | None = None
     lock_timeout: str = ""
+    allowances: tuple[CheckAllowances, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -272,7 +275,11 @@ def settings_of(config: pytest.Config) -> Settings:
     delay, timeout = values.one("delay"), values.one("timeout")
     longest, deadline = values.one("delay-max"), values.one("deadline")
     return Settings(
-        modules=_modules(values.many("module"), values.base("module")),
+        modules=_modules(
+            values.many("module"),
+            values.base("module"),
+            test_directory=values.one("test-directory") or "tests",
+        ),
         context=_known("--tf-context", values.one("context") or "auto", CONTEXTS),
         executable=values.one("executable") or None,
         variables=tuple("=".join(_pair("--tf-var", text)) for text in values.many("var")),
@@ -318,6 +325,7 @@ def settings_of(config: pytest.Config) -> Settings:
         sweep=values.flag("sweep"),
         deadline=None if deadline is None else _duration("--tf-deadline", deadline),
         lock_timeout=_lock_timeout(values.one("lock-timeout")),
+        allowances=_allowances(values),
     )
 
 
@@ -342,6 +350,15 @@ def _upgrades(values: _Values) -> tuple[Step, ...]:
     )
 
 
+def _allowances(values: _Values) -> tuple[CheckAllowances, ...]:
+    pyproject = values.config.rootpath / "pyproject.toml"
+    if not values.many("module") or not pyproject.is_file():
+        return ()
+    from pytest_tfoidc.checkallowances import check_allowances  # noqa: PLC0415 - not in every run
+
+    return check_allowances(pyproject)
+
+
 def _report(values: _Values) -> Path | None:
     given = values.one("upgrade-report")
     return values.base("upgrade-report") / given if given else None
@@ -353,26 +370,30 @@ def _ledger(values: _Values) -> Path | None:
 
 
 def _lock_timeout(text: str | None) -> str:
-    """Give it as Terraform takes it: Go knows no days."""
+    """Return it as Terraform takes it: Go knows no days."""
     if text is None:
         return ""
     return f"{_duration('--tf-lock-timeout', text).total_seconds():g}s"
 
 
-def _modules(texts: tuple[str, ...], base: Path) -> tuple[Path, ...]:
+def _modules(texts: tuple[str, ...], base: Path, *, test_directory: str) -> tuple[Path, ...]:
     modules = tuple(Path(os.path.normpath(base / text)) for text in texts)
     for module in modules:
-        _validate_module(module)
+        _validate_module(module, test_directory=test_directory)
     return tuple(dict.fromkeys(modules))
 
 
-def _validate_module(module: Path) -> None:
+def _validate_module(module: Path, *, test_directory: str) -> None:
     remedy = "Give the folder of a root module: the one that holds its .tf files."
     if not module.exists():
         raise UsageError("There is no such module.", where=f"--tf-module {module}", remedy=remedy)
     if not module.is_dir():
         raise UsageError("A module is a folder.", where=f"--tf-module {module}", remedy=remedy)
-    if not any(next(module.glob(pattern), None) for pattern in TERRAFORM_FILES):
+    files = [
+        *((module, pattern) for pattern in (*TERRAFORM_FILES, *TEST_FILES)),
+        *((module / test_directory, pattern) for pattern in TEST_FILES),
+    ]
+    if not any(next(folder.glob(pattern), None) for folder, pattern in files):
         raise UsageError(
             "The folder holds no Terraform module: there is no .tf file in it.",
             where=f"--tf-module {module}",

@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     pytestrun.configure(config)
     upgradeitems.register(config)
     config.pluginmanager.register(runreport.RunReport(config), "tfoidc-runs")
+    config.pluginmanager.register(collection.ForeignTests(config), "tfoidc-foreign-tests")
     collection.choose_arguments(config)
 
 

@@ -78,6 +78,7 @@ class PytestRun:
                     live_state=settings.live_state,
                     live_run=self._live_run,
                     allowed_subscriptions=settings.allowed_subscriptions,
+                    test_directory=settings.test_directory,
                 )
             )
             session.start()
@@ -110,20 +111,15 @@ class PytestRun:
     @functools.cached_property
     def _modules(self) -> dict[str, RootModule]:
         """The modules under test, as their files describe them, by their names."""
-        from pytest_tfoidc.terraform.module import read_module  # noqa: PLC0415 - heavy
-
-        return {self.name_of(module): read_module(module) for module in self.settings.modules}
+        return {self.name_of(m): self.session.read_module(m) for m in self.settings.modules}
 
     def notices(self) -> list[str]:
-        """Say what came up while the tests ran: a request token that is about to die."""
+        """Say what came up while the tests ran: what dies soon, and what a copy is without."""
         if self._session is None:
             return []
-        from pytest_tfoidc.events import RequestTokenExpiring  # noqa: PLC0415 - not in every run
+        from pytest_tfoidc.reporting.notices import notices  # noqa: PLC0415 - not in every run
 
-        return [
-            f"The request token expires at {e.expires_at:%H:%M:%S} UTC. {e.consequence}"
-            for e in self._session.events.of(RequestTokenExpiring)
-        ]
+        return notices(self._session.events.since())
 
     def close(self) -> None:
         """Undo what asked for it in `cleanup`, and close the session, if there is one."""

@@ -66,17 +66,18 @@ class TestFile(pytest.File):
 
     def collect(self) -> Iterator[RunItem]:
         """Make an item for each run block, without running Terraform."""
-        from pytest_tfoidc.terraform.runblocks import read_test_file  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.terraform.runblocks import distinct_names, read_test_file  # noqa: PLC0415 - heavy
         from pytest_tfoidc.terraform.testrun import require_test_command  # noqa: PLC0415 - heavy
 
+        executable = self._run.session.executable
         try:
-            require_test_command(self._run.session.executable)
-            blocks = read_test_file(self.path).runs
+            require_test_command(executable)
+            blocks = read_test_file(self.path, opentofu=executable.product == "OpenTofu").runs
         except TfOidcError as error:
             raise self.CollectError(str(error)) from error
-        self._names = tuple(block.name for block in blocks)
-        for position, block in enumerate(blocks):
-            yield RunItem.from_parent(self, name=block.name, block=block, position=position)
+        self._names = distinct_names(block.name for block in blocks)
+        for position, (name, block) in enumerate(zip(self._names, blocks, strict=True)):
+            yield RunItem.from_parent(self, name=name, block=block, position=position)
 
     def setup(self) -> None:
         """Start the file's run, if it was not started yet."""
@@ -236,7 +237,11 @@ class InitializedModule:
 def _initialized(config: pytest.Config, module: Path) -> Workspace:
     run, known = config.stash[RUN], config.stash.setdefault(WORKSPACES, {})
     if module not in known:
-        workspace = run.session.workspace(module, inputs=run.inputs(), keep=run.settings.keep)
+        workspace = run.session.workspace(
+            module,
+            inputs=run.inputs(),
+            keep=run.settings.keep,
+        )
         if workspace.keep:
             run.kept.append(workspace.path)
         run.cleanup.callback(run.close_workspace, workspace)
@@ -332,7 +337,7 @@ def _is_meant_here(jump: Jump, module: Path, file: Path) -> bool:
     if not _is_meant(jump, file.relative_to(module).as_posix()):
         return False
     try:
-        names = {block.name for block in read_test_file(file).runs}
+        names = {block.name for block in read_test_file(file, opentofu=True).runs}
     except TfOidcError:
         return True  # collecting says what is wrong with the file
     return jump.run in {*names, TEARDOWN}

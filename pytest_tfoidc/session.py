@@ -39,7 +39,7 @@ from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.deadlines import deadline_of
-from pytest_tfoidc.terraform.executable import Executable, find_executable
+from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
 from pytest_tfoidc.terraform.ledger import FOLDER, Ledger
 from pytest_tfoidc.terraform.live_guard import StateStore
 from pytest_tfoidc.terraform.live_scope import Named, require_allowed, written_in
@@ -50,7 +50,8 @@ from pytest_tfoidc.terraform.live_state import (
     StatePlace,
     held_by,
 )
-from pytest_tfoidc.terraform.module import RootModule
+from pytest_tfoidc.terraform.module import RootModule, read_module
+from pytest_tfoidc.terraform.paths import prepare_log, with_absolute_paths
 from pytest_tfoidc.terraform.recording import Facts, Recorder
 from pytest_tfoidc.terraform.runner import terraform_environment
 from pytest_tfoidc.terraform.workspace import Setting, Workspace
@@ -93,6 +94,8 @@ class SessionOptions:
         root: What the ledger names modules relative to; None for the current folder.
         deadline: How long the whole run may take.
         lock_timeout: How long to wait for a locked state, as Terraform's -lock-timeout.
+        test_directory: The folder of a module's test files.
+        started: Where the user started: what relative paths in the environment are relative to.
     """
 
     context: str = "auto"
@@ -116,6 +119,8 @@ class SessionOptions:
     root: Path | None = None
     deadline: timedelta | None = None
     lock_timeout: str = ""
+    test_directory: str = "tests"
+    started: Path = field(default_factory=Path.cwd)
 
 
 class OidcSession:
@@ -263,7 +268,9 @@ class OidcSession:
             )
         if not self.options.isolated:
             return ready.variables, ()
-        variables, notes = terraform_environment(ready.variables)
+        placed = with_absolute_paths(ready.variables, self.options.started)
+        variables, notes = terraform_environment(placed)
+        prepare_log(variables)
         if context.stand_in:
             variables["GO_AZURE_SDK_SKIP_POLLING_DELAY"] = "true"
         return MappingProxyType(variables), notes
@@ -313,6 +320,18 @@ class OidcSession:
             )
         relay = "on" if self.relay else "off"
         return f"{self.executable} | {where} | relay {relay}"
+
+    def read_module(self, path: Path) -> RootModule:
+        """Read a module as the Terraform or OpenTofu at hand does.
+
+        Raises:
+            TfOidcError: It cannot be read.
+        """
+        return read_module(
+            path,
+            opentofu=self.executable.product == OPENTOFU,
+            test_directory=self.options.test_directory,
+        )
 
     @functools.cached_property
     def live_states(self) -> LiveStates | None:
@@ -394,6 +413,8 @@ class OidcSession:
             allowed_subscriptions=self.options.allowed_subscriptions if self.is_live else (),
             state_store=AzureStates(self.state_blobs) if self.is_live else StateStore(),
             ending=self.ending,
+            test_directory=self.options.test_directory,
+            started=self.options.started,
         )
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 

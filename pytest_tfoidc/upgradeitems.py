@@ -46,6 +46,7 @@ class UpgradeItem(ModuleItem):
 
     def runtest(self) -> None:
         """Make the step in a workspace of its own."""
+        from pytest_tfoidc.checkallowances import allowed_for  # noqa: PLC0415 - heavy
         from pytest_tfoidc.upgradestory import UpgradeStory  # noqa: PLC0415 - heavy
 
         run = self._run
@@ -62,6 +63,7 @@ class UpgradeItem(ModuleItem):
                 checks=run.settings.checks,
                 delay=timedelta(seconds=run.delay),
                 test_directory=run.settings.test_directory,
+                allowances=allowed_for(run.settings.allowances, run.name_of(self.path)),
             )
             try:
                 story.run()

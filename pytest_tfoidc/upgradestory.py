@@ -6,8 +6,8 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 
+from pytest_tfoidc.checkallowances import NOTHING, CheckAllowances
 from pytest_tfoidc.checks import CHECKS, CheckFailure, CheckSkipped, Subject, explain
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.reporting.summary import Evidence
@@ -15,8 +15,9 @@ from pytest_tfoidc.reporting.upgradetable import UpgradeRow
 from pytest_tfoidc.session import OidcSession
 from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.differences import WARNING, Judgement
+from pytest_tfoidc.terraform.executable import OPENTOFU
 from pytest_tfoidc.terraform.floors import floor_note
-from pytest_tfoidc.terraform.source_files import TEST_SUFFIXES, source_files
+from pytest_tfoidc.terraform.module import has_test_files
 from pytest_tfoidc.terraform.steps import TERRAFORM, Step
 from pytest_tfoidc.terraform.upgrade import Comparison, Side, UpgradeStep
 from pytest_tfoidc.terraform.versions import parse_version
@@ -45,6 +46,7 @@ class UpgradeStory:
         checks: The checks to make under TO.
         delay: The delay between plan and apply of the checks.
         test_directory: The folder of the module's test files.
+        allowances: What the checks tolerate.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -58,6 +60,7 @@ class UpgradeStory:
         checks: Sequence[str],
         delay: timedelta,
         test_directory: str = TEST_DIRECTORY,
+        allowances: CheckAllowances = NOTHING,
     ) -> None:
         self.row = UpgradeRow(module=name, step=step.name)
         self.notes: list[str] = []
@@ -68,6 +71,7 @@ class UpgradeStory:
         self._checks = checks
         self._delay = delay
         self._test_directory = test_directory
+        self._allowances = allowances
         self._upgrade = UpgradeStep(workspace, step)
 
     def run(self) -> None:
@@ -183,6 +187,7 @@ class UpgradeStory:
                 workspace=workspace,
                 clock=self._session.oidc_clock,
                 delay=self._delay,
+                allowances=self._allowances,
             )
             try:
                 self.evidence += CHECKS[name](subject)
@@ -195,7 +200,9 @@ class UpgradeStory:
 
     def _run_blocks(self) -> bool:
         directory = self._test_directory
-        if not _has_tests(self._workspace.module, directory):
+        opentofu = self._session.executable.product == OPENTOFU
+        module = self._workspace.module
+        if not has_test_files(module, test_directory=directory, opentofu=opentofu):
             return False
         given = directory if directory != TEST_DIRECTORY else None
         with self._session.isolated(), self._fresh("run-blocks") as workspace:
@@ -240,11 +247,3 @@ class UpgradeStory:
 
 def _version(subject: str, side: Side) -> str:
     return side.executable.version if subject == TERRAFORM else side.versions.get(subject, "")
-
-
-def _has_tests(module: Path, directory: str) -> bool:
-    folders = (module, module / directory)
-    return any(
-        folder.is_dir() and source_files(folder, suffixes=TEST_SUFFIXES, opentofu=False)
-        for folder in folders
-    )

@@ -54,7 +54,7 @@ def upgrade_steps(
 
 
 def _kept(pyproject: Path, *, downgrade: bool, override: bool) -> Iterator[Step]:
-    for name, entry in _table(pyproject).items():
+    for name, entry in read_table(pyproject, "upgrades", example=EXAMPLE).items():
         where = f"{pyproject} [{TABLE}.{name}]"
         if not isinstance(entry, dict) or not _is_readable(entry):
             raise UsageError("An upgrade cannot be read.", where=where, remedy=EXAMPLE)
@@ -63,14 +63,19 @@ def _kept(pyproject: Path, *, downgrade: bool, override: bool) -> Iterator[Step]
 
 
 def _is_readable(entry: Mapping[str, Any]) -> bool:
-    texts = [*_texts(entry.get("step")), *_texts(entry.get("modules"))]
+    texts = [*texts_of(entry.get("step")), *texts_of(entry.get("modules"))]
     has_texts = all(isinstance(text, str) for text in texts)
-    allowed = _texts(entry.get("allow"))
+    allowed = texts_of(entry.get("allow"))
     has_allowances = all(isinstance(one, (str, dict)) for one in allowed)
     return bool(entry.get("step")) and has_texts and has_allowances and KEYS.issuperset(entry)
 
 
-def _table(pyproject: Path) -> Mapping[str, Any]:
+def read_table(pyproject: Path, name: str, *, example: str) -> Mapping[str, Any]:
+    """Return a table of [tool.pytest_tfoidc], empty where there is none.
+
+    Raises:
+        UsageError: The file cannot be read, or it is no table.
+    """
     if not pyproject.is_file():
         return {}
     try:
@@ -79,27 +84,33 @@ def _table(pyproject: Path) -> Mapping[str, Any]:
         raise UsageError(
             "pyproject.toml cannot be read.", where=str(pyproject), cause=str(error)
         ) from error
-    found = content.get("tool", {}).get("pytest_tfoidc", {}).get("upgrades", {})
+    found = content.get("tool", {}).get("pytest_tfoidc", {}).get(name, {})
     if not isinstance(found, dict):
-        raise UsageError(f"[{TABLE}] is no table.", where=str(pyproject), remedy=EXAMPLE)
+        what = f"[tool.pytest_tfoidc.{name}] is no table."
+        raise UsageError(what, where=str(pyproject), remedy=example)
     return found
 
 
 def _entry(entry: Mapping[str, Any], *, where: str) -> Iterator[Step]:
     downgrade = entry.get("downgrade") is True
-    for text in _texts(entry["step"]):
+    for text in texts_of(entry["step"]):
         for moves in parse_steps(text, where=where, downgrade=downgrade):
             yield Step(
                 moves=moves,
-                allowances=tuple(_allowances(entry, where=where)),
-                modules=tuple(_texts(entry.get("modules"))),
+                allowances=tuple(read_allowances(entry, where=where)),
+                modules=tuple(texts_of(entry.get("modules"))),
                 downgrade=downgrade,
                 override=entry.get("override") is True,
             )
 
 
-def _allowances(entry: Mapping[str, Any], *, where: str) -> Iterator[Allowance]:
-    for allowed in _texts(entry.get("allow")):
+def read_allowances(entry: Mapping[str, Any], *, where: str) -> Iterator[Allowance]:
+    """Return what an entry's `allow` tolerates.
+
+    Raises:
+        UsageError: One has no pattern or no reason.
+    """
+    for allowed in texts_of(entry.get("allow")):
         single = {"match": allowed} if isinstance(allowed, str) else allowed
         pattern, reason = single.get("match"), single.get("reason") or entry.get("reason")
         if not isinstance(pattern, str) or not isinstance(reason, str) or not reason.strip():
@@ -111,7 +122,7 @@ def _allowances(entry: Mapping[str, Any], *, where: str) -> Iterator[Allowance]:
         yield Allowance(pattern=pattern, reason=reason.strip())
 
 
-def _texts(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever stands in the file
+def texts_of(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever stands in the file
     """Give a list's items; anything else is the only item."""
     if value is None:
         return ()

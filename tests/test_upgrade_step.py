@@ -20,8 +20,9 @@ from pytest_tfoidc.terraform.backend import NO_INPUTS
 from pytest_tfoidc.terraform.executable import find_executable
 from pytest_tfoidc.terraform.floors import FLOORS
 from pytest_tfoidc.terraform.providerstore import UpgradeError, locked_versions
+from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.steps import TERRAFORM, Step, parse_steps
-from pytest_tfoidc.terraform.upgrade import PINS_FILE, UpgradeStep
+from pytest_tfoidc.terraform.upgrade import PINS, UpgradeStep
 from pytest_tfoidc.terraform.versions import Version
 from pytest_tfoidc.terraform.workspace import Workspace
 from pytest_tfoidc.upgradestory import UpgradeFailure, UpgradeStory
@@ -170,7 +171,7 @@ def test_a_constraint_that_excludes_a_version_is_named_and_overridden_when_asked
     with session.workspace(module) as workspace:
         upgrade = started(workspace, "2.0.0..3.0.0", override=True)
         upgrade.upgrade()
-        assert '"= 3.0.0"' in (workspace.path / PINS_FILE).read_text(encoding="utf-8")
+        assert '"= 3.0.0"' in last_override(workspace.path, PINS).read_text(encoding="utf-8")
 
 
 def test_providers_move_together_and_the_others_stay(

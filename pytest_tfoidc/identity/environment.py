@@ -70,7 +70,14 @@ WITHHELD = {
 }
 # Prefixes: TF_CLI_ARGS_plan and the like; HCP Terraform's tagged tokens.
 WITHHELD_PREFIXES = {"TFC_WORKLOAD_IDENTITY_TOKEN_": STATIC}
-ISOLATED = {"TF_DATA_DIR": ISOLATION, "TF_INPUT": ISOLATION, "TF_CLI_ARGS": ISOLATION}
+# The second row leads Git to a repository, whatever folder it is started in: a hook of Git has it.
+ISOLATED = {
+    **dict.fromkeys(("TF_DATA_DIR", "TF_INPUT", "TF_CLI_ARGS"), ISOLATION),
+    **dict.fromkeys(
+        ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
+        ISOLATION,
+    ),
+}
 ISOLATED_PREFIXES = {"TF_CLI_ARGS_": ISOLATION}
 
 

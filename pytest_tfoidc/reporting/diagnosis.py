@@ -146,6 +146,27 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "run init with -reconfigure, and take the token out of the backend configuration.",
     ),
     (
+        r"requires explicit configuration\. Add a provider block|Insufficient features blocks",
+        (
+            "the module has no `provider` block for a provider that cannot do without one: it is a"
+            " module to be called by others."
+        ),
+        "add a provider block, or test an example of the module (--tf-module examples/NAME).",
+    ),
+    (
+        r"no available releases match the given constraints",
+        "no version of {provider} that can be had here meets the module's constraint{constraint}.",
+        (
+            "put a version that does into the mirror, or widen the constraint; modules that are"
+            " called may add constraints of their own."
+        ),
+    ),
+    (
+        r"Instance cannot be destroyed",
+        "`prevent_destroy` forbids what the plan would do; it is lifted for the clean-up alone.",
+        "keep the change from replacing the resource, or take prevent_destroy out for it.",
+    ),
+    (
         (
             r"Failed to query available provider packages|could not query provider registry"
             r"|Failed to install provider|registry\.(?:terraform\.io|opentofu\.org)"
@@ -185,6 +206,8 @@ PROVIDER = re.compile(
     r" ((?:[\w.-]+/)+[\w-]+)"
 )
 
+CONSTRAINT = re.compile(r"match the given constraints ([~<>=!\d., \w-]*\d)")
+
 
 def diagnose(
     text: str, *, release: tuple[int, int, int] = FLOOR, holder: str = ""
@@ -209,7 +232,10 @@ def diagnose(
         if re.search(pattern, unwrapped):
             named = PROVIDER.search(unwrapped)
             provider = named[1] if named else "a provider or a module"
-            return Diagnosis(cause.replace("{provider}", provider), remedy)
+            asked = CONSTRAINT.search(unwrapped)
+            constraint = f" ({asked[1].strip()})" if asked else ""
+            told = cause.replace("{provider}", provider).replace("{constraint}", constraint)
+            return Diagnosis(told, remedy)
     return None
 
 

@@ -58,6 +58,19 @@ class CachedCredential:
         return f"{self.file}, {self.field}: {self.kind}"
 
     @property
+    def name(self) -> str:
+        """What allowances are compared with, such as `azurerm_x.y.tags`; no lines of a source."""
+        field = self.field.removeprefix("state, ").removeprefix("resource ").replace("`", "")
+        field = field.removeprefix("root ").partition(", line ")[0]
+        kind, space, rest = field.partition(" ")
+        labels = {"output", "variable", "backend", "source"}
+        return (
+            f"{kind}.{rest}".replace(", ", ".")
+            if space and kind in labels
+            else field.replace(", ", ".")
+        )
+
+    @property
     def message(self) -> str:
         """What happened, when it expires, and what to do; a line each."""
         article = "an" if self.kind in {detection.ID_TOKEN, detection.ACCESS_TOKEN} else "a"

@@ -55,6 +55,12 @@ class BackendChoice:
         return has_none and bool(self.inputs.backend or self.inputs.backend_files)
 
     @property
+    def used(self) -> Inputs:
+        """What is given for this backend: nothing where it was given for one of another kind."""
+        has_own = self.module.backend is not None or self.module.has_cloud
+        return NO_INPUTS if has_own and self.is_replaced else self.inputs
+
+    @property
     def type(self) -> str:
         """The type of the backend that init will use; empty where it will use none."""
         if self.is_replaced:
@@ -66,12 +72,14 @@ class BackendChoice:
     def options(self) -> dict[str, str]:
         """Return what init is given as configuration."""
         own = self.module.backend
+        inputs = self.used
         if self.standin is None:
-            return dict(self.inputs.backend)
+            return dict(inputs.backend)
         known = own.names if own is not None and own.type == AZURERM else frozenset[str]()
-        if SAY_HOW & {*known, *self.inputs.backend}:
+        known |= {*inputs.backend, *self._in_files()}
+        if SAY_HOW & known:
             known |= {"use_azuread_auth"}
-        return {**{k: v for k, v in self.standin.items() if k not in known}, **self.inputs.backend}
+        return {**{k: v for k, v in self.standin.items() if k not in known}, **inputs.backend}
 
     def given(self) -> dict[str, Any]:
         """Return what the user configures it with: the block, the files, the options."""
@@ -79,11 +87,16 @@ class BackendChoice:
         config: dict[str, Any] = (
             dict(own.config) if own is not None and not self.is_replaced else {}
         )
-        for file in self.inputs.backend_files:
+        return {**config, **self._in_files(), **self.used.backend}
+
+    def _in_files(self) -> dict[str, Any]:
+        """Return what the files of backend configuration set."""
+        found: dict[str, Any] = {}
+        for file in self.used.backend_files:
             with contextlib.suppress(OSError, hcl.HclError):  # Terraform says it better
                 attributes = hcl.parse_file(file).attributes.items()
-                config.update({name: attribute.value for name, attribute in attributes})
-        return {**config, **self.inputs.backend}
+                found.update({name: attribute.value for name, attribute in attributes})
+        return found
 
     def config(self) -> dict[str, Any]:
         """Return all that the backend is configured with, as far as it can be known."""

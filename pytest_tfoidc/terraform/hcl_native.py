@@ -25,6 +25,7 @@ from pytest_tfoidc.terraform.hcl_body import (
     collected,
     number,
 )
+from pytest_tfoidc.terraform.hcl_skim import Skim, blanked
 from pytest_tfoidc.terraform.hcl_syntax import check_expression, parse_tree
 
 if TYPE_CHECKING:
@@ -37,17 +38,23 @@ _KEYS = {"string_lit", "numeric_lit"}
 _REPLACEMENT = "\ufffd"
 
 
-def read(source: Source) -> Body:
+def read(source: Source, *, skim: Skim | None = None) -> Body:
     """Read a file.
+
+    Args:
+        source: The file's content.
+        skim: What is needed of the file's blocks, by their types; the rest is not looked at.
 
     Raises:
         Problem: The syntax is not Terraform's.
     """
+    if skim:
+        source = Source(blanked(source.data, skim))
     root = parse_tree(source.data)
     body = next((child for child in root.children if child.type != "comment"), None)
     if body is not None and body.type == "object":
         raise Problem(body.start_byte, "an argument or a block must stand here")
-    return _Reader(source).body(_flat(root.children))
+    return _Reader(source).file(_flat(root.children), skim or {})
 
 
 def _flat(nodes: Sequence[Node]) -> list[Node]:
@@ -59,6 +66,25 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._data = source.data
+
+    def file(self, nodes: Sequence[Node], skim: Skim) -> Body:
+        """Read what stands in a file."""
+        if not skim:
+            return self.body(nodes)
+        self._check_lines(nodes)
+        skimmed = [node for node in nodes if node.type == "block" and self._name(node) in skim]
+        rest = {node.id for node in skimmed}
+        body = self.body([node for node in nodes if node.id not in rest])
+        blocks = [
+            *body.blocks,
+            *(self._block(node, skim[self._name(node)].names) for node in skimmed),
+        ]
+        return collected(body.attributes.values(), sorted(blocks, key=lambda block: block.line))
+
+    def _name(self, node: Node) -> str:
+        """Return the name that an argument or a block begins with."""
+        first = node.child(0) if node.child_count else None
+        return self._text(first) if first is not None else ""
 
     def body(self, nodes: Sequence[Node]) -> Body:
         """Read what stands in a file or in a block."""
@@ -98,11 +124,13 @@ class _Reader:
         line, column = self._source.position(node.start_byte)
         return Attribute(self._text(parts[0]), line, column, self._expression(parts[2]))
 
-    def _block(self, node: Node) -> Block:
+    def _block(self, node: Node, only: frozenset[str] | None = None) -> Block:
         children = node.children
         start = next(n for n, child in enumerate(children) if child.type == "block_start")
         self._check_header(children[: start + 1])
         inside = _flat(children[start + 1 : -1])
+        if only is not None:
+            inside = [part for part in inside if self._name(part) in only]
         self._check_braces(children[start], inside, children[-1])
         header = [child for child in children[:start] if child.type != "comment"]
         line, column = self._source.position(node.start_byte)

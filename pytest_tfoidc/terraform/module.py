@@ -12,13 +12,29 @@ from types import MappingProxyType
 
 from pytest_tfoidc.errors import ModuleError, TfOidcError, UsageError
 from pytest_tfoidc.terraform import hcl
-from pytest_tfoidc.terraform.source_files import MODULE_SUFFIXES, source_files
+from pytest_tfoidc.terraform.source_files import (
+    MODULE_SUFFIXES,
+    TEST_SUFFIXES,
+    is_override,
+    source_files,
+)
 
 BUILTIN = "terraform.io/builtin/"
+RESOURCE_LABELS = 2
 _DEFAULT_HOST = "registry.terraform.io/"
 _DEFAULT_NAMESPACE = "hashicorp"
 _LOCAL = ("./", "../", ".\\", "..\\")
 _RESOURCES = ("resource", "data", "ephemeral", "action")
+# What is needed of a file that is too large to be read as a whole.
+_OF_PROVIDER = hcl.Needed(frozenset({"provider"}), (b"provider",))
+_NEEDED = {
+    "resource": hcl.Needed(frozenset({"provider", "lifecycle"}), (b"provider", b"prevent_destroy")),
+    "data": _OF_PROVIDER,
+    "ephemeral": _OF_PROVIDER,
+    "action": _OF_PROVIDER,
+    "module": hcl.Needed(frozenset({"source"}), (b"source",)),
+    **dict.fromkeys(("provider", "locals", "output", "moved", "import"), hcl.Needed()),
+}
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,16 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class ProtectedResource:
+    """A resource whose `lifecycle` has `prevent_destroy`, and where that stands."""
+
+    type: str
+    name: str
+    file: Path
+    line: int
+
+
+@dataclass(frozen=True)
 class RootModule:
     """What the files of one folder say.
 
@@ -95,6 +121,7 @@ class RootModule:
         providers: The sources of all providers that Terraform will want for this folder.
         variables: The variables, in the order of the files.
         outputs: The names of the outputs.
+        protected: The resources that must not be destroyed (`prevent_destroy`).
         opentofu: Whether it was read as OpenTofu reads it.
         imports: Where its `import` blocks are, as `file:line`.
     """
@@ -109,6 +136,7 @@ class RootModule:
     providers: frozenset[str]
     variables: tuple[Variable, ...]
     outputs: tuple[str, ...]
+    protected: tuple[ProtectedResource, ...] = ()
     opentofu: bool = False
     imports: tuple[str, ...] = ()
 
@@ -153,20 +181,39 @@ class RootModule:
         return tuple(found.values())[1:]
 
 
-def read_module(path: Path, *, opentofu: bool = False) -> RootModule:
-    """Read the files of a module's folder.
+def read_module(path: Path, *, opentofu: bool = False, test_directory: str = "tests") -> RootModule:
+    """Read the files of a root module's folder; there are none where it has only test files.
 
     Args:
         path: The folder.
         opentofu: Whether OpenTofu will run it: `.tofu` files count, and go before `.tf` files of
             the same name.
+        test_directory: The folder of its test files.
 
     Raises:
         UsageError: There is no such folder, or no file for Terraform in it.
         ModuleError: The folder or a file cannot be read.
         HclError: A file has a syntax error; with file, line and column.
     """
-    files = _files(path, opentofu=opentofu)
+    try:
+        files = _files(path, opentofu=opentofu)
+    except UsageError:
+        if not has_test_files(path, test_directory=test_directory, opentofu=opentofu):
+            raise
+        files = ()
+    return _read(path, files, opentofu=opentofu)
+
+
+def has_test_files(path: Path, *, test_directory: str = "tests", opentofu: bool = False) -> bool:
+    """Tell whether a folder, or the folder of test files in it, holds test files."""
+    folders = (path, path / test_directory)
+    return any(
+        folder.is_dir() and source_files(folder, suffixes=TEST_SUFFIXES, opentofu=opentofu)
+        for folder in folders
+    )
+
+
+def _read(path: Path, files: tuple[Path, ...], *, opentofu: bool) -> RootModule:
     parsed = [_parse(file) for file in files]
     backend, cloud = _backend(parsed)
     required = _required_providers(parsed)
@@ -183,6 +230,7 @@ def read_module(path: Path, *, opentofu: bool = False) -> RootModule:
         providers=frozenset([*(one.source for one in required.values()), *implied_sources]),
         variables=tuple(_variables(parsed)),
         outputs=tuple(name for _, name, _, _ in _merged(parsed, "output")),
+        protected=tuple(_protected(parsed)),
         opentofu=opentofu,
         imports=tuple(
             f"{one.file}:{block.line}" for one in parsed for block in one.body.of_type("import")
@@ -192,7 +240,7 @@ def read_module(path: Path, *, opentofu: bool = False) -> RootModule:
 
 def _read_called(call: ModuleCall, path: Path, *, opentofu: bool) -> RootModule:
     try:
-        return read_module(path, opentofu=opentofu)
+        return _read(path, _files(path, opentofu=opentofu), opentofu=opentofu)
     except hcl.HclError:
         raise
     except TfOidcError as error:
@@ -221,7 +269,7 @@ def _files(path: Path, *, opentofu: bool) -> tuple[Path, ...]:
         ) from error
     if not found:
         raise _no_files(path, has_opentofu=bool(others))
-    return tuple(sorted(found, key=lambda file: (_is_override(file), file.name)))
+    return tuple(sorted(found, key=lambda file: (is_override(file), file.name)))
 
 
 def _no_files(path: Path, *, has_opentofu: bool) -> UsageError:
@@ -237,13 +285,6 @@ def _no_files(path: Path, *, has_opentofu: bool) -> UsageError:
     )
 
 
-def _is_override(file: Path) -> bool:
-    suffixes = (*MODULE_SUFFIXES, *MODULE_SUFFIXES.values())
-    suffix = max((suffix for suffix in suffixes if file.name.endswith(suffix)), key=len)
-    stem = file.name.removesuffix(suffix)
-    return stem == "override" or stem.endswith("_override")
-
-
 @dataclass(frozen=True)
 class _Parsed:
     """A file and what is in it."""
@@ -253,7 +294,7 @@ class _Parsed:
 
     @property
     def is_override(self) -> bool:
-        return _is_override(self.file)
+        return is_override(self.file)
 
     def settings(self) -> Iterator[hcl.Body]:
         return (block.body for block in self.body.of_type("terraform"))
@@ -261,7 +302,7 @@ class _Parsed:
 
 def _parse(file: Path) -> _Parsed:
     try:
-        return _Parsed(file, hcl.parse_file(file))
+        return _Parsed(file, hcl.skim_file(file, _NEEDED))
     except OSError as error:
         raise ModuleError(
             "A file of the module cannot be read", where=str(file), cause=str(error.strerror)
@@ -367,6 +408,28 @@ def _called_path(source: str, file: Path, line: int) -> Path:
         raise ModuleError(
             "A module's source cannot be a path", where=f"{file}:{line}", cause=str(error)
         ) from error
+
+
+def _protected(parsed: Sequence[_Parsed]) -> Iterator[ProtectedResource]:
+    """Return the resources of which any file says so; false, and only false, says nothing."""
+    for one in parsed:
+        for block in one.body.of_type("resource"):
+            for setting in _prevent_destroy(block.body):
+                if setting.value is not False and len(block.labels) == RESOURCE_LABELS:
+                    kind, name = block.labels
+                    yield ProtectedResource(kind, name, file=one.file, line=setting.line)
+
+
+def _prevent_destroy(body: hcl.Body) -> Iterator[hcl.Expression]:
+    """Return what `prevent_destroy` is set to; in JSON, `lifecycle` is read as an argument."""
+    for block in body.of_type("lifecycle"):
+        if "prevent_destroy" in block.body.attributes:
+            yield block.body.attributes["prevent_destroy"].expression
+    if "lifecycle" in body.attributes:
+        expression = body.attributes["lifecycle"].expression
+        for part in (expression, *expression.items):
+            if "prevent_destroy" in part.entries:
+                yield part.entries["prevent_destroy"]
 
 
 def _variables(parsed: Sequence[_Parsed]) -> Iterator[Variable]:

@@ -7,7 +7,8 @@ https://developer.hashicorp.com/terraform/language/tests
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -141,8 +142,12 @@ def discover(
     return tuple(sorted(found, key=lambda file: file.relative_to(module).as_posix()))
 
 
-def read_test_file(path: Path) -> TestFile:
+def read_test_file(path: Path, *, opentofu: bool = False) -> TestFile:
     """Read a test file.
+
+    Args:
+        path: The file.
+        opentofu: Whether OpenTofu will run it: it takes several runs of one name.
 
     Raises:
         ModuleError: The file cannot be read.
@@ -151,7 +156,7 @@ def read_test_file(path: Path) -> TestFile:
     data = _content(path)
     body = hcl.parse(data, file=path)
     lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    reader = _Reader(path, lines, body)
+    reader = _Reader(path, lines, body, opentofu=opentofu)
     return TestFile(
         path=path,
         runs=tuple(reader.runs(body)),
@@ -193,11 +198,14 @@ def _content(path: Path) -> bytes:
 class _Reader:
     """Reads the run blocks of one file."""
 
-    def __init__(self, path: Path, lines: list[str], body: hcl.Body) -> None:
+    def __init__(
+        self, path: Path, lines: list[str], body: hcl.Body, *, opentofu: bool = False
+    ) -> None:
         self._path = path
         self._lines = lines
         self._parallel = _is_set(body, "parallel")
         self._skips_cleanup = _is_set(body, "skip_cleanup")
+        self._opentofu = opentofu
 
     def runs(self, body: hcl.Body) -> Iterator[RunBlock]:
         """Give the runs; the name of each is checked as Terraform does."""
@@ -212,7 +220,7 @@ class _Reader:
                     f"`{name}` is no name for a run: it must start with a letter or an underscore"
                     " and hold only letters, digits, underscores and dashes",
                 )
-            if name in seen:
+            if name in seen and not self._opentofu:
                 raise self._error(block, f"the run `{name}` is already on line {seen[name]}")
             seen[name] = block.line
             yield self._run(block)
@@ -263,6 +271,21 @@ class _Reader:
             cause=cause,
             source_line=self._lines[place.line - 1],
         )
+
+
+def distinct_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names by which runs can be told apart: the second `a` of a file is `a[2]`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(numbered(name, seen[name]))
+    return tuple(found)
+
+
+def numbered(name: str, number: int) -> str:
+    """Return the distinct name of a file's run, which is the so-manieth of its name."""
+    return name if number <= 1 else f"{name}[{number}]"
 
 
 def is_name(text: str) -> bool:

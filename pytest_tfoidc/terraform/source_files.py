@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 MODULE_SUFFIXES = {".tf": ".tofu", ".tf.json": ".tofu.json"}
+LAST = "~tfoidc_"  # Terraform reads files in the order of their names' bytes
 TEST_SUFFIXES = {".tftest.hcl": ".tofutest.hcl", ".tftest.json": ".tofutest.json"}
 
 
@@ -28,6 +30,28 @@ def source_files(folder: Path, *, suffixes: dict[str, str], opentofu: bool) -> l
     if opentofu:
         kept = [name for name in kept if not _is_shadowed(name, names, suffixes)]
     return [folder / name for name in sorted(kept)]
+
+
+def is_override(file: Path) -> bool:
+    """Tell whether Terraform merges a file of a module into the others."""
+    suffixes = (*MODULE_SUFFIXES, *MODULE_SUFFIXES.values())
+    suffix = max((suffix for suffix in suffixes if file.name.endswith(suffix)), key=len)
+    stem = file.name.removesuffix(suffix)
+    return stem == "override" or stem.endswith("_override")
+
+
+def last_override(folder: Path, subject: str) -> Path:
+    """Return where to write an override file that has the last word among those of a module.
+
+    Args:
+        folder: The module's folder; what has been written there by this function is passed by.
+        subject: What it overrides: a part of its name, in which the later letter has the last word.
+    """
+    name = f"{LAST}{subject}_override.tf.json"
+    found = source_files(folder, suffixes=MODULE_SUFFIXES, opentofu=True)
+    others = [f.name for f in found if is_override(f) and LAST not in f.name]
+    latest = max(others, key=os.fsencode, default="")
+    return folder / (latest + name if os.fsencode(latest) > os.fsencode(name) else name)
 
 
 def _is_file(entry: Path) -> bool:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,7 @@ from pytest_tfoidc.ending import LeftRunning
 from pytest_tfoidc.errors import ExecutableError, TerraformError, TfOidcError, UsageError
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.runblocks import numbered
 from pytest_tfoidc.terraform.runner import (
     GRACE_SECONDS,
     LOOK_SECONDS,
@@ -196,6 +198,7 @@ class FileRun:
         self._options = options
         self._on_start = on_start
         self._runs = {name: _Run() for name in runs}
+        self._seen: Counter[str] = Counter()
         self._condition = threading.Condition()
         self._result: FileResult | None = None
         self._running: Running | None = None
@@ -351,6 +354,7 @@ class FileRun:
     def _run_terraform(self) -> Completed:
         workspace = self._workspace
         workspace.require_time(f"test {self.file}")
+        workspace.lift_protection()  # Terraform destroys at the end of a file
         with workspace.test_recorded(self.file) as record:
             done = workspace.runner.run(
                 "test",
@@ -388,6 +392,7 @@ class FileRun:
             event = read_line(line, redact=redact)
             self._log.append(redact(line) if event is None else event.text)
             if event is not None:
+                event = replace(event, run=self._distinct(event))
                 self._announce(event)
                 with self._condition:
                     self._take(event)
@@ -396,6 +401,12 @@ class FileRun:
                     self._condition.notify_all()
         except Exception as error:  # noqa: BLE001 - as the docstring says; it is told at the end
             self._defect = self._defect or f"A line of Terraform's could not be used: {error!r}"
+
+    def _distinct(self, event: TestEvent) -> str:
+        """Return which run is meant where OpenTofu makes several of one name, one after another."""
+        if event.kind == "test_run" and event.progress in {"", "starting"}:
+            self._seen[event.run] += 1
+        return numbered(event.run, self._seen[event.run])
 
     def _announce(self, event: TestEvent) -> None:
         if event.kind == "test_run" and event.progress == "starting":
@@ -482,7 +493,7 @@ class FileRun:
 def _note_progress(run: _Run, event: TestEvent) -> None:
     if event.progress == "starting":
         run.is_started, run.started = True, event.at
-    elif event.progress == "complete":
+    elif event.progress == "complete" or (not event.progress and event.status):
         run.ended, run.status = event.at, event.status or "unknown"
 
 

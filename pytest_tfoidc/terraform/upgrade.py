@@ -30,6 +30,7 @@ from pytest_tfoidc.terraform.providerstore import (
 )
 from pytest_tfoidc.terraform.releases import cache_folder, find_release
 from pytest_tfoidc.terraform.runner import Flag
+from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.steps import (
     LATEST,
     LOCKED,
@@ -44,7 +45,7 @@ from pytest_tfoidc.terraform.workspace import Plan, Workspace
 
 Pick = Callable[[Move], str]  # FROM or TO of a move
 LOCK_FILE = ".terraform.lock.hcl"
-PINS_FILE = "tfoidc_pins_override.tf.json"
+PINS = "pins"
 SNAPSHOT = "before-upgrade.tfstate"
 
 
@@ -343,8 +344,7 @@ def _write_pins(workspace: Workspace, versions: Mapping[str, str], *, override: 
     _write_override(workspace.path, root, versions, extra=True)
     if override:
         for module in root.called_modules():
-            copy = workspace.path / os.path.relpath(module.path, root.path)
-            _write_override(Path(os.path.normpath(copy)), module, versions, extra=False)
+            _write_override(workspace.copy.of(module.path), module, versions, extra=False)
 
 
 def _write_override(
@@ -358,4 +358,4 @@ def _write_override(
     }
     if pins:
         override = {"terraform": {"required_providers": pins}}
-        (folder / PINS_FILE).write_text(json.dumps(override), encoding="utf-8")
+        last_override(folder, PINS).write_text(json.dumps(override), encoding="utf-8")

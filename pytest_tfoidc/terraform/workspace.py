@@ -19,7 +19,7 @@ import filelock
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError
-from pytest_tfoidc.events import CredentialFound, EventLog
+from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit import (
@@ -32,22 +32,21 @@ from pytest_tfoidc.terraform.audit import (
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.deadlines import Deadline, require_time
 from pytest_tfoidc.terraform.deployed import Deployed
-from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.differences import Change, planned_changes
+from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
+from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
 from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
-from pytest_tfoidc.terraform.isolation import isolate
+from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
 from pytest_tfoidc.terraform.ledger import PLANNED, TEST
 from pytest_tfoidc.terraform.live_guard import Guard, LiveGuard, StateStore
 from pytest_tfoidc.terraform.live_state import ISOLATED, LOCAL, LiveStates
 from pytest_tfoidc.terraform.module import RootModule, read_module
+from pytest_tfoidc.terraform.paths import with_paths_of_variables
+from pytest_tfoidc.terraform.protection import lift_protection
 from pytest_tfoidc.terraform.recording import Record, Recorder, planned_change
-from pytest_tfoidc.terraform.runner import (
-    Completed,
-    Flag,
-    Runner,
-    describe_diagnostic,
-)
+from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
+from pytest_tfoidc.terraform.source_files import last_override
 
-OVERRIDE_FILE = "tfoidc_override.tf.json"
 BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
 APPLY_PLAN_FILE = "tfplan-apply"
@@ -80,6 +79,7 @@ class Setting:
     None on the stand-in. `allowed_subscriptions` are the only ones that a live run may touch;
     empty for any. `lock_timeout`: as Terraform takes it; empty for none.
     `is_put_back` tells whether the stand-in forgets what is deployed, without a destroy.
+    `test_directory` is the folder of a module's test files; `started` is where the user started.
     """
 
     executable: Executable
@@ -97,6 +97,8 @@ class Setting:
     deadline: Deadline | None = None
     lock_timeout: str = ""
     ending: Ending = field(default_factory=Ending)
+    test_directory: str = "tests"
+    started: Path = field(default_factory=Path.cwd)
 
 
 class Workspace:
@@ -126,11 +128,16 @@ class Workspace:
         self.setting = setting
         self.inputs = inputs
         self.keep = keep
-        self.configuration = read_module(module)
+        self.configuration = read_module(
+            module,
+            opentofu=setting.executable.product == OPENTOFU,
+            test_directory=setting.test_directory,
+        )
         self.is_deployed = False
         self._selected = setting.environment.get("TF_WORKSPACE") or DEFAULT_WORKSPACE
         self._deployed_in: dict[str, bool] = {}  # the workspaces that are not selected now
         self.plans: list[Path] = []
+        self._unprotected: set[str] = set()
         self.plugin_folder: Path | None = None  # a mirror that all providers come from
         self.local_state: Path | None = None  # where a state that is a file outlives the copy
         self._records: dict[str, Record] = {}  # by the workspace that is selected
@@ -140,9 +147,11 @@ class Workspace:
         )
         self._given_backend = self.backend.given()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
+        setting.redactor.add(*backend_secrets("", inputs.backend))  # of another kind, too
         self.base = _temporary_folder()
         try:
-            self.path = _copy(self.configuration, self.base)
+            self.copy = self._isolated()
+            self.path = self.copy.path
             is_real = setting.ending.is_real
             self.inventory = Deployed(
                 module=module, workspace=self.path, base=self.base if is_real else None
@@ -156,6 +165,23 @@ class Workspace:
         if recorder and states and states.mode == ISOLATED and self.backend.type in {"", LOCAL}:
             self.local_state = recorder.new_state()
 
+    def _isolated(self) -> IsolatedCopy:
+        copy = isolate(
+            self.module,
+            self.base,
+            local_modules=self.configuration.local_modules(),
+            left_out=_own_state(self.configuration),
+        )
+        self.setting.events.emit(
+            ModuleCopied(
+                at=self.setting.clock.now(),
+                module=self.module.name,
+                seconds=copy.seconds,
+                linked=tuple(map(str, copy.linked)),
+            )
+        )
+        return copy
+
     def _make_guard(self, item: str) -> Guard:
         states = self.setting.live_states
         if states is None:
@@ -168,7 +194,9 @@ class Workspace:
         return Runner(
             executable=setting.executable,
             directory=folder,
-            environment=setting.environment,
+            environment=with_paths_of_variables(
+                setting.environment, self.copy, started=setting.started
+            ),
             events=setting.events,
             clock=setting.clock,
             redactor=setting.redactor,
@@ -235,7 +263,7 @@ class Workspace:
             options["environment"] = {"TF_PLUGIN_CACHE_DIR": ""}  # it would copy what is linked to
         if backend:
             is_file = self.local_state is not None  # then it is another backend
-            files = () if is_file else self.inputs.backend_files
+            files = () if is_file else self.backend.used.backend_files
             given = {} if is_file else self.backend.options()
             self._write_backend({**given, **(backend_config or {})})
             options["backend_config"] = [*map(str, files), BACKEND_FILE]
@@ -273,12 +301,13 @@ class Workspace:
         if self.backend.is_replaced and self.local_state is None:
             override = {"terraform": {"backend": {AZURERM: {}}}}
         if override is not None:
-            (self.path / OVERRIDE_FILE).write_text(json.dumps(override), encoding="utf-8")
+            file = last_override(self.path, "backend")
+            file.write_text(json.dumps(override), encoding="utf-8")
         values = {**config, **own}
         lines = "".join(f"{name} = {_quote(value)}\n" for name, value in values.items())
         descriptor = os.open(self.path / BACKEND_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(lines)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(lines)
 
     @contextlib.contextmanager
     def _plugin_cache(self) -> Iterator[None]:
@@ -309,6 +338,10 @@ class Workspace:
         self._planned[str(path)] = tuple(change for change in changes if change is not None)
         return Plan(path=path, has_changes=done.exit_code == CHANGES, completed=done)
 
+    def changes(self, plan: Plan) -> tuple[Change, ...]:
+        """Run `terraform show` for a plan, and return what it would change."""
+        return planned_changes(json.loads(self.run("show", plan.path.name, json=Flag).stdout))
+
     def apply(self, plan: Plan | None = None) -> Completed:
         """Run `terraform apply`, of a saved plan or of what there is to do now.
 
@@ -331,6 +364,7 @@ class Workspace:
         before, self.is_deployed = self.is_deployed, True
         options: dict[str, Any] = {"input": False, "json": Flag}
         if plan is not None:
+            options |= self._ephemeral_options()
             done = self._execute("apply", str(plan.path), **options)
         else:
             done = self._execute("apply", auto_approve=Flag, **options, **self.variable_options())
@@ -352,13 +386,16 @@ class Workspace:
             require_time(deadline, recorder.durations, recorder.name_of(self.module), *commands)
 
     def destroy(self) -> Completed:
-        """Run `terraform destroy`; where nothing is left, the ledger's entry goes.
+        """Run `terraform destroy`, whatever `prevent_destroy` says.
+
+        Where nothing is left, the ledger's entry goes.
 
         Raises:
             TerraformError: It failed, or in a live context the state is not empty after it.
             LiveStateError: In a live context: the state holds what was not made here.
         """
         self.guard.check_destroy()
+        self.lift_protection()
         done = self._run(
             "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
         )
@@ -369,6 +406,17 @@ class Workspace:
         if not any(self._deployed_in.values()):
             self.inventory.forget()
         return done
+
+    def lift_protection(self) -> None:
+        """Let everything in the copy be destroyed, whatever `prevent_destroy` says, and tell it."""
+        lifted = lift_protection(self.configuration, self.path, copy_of=self.copy.of)
+        new = tuple(address for address in lifted if address not in self._unprotected)
+        self._unprotected |= set(new)
+        if new:
+            event = ProtectionLifted(
+                at=self.setting.clock.now(), module=self.module.name, addresses=new
+            )
+            self.setting.events.emit(event)
 
     def output(self, name: str | None = None) -> Any:  # noqa: ANN401 - whatever the module gives
         """Give one output's value, or the values of all; sensitive ones too.
@@ -388,6 +436,7 @@ class Workspace:
             TerraformError: A run failed, or none could be made.
         """
         verbose = None if self.setting.recorder is None else Flag  # tells what was made
+        self.lift_protection()
         return self.run("test", *arguments, json=Flag, verbose=verbose, **self.variable_options())
 
     def select_workspace(self, name: str) -> None:
@@ -591,6 +640,16 @@ class Workspace:
         files = [str(file) for file in self.inputs.variable_files]
         return {"var_file": files, "var": list(self.inputs.variables)}
 
+    def _ephemeral_options(self) -> dict[str, Any]:
+        """Give the variables that no plan keeps."""
+        names = frozenset(one.name for one in self.configuration.variables if one.ephemeral)
+        if not names:
+            return {}
+        return {
+            "var_file": ephemeral_files(self.inputs.variable_files, names, into=self.path),
+            "var": ephemeral_variables(self.inputs.variables, names),
+        }
+
 
 def _has_begun(done: Completed) -> bool:
     """Tell whether an apply that failed has done anything, or may have: it was killed."""
@@ -609,8 +668,16 @@ def _temporary_folder() -> Path:
         ) from error
 
 
-def _copy(module: RootModule, base: Path) -> Path:
-    return isolate(module.path, base, local_modules=module.local_modules())
+def _own_state(module: RootModule) -> Iterator[Path]:
+    """Return where a local backend keeps the module's own state, if not where all do."""
+    config = module.backend.config if module.backend and module.backend.type == "local" else {}
+    path, folder = config.get("path"), config.get("workspace_dir")
+    if isinstance(path, str):
+        file = module.path.resolve() / path
+        yield from (file, file.with_name(f"{file.name}.backup"))
+        yield file.with_name(f".{file.name}.lock.info")
+    if isinstance(folder, str):
+        yield module.path.resolve() / folder
 
 
 def _crash(stderr: str) -> tuple[str, ...]:

@@ -90,6 +90,31 @@ HEALTHY = {
     "another provider": (".terraform.lock.hcl", locked("hashicorp/random", "1.0.0")),
     "a partial backend": ("main.tf", 'terraform {\n  backend "azurerm" {}\n}\n'),
     "a backend file": ("dev.tfbackend", 'key = "x"\nuse_oidc = true\n'),
+    "a job for another cloud": (
+        ".github/workflows/aws.yml",
+        WORKFLOW.replace("    steps:", "    env:\n      AWS_ACCESS_KEY_ID: x\n    steps:"),
+    ),
+    "a chart": (
+        "charts/shop/templates/deployment.yaml",
+        "{{- if .Values.enabled }}\nkind: Deployment\n  {{- if .Values.x }}\n  a: 1\n{{- end }}\n",
+    ),
+    "a pipeline as a template": ("ci/cd.yaml", "%{ for e in envs ~}\n- ${e}: [\n%{ endfor }\n"),
+    "broken yaml that is no pipeline": ("values.yaml", "a:\n  - [\n"),
+    "what is unset": (
+        "p.yml",
+        step("# export ARM_OIDC_TOKEN=$x\nunset ARM_OIDC_TOKEN ARM_CLIENT_SECRET\nterraform apply"),
+    ),
+    "what is emptied": (
+        "p.yml",
+        step('export ARM_OIDC_TOKEN="" ARM_CLIENT_SECRET=\nterraform plan'),
+    ),
+    "what is emptied in PowerShell": ("p.yml", step("$env:ARM_OIDC_TOKEN = $null\nterraform plan")),
+    "what is compared": ("p.yml", step('[[ $ARM_OIDC_TOKEN == "" ]] && terraform plan')),
+    "what is commented out": ("p.yml", step("# terraform apply\necho done", "A: b")),
+    "an action that only installs": (
+        ".github/workflows/ci.yml",
+        "on: push\njobs:\n  a:\n    steps:\n      - uses: hashicorp/setup-terraform@v3\n",
+    ),
     "what terraform left": (".terraform/x.yml", CLI_STEP),
 }
 PLANTED = {
@@ -120,6 +145,50 @@ PLANTED = {
     "static token": ("p.yml", step("export ARM_OIDC_TOKEN=$idToken; terraform apply"), "TFO405", 2),
     "the seed's typo": ("p.yml", step("export ARM_USE_OUDC=true; terraform apply"), "TFO406", 2),
     "no permission": (".github/workflows/ci.yml", WORKFLOW, "TFO407", 5),
+    "no permission for an action": (
+        ".github/workflows/a.yml",
+        WORKFLOW.replace("run: terraform apply", "uses: dflook/terraform-apply@v1"),
+        "TFO407",
+        5,
+    ),
+    "another cloud and this one": (
+        ".github/workflows/a.yml",
+        WORKFLOW.replace("    steps:", "    env: {AWS_REGION: x, ARM_USE_OIDC: a}\n    steps:"),
+        "TFO407",
+        5,
+    ),
+    "extended template": (
+        "azure-pipelines.yml",
+        "extends:\n  template: x.yml@y\n  parameters:\n    steps:\n    - script: tofu apply\n",
+        "TFO401",
+        5,
+    ),
+    "folder by an expression": (
+        "p.yml",
+        step("terraform -chdir=${{ parameters.folder }} apply", "A: b"),
+        "TFO401",
+        2,
+    ),
+    "continued line": ("p.yml", step("terraform \\\n  apply", "A: b"), "TFO401", 2),
+    "on Windows": ("p.yml", step("terraform.exe plan", "A: b"), "TFO401", 2),
+    "static token in PowerShell": (
+        "p.yml",
+        step("$env:ARM_OIDC_TOKEN = $env:idToken\nterraform apply"),
+        "TFO405",
+        2,
+    ),
+    "static token by a logging command": (
+        "p.yml",
+        step("echo ##vso[task.setvariable variable=ARM_OIDC_TOKEN;issecret=true]$idToken"),
+        "TFO405",
+        2,
+    ),
+    "static token for later steps": (
+        "p.yml",
+        step('echo "ARM_OIDC_TOKEN=$T" >> $GITHUB_ENV'),
+        "TFO405",
+        2,
+    ),
     "secret": ("p.yml", step("export ARM_CLIENT_SECRET=$S; terraform apply"), "TFO408", 2),
     "wrong macro": (
         "p.yml",
@@ -143,6 +212,25 @@ PLANTED = {
     "old azapi": (".terraform.lock.hcl", locked("azure/azapi", "1.15.0"), "TFO202", 2),
     "broken terraform": ("main.tf", 'provider "azurerm" {\n', "TFO204", 1),
 }
+
+
+EXTENDS = """\
+extends:
+  template: v1/official.yml@templates
+  parameters:
+    stages:
+      - stage: deploy
+        jobs:
+          - job: tf
+            steps:
+              - task: TerraformTaskV4@4
+                inputs:
+                  provider: azurerm
+                  command: init
+              - script: |
+                  terraform init -backend-config="client_secret=$SECRET"
+                  terraform apply -auto-approve
+"""
 
 
 @pytest.fixture
@@ -184,6 +272,13 @@ def test_what_was_planted_is_found_with_its_place(
     assert [one.id for one in found.findings] == [number]
     assert found.findings[0].where.startswith(f"{name}:{line}" if number != "TFO204" else name)
     assert found.exit_code == {"error": 3, "warning": 1}[CATALOGUE[number].severity]
+
+
+def test_everything_that_is_handed_to_an_extended_template_is_looked_at(
+    tmp_path: Path, terraform: Path
+) -> None:
+    found = report(write(tmp_path, "azure-pipelines.yml", EXTENDS), terraform, **AZURE_DEVOPS)
+    assert [one.id for one in found.findings] == ["TFO401", "TFO402", "TFO403"]
 
 
 def test_an_old_terraform_is_found_where_it_matters(tmp_path: Path, terraform: Path) -> None:

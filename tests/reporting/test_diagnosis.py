@@ -65,3 +65,32 @@ def test_every_cause_and_remedy_is_a_sentence() -> None:
 @given(st.text(), st.tuples(st.integers(0, 3), st.integers(0, 20), st.integers(0, 20)))
 def test_any_text_can_be_looked_at(text: str, release: tuple[int, int, int]) -> None:
     diagnose(text, release=release)
+
+
+def test_a_constraint_that_no_version_meets_is_no_registry_out_of_reach() -> None:
+    text = """
+Error: Failed to query available provider packages
+
+Could not retrieve the list of available versions for provider
+hashicorp/azurerm: no available releases match the given constraints ~> 4.0,
+< 5.0
+"""
+    found = diagnose(text)
+    assert found is not None
+    assert "no version of hashicorp/azurerm" in found.cause
+    assert "(~> 4.0, < 5.0)" in found.cause
+    assert "registry" not in str(found)
+
+
+def test_a_module_without_a_provider_block_is_told_so() -> None:
+    text = """
+Error: Invalid provider configuration
+
+Provider "registry.terraform.io/hashicorp/azurerm" requires explicit
+configuration. Add a provider block to the root module and configure the
+provider's required arguments as described in the provider documentation.
+"""
+    found = diagnose(text)
+    assert found is not None
+    assert "add a provider block, or test an example of the module" in found.remedy
+    assert "out of reach" not in str(found)

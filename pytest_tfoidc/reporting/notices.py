@@ -1,0 +1,58 @@
+"""What came up while tests ran, and what people should know although nothing failed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pytest_tfoidc.events import Event, ModuleCopied, ProtectionLifted, RequestTokenExpiring
+
+SLOW_SECONDS = 5.0
+NAMED = 3  # so many are named, the others counted
+
+
+def notices(events: Iterable[Event]) -> list[str]:
+    """Return a sentence for each thing that came up, each once.
+
+    Args:
+        events: What happened.
+    """
+    told = tuple(events)
+    found = [
+        *(_expiring(e) for e in told if isinstance(e, RequestTokenExpiring)),
+        *_copied([e for e in told if isinstance(e, ModuleCopied)]),
+        *(_lifted(e) for e in told if isinstance(e, ProtectionLifted)),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _expiring(event: RequestTokenExpiring) -> str:
+    return f"The request token expires at {event.expires_at:%H:%M:%S} UTC. {event.consequence}"
+
+
+def _copied(events: list[ModuleCopied]) -> Iterator[str]:
+    """Tell of each module whose copies took long, or hold links to what was too large."""
+    for module in dict.fromkeys(event.module for event in events):
+        copies = [event for event in events if event.module == module]
+        seconds = sum(event.seconds for event in copies)
+        linked = max((event.linked for event in copies), key=len)
+        number = f"{len(copies)} {'copy' if len(copies) == 1 else 'copies'}"
+        if linked:
+            yield (
+                f"{module}: {_names(linked)} too large to be copied; the copies link to"
+                f" {'it' if len(linked) == 1 else 'them'}. Isolation took {seconds:.1f}s"
+                f" ({number})."
+            )
+        elif seconds > SLOW_SECONDS:
+            yield f"{module}: isolation took {seconds:.1f}s ({number})."
+
+
+def _lifted(event: ProtectionLifted) -> str:
+    names = ", ".join(event.addresses)
+    return f"{event.module}: prevent_destroy was lifted in the copy, for the clean-up: {names}."
+
+
+def _names(paths: tuple[str, ...]) -> str:
+    shown = ", ".join(paths[:NAMED])
+    more = len(paths) - NAMED
+    shown += f" and {more} more" if more > 0 else ""
+    return f"{shown} {'is' if len(paths) == 1 else 'are'}"

@@ -1,0 +1,133 @@
+"""What the checks tolerate: with a reason each, and nothing that is not there."""
+
+from __future__ import annotations
+
+import pytest
+from project_kit import Project, text_of
+
+ALWAYS = """\
+resource "terraform_data" "deploy" {
+  triggers_replace = { always_run = timestamp() }
+}
+"""
+TOKEN = (
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+    "eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ."
+    "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"
+)
+SAMPLE = f'resource "terraform_data" "sample" {{ input = "{TOKEN}" }}\n'
+
+
+def allowing(project: Project, text: str) -> None:
+    table = f"[tool.pytest_tfoidc.checks]\n{text}\n"
+    (project.path / "pyproject.toml").write_text(table, encoding="utf-8")
+
+
+def test_what_always_changes_is_named_with_its_cause_and_with_how_to_go_on(
+    project: Project,
+) -> None:
+    project.module(main=ALWAYS)
+    result = project.check("delayed_apply")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "The plan after the apply is not empty: terraform_data.deploy would change again.",
+            "*-/+*terraform_data.deploy*triggers_replace*",
+            "Cause: terraform_data.deploy is set by timestamp() (main.tf:2), another value*",
+            "Remedy: *",
+            "*[[]tool.pytest_tfoidc.checks[]]",
+            '  allow = [[]{ match = "replace:terraform_data.deploy", reason = "…" }[]]',
+        ]
+    )
+
+
+def test_a_value_that_comes_from_a_local_is_found_and_a_settled_one_is_not(
+    project: Project,
+) -> None:
+    main = """\
+locals { now = uuid() }
+resource "terraform_data" "deploy" { triggers_replace = local.now }
+resource "terraform_data" "calm" { input = "timestamp" }
+"""
+    project.module(main=main)
+    result = project.check("delayed_apply")
+    result.stdout.fnmatch_lines(["Cause: terraform_data.deploy is set by uuid() (main.tf:1), *"])
+    assert "terraform_data.calm" not in "\n".join(
+        line for line in result.outlines if line.startswith(("Cause", "The plan"))
+    )
+
+
+@pytest.mark.proof
+def test_a_difference_that_is_allowed_with_a_reason_passes(project: Project) -> None:
+    project.module(main=ALWAYS)
+    match = 'match = "replace:terraform_data.deploy"'
+    allowing(project, f'allow = [{{ {match}, reason = "deploys each time" }}]')
+    project.check("delayed_apply").assert_outcomes(passed=1)
+
+
+def test_an_allowance_does_not_cover_another_resource(project: Project) -> None:
+    project.module(main=ALWAYS + ALWAYS.replace("deploy", "other"))
+    allowing(project, 'allow = ["replace:terraform_data.deploy"]\nreason = "deploys each time"')
+    result = project.check("delayed_apply")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*not empty: terraform_data.other would change again."])
+
+
+@pytest.mark.parametrize("check", ["delayed_apply", "no_cached_credentials"])
+def test_an_allowance_that_matches_nothing_fails(project: Project, check: str) -> None:
+    project.module()
+    allowing(project, 'allow = ["x.y"]\nno_secret = ["x.y"]\nreason = "it was so once"')
+    result = project.check(check)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["The allowance 'x.y' (it was so once) matches nothing: remove*"])
+
+
+def test_an_allowance_for_other_modules_is_none_here(project: Project) -> None:
+    project.module()
+    allowing(project, 'allow = ["x.y"]\nreason = "it was so once"\nmodules = ["other"]')
+    project.check("delayed_apply").assert_outcomes(passed=1)
+
+
+@pytest.mark.proof
+def test_a_finding_that_is_said_to_be_no_secret_passes_and_is_named_otherwise(
+    project: Project,
+) -> None:
+    project.module(main=SAMPLE)
+    result = project.check("no_cached_credentials")
+    result.assert_outcomes(failed=1)
+    assert TOKEN not in text_of(result)
+    result.stdout.fnmatch_lines(["If it is no secret, say so under*no_secret*"])
+    allowing(
+        project,
+        'no_secret = ["terraform_data.sample", "source.main.tf"]\nreason = "made up for a test"',
+    )
+    result = project.check("no_cached_credentials")
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('allow = ["x.y"]', "The allowance 'x.y' has no reason."),
+        ('no_secret = [{ match = "x.y" }]', "The allowance 'x.y' has no reason."),
+        ('alow = ["x.y"]', "What the checks tolerate cannot be read."),
+        ("allow = [3]", "`allow` cannot be read."),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_said_at_start(
+    project: Project, text: str, message: str
+) -> None:
+    project.module()
+    allowing(project, text)
+    result = project.check("delayed_apply")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"*{message}", "Where: *pyproject.toml*tool.pytest_tfoidc.checks*"]
+    )
+
+
+def test_allowances_may_stand_in_tables_of_their_own(project: Project) -> None:
+    project.module(main=ALWAYS)
+    text = '[tool.pytest_tfoidc.checks.deploy]\nallow = "replace:terraform_data.deploy"\n'
+    (project.path / "pyproject.toml").write_text(text + 'reason = "each time"\n', encoding="utf-8")
+    project.check("delayed_apply").assert_outcomes(passed=1)
