@@ -14,7 +14,7 @@ import pytest
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.identity.kinds import LABELS
-from pytest_tfoidc.identity.variables import split_command
+from pytest_tfoidc.identity.variables import GUID, split_command
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.steps import Step
@@ -76,6 +76,12 @@ class Settings:
     parallelism: int | None = None
     run_parallelism: int | None = None
     test_jumps: tuple[Jump, ...] = ()
+    strict_identities: bool = False
+    identities: tuple[str, ...] = ()
+    apply_as: tuple[tuple[str, str], ...] = ()
+    existing: tuple[str, ...] = ()
+    existing_base: Path = Path()
+    existing_draft: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,39 @@ OPTIONS = (
         "[FILE::]RUN=TIME",
         many=True,
     ),
+    Option(
+        "existing",
+        "what is there beforehand on the stand-in: a Terraform module, which is applied first"
+        " (PATH,key=…: with this backend configuration), or a JSON or YAML file of resources as"
+        " `az … -o json` prints them (repeatable)",
+        "PATH",
+        many=True,
+    ),
+    Option(
+        "existing-draft",
+        "write a stub to this file for each read that found nothing on the stand-in",
+        "FILE",
+    ),
+    Option(
+        "strict-identities",
+        "refuse every subscription, tenant, client, service connection and organization on the"
+        " stand-in that is neither the job's own nor listed with --tf-identity",
+        flag=True,
+    ),
+    Option(
+        "identity",
+        "what may be used with --tf-strict-identities: subscription=, tenant=, client=,"
+        " connection= or organization= and an id (repeatable)",
+        "KIND=ID",
+        many=True,
+    ),
+    Option(
+        "apply-as",
+        "another identity for apply, destroy and test than for plan: client=ID, and on Azure DevOps"
+        " connection=ID (repeatable)",
+        "KIND=ID",
+        many=True,
+    ),
 )
 
 
@@ -266,12 +305,18 @@ def settings_of(config: pytest.Config) -> Settings:
         upgrades=_upgrades(values),
         upgrade_downgrade=values.flag("upgrade-downgrade"),
         upgrade_override=values.flag("upgrade-override"),
-        upgrade_report=_report(values),
+        upgrade_report=_beside(values, "upgrade-report"),
         test_directory=values.one("test-directory") or "tests",
         test_verbose=values.flag("test-verbose"),
         parallelism=_positive("--tf-parallelism", values.one("parallelism")),
         run_parallelism=_positive("--tf-run-parallelism", values.one("run-parallelism")),
         test_jumps=tuple(map(_jump, values.many("test-jump"))),
+        strict_identities=values.flag("strict-identities"),
+        identities=values.many("identity"),
+        apply_as=tuple(map(_identity, values.many("apply-as"))),
+        existing=values.many("existing"),
+        existing_base=values.base("existing"),
+        existing_draft=_beside(values, "existing-draft"),
     )
 
 
@@ -296,9 +341,19 @@ def _upgrades(values: _Values) -> tuple[Step, ...]:
     )
 
 
-def _report(values: _Values) -> Path | None:
-    given = values.one("upgrade-report")
-    return values.base("upgrade-report") / given if given else None
+def _beside(values: _Values, name: str) -> Path | None:
+    given = values.one(name)
+    return values.base(name) / given if given else None
+
+
+def _identity(text: str) -> tuple[str, str]:
+    kind, name = _pair("--tf-apply-as", text)
+    _known("--tf-apply-as", kind, ("client", "connection"))
+    if not GUID.fullmatch(name.strip()):
+        raise UsageError(
+            f"{name!r} is no {kind}.", where="--tf-apply-as", cause=f"the id of a {kind} is a GUID"
+        )
+    return kind, name.strip()
 
 
 def _modules(texts: tuple[str, ...], base: Path) -> tuple[Path, ...]:

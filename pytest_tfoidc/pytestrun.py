@@ -57,6 +57,8 @@ class PytestRun:
                     allowed_hosts=settings.allowed_hosts,
                     id_token_command=settings.id_token_command,
                     audience=settings.audience,
+                    strict_identities=settings.strict_identities,
+                    identities=settings.identities,
                 )
             )
             session.start()
@@ -164,6 +166,17 @@ class PytestRun:
             variable_files=settings.variable_files,
             backend=dict(settings.backend_config),
             backend_files=settings.backend_files,
+            apply_environment=self._apply_environment(),
+        )
+
+    def _apply_environment(self) -> dict[str, str]:
+        from pytest_tfoidc.identity.environment import acting_as  # noqa: PLC0415 - heavy
+
+        other = dict(self.settings.apply_as)
+        return acting_as(
+            self.session.context,
+            client_id=other.get("client", ""),
+            connection_id=other.get("connection", ""),
         )
 
     @contextlib.contextmanager

@@ -20,6 +20,7 @@ from pytest_tfoidc.identity.environment import WITHHELD, WITHHELD_PREFIXES
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
 from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
 from pytest_tfoidc.identity.tokenfile import KeptTokenFile
+from pytest_tfoidc.mockazure.directory import home_of
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.pipelines import PIPELINES, identity_of
 from pytest_tfoidc.mockazure.server import MockAzure
@@ -68,6 +69,7 @@ def rehearse(
         id_token_lifetime=options.id_token_lifetime,
         access_token_lifetime=options.access_token_lifetime,
         allowed_hosts=options.allowed_hosts,
+        directory=home_of(options.environment),
     )
     outer = without_context(options.environment)
     with mock, contextlib.ExitStack() as stack:
@@ -105,6 +107,6 @@ class _Minted:
 
     issuer: Issuer
 
-    def fetch(self, audience: str) -> IdToken:
+    def fetch(self, audience: str, connection: str = "") -> IdToken:  # noqa: ARG002 - Azure DevOps'
         """Mint a token."""
         return parse_id_token(self.issuer.mint("aks", audience=audience), where=LABELS["aks"])

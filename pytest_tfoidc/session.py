@@ -26,6 +26,7 @@ from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import IdTokenSource, source_for
+from pytest_tfoidc.mockazure.directory import Named, home_of, parse_named
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.executable import Executable, find_executable
@@ -60,6 +61,8 @@ class SessionOptions:
         audience: What the federated credential expects, where it is not the usual.
         isolated: False leaves the variables that change Terraform's commands to the child.
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
+        strict_identities: Refuse what nobody made and `identities` does not list, as Azure does.
+        identities: What may be used on the stand-in, as KIND=ID.
         keeps_events: False for what runs for days: events are told to subscribers only.
         environment: The outer environment.
     """
@@ -76,6 +79,8 @@ class SessionOptions:
     audience: str | None = None
     isolated: bool = True
     needs_pipeline: bool = False
+    strict_identities: bool = False
+    identities: tuple[str, ...] = ()
     keeps_events: bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
@@ -142,6 +147,7 @@ class OidcSession:
             access_token_lifetime=options.access_token_lifetime,
             allowed_hosts=options.allowed_hosts,
             ca_file=options.ca_file,
+            directory=home_of(outer, named=self._named()),
         )
         stack.enter_context(self.mock)
         kind = "azure-devops"
@@ -150,6 +156,12 @@ class OidcSession:
         assert context is not None  # noqa: S101 - for mypy: it is what the stand-in made
         self.context = dataclasses.replace(context, stand_in=True)
         return outer
+
+    def _named(self) -> Named:
+        options = self.options
+        return parse_named(
+            options.identities, strict=options.strict_identities, where="--tf-identity"
+        )
 
     def _detected(self, outer: Mapping[str, str]) -> PipelineContext | None:
         """Give the pipeline that this is; None for the stand-in."""

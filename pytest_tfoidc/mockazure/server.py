@@ -28,7 +28,12 @@ from pytest_tfoidc.mockazure.armadditions import account_keys
 from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.devops import AzureDevOps
-from pytest_tfoidc.mockazure.directory import Application, Directory
+from pytest_tfoidc.mockazure.directory import (
+    Application,
+    Directory,
+    organization_id_of,
+    principal_in,
+)
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph import Graph
@@ -84,6 +89,7 @@ class MockAzure(LoopbackServer):
         allowed_hosts: Hosts that are passed through besides the registries; `*` is allowed.
         ca_file: Keeps the CA for the next run, for people who put it into a trust store; a new one
             is made where there is none yet.
+        directory: Who there is; the stand-in's own tenant and application where it is not given.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -96,11 +102,12 @@ class MockAzure(LoopbackServer):
         access_token_lifetime: timedelta = timedelta(minutes=60),
         allowed_hosts: tuple[str, ...] = (),
         ca_file: Path | None = None,
+        directory: Directory | None = None,
     ) -> None:
         super().__init__(self._answer_plain, name="tfoidc-mock-azure")
         self.clock = clock
         self.events = events
-        self.directory = directory = Directory()
+        self.directory = directory = directory or Directory()
         self.certificates = CertificateAuthority(ca_file)
         self._environment = dict(environment)
         self._passed_through = (*REGISTRY_HOSTS, *allowed_hosts)
@@ -113,6 +120,7 @@ class MockAzure(LoopbackServer):
             organization=directory.connection.organization,
             project=directory.connection.project,
             identify=self._identify_connection,
+            admits=lambda name: directory.named.admits("organization", name),
         )
         self.issuer = issuer = Issuer(
             directory=directory,
@@ -134,6 +142,7 @@ class MockAzure(LoopbackServer):
             access_tokens=tokens,
             keys=account_keys,
             tenant_id=directory.tenant_id,
+            tenant_of=self._tenant_of_account,
         )
         self.resource_manager = ResourceManager(
             clock=clock,
@@ -141,6 +150,7 @@ class MockAzure(LoopbackServer):
             subscription_id=directory.subscription_id,
             tenant_id=directory.tenant_id,
             events=events,
+            admits=lambda name: directory.named.admits("subscription", name),
         )
         tokens.time_jumps = lambda: not self.resource_manager.is_instant
         self.graph = Graph(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
@@ -215,24 +225,53 @@ class MockAzure(LoopbackServer):
         settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
         return (*self._services(), *settings, self.requests)
 
-    def _find_application(self, client_id: str) -> Application | None:
-        """Find whom Entra knows: configured here, or made in Graph or in Resource Manager."""
-        known = self.directory.applications.get(client_id)
-        made = self.graph.principal_id(client_id) if self.graph.application(client_id) else None
-        object_id = known.object_id if known else made
-        object_id = object_id or self.resource_manager.principal_id(client_id)
-        if object_id is None:
+    def _find_application(self, client_id: str, tenant_id: str) -> Application | None:
+        """Find whom Entra knows: configured, made in Graph or in Resource Manager, or named."""
+        made = self.graph.application(client_id) is not None
+        identity = self.resource_manager.principal_id(client_id)
+        configured = self.directory.applications.get(client_id)
+        if configured is None and (made or identity):
+            if not identity and not self.graph.has_principal(client_id):
+                return None  # an application alone cannot sign in
+            known = Application(client_id=client_id, object_id=identity or "")
+        else:
+            known = self.directory.application(client_id)
+        if known is None:
             return None
         credentials = (
-            *(known.credentials if known else ()),
+            *known.credentials,
             *self.graph.federated_credentials(client_id),
             *self.resource_manager.federated_credentials(client_id),
         )
-        return Application(client_id=client_id, object_id=object_id, credentials=credentials)
+        return replace(
+            known, credentials=credentials, object_id=self._principal(known, made, tenant_id)
+        )
 
-    def _identify_connection(self, connection_id: str, name: str, project: str) -> tuple[str, str]:
+    def _tenant_of_account(self, account: str) -> str:
+        return self.resource_manager.tenant_of_account(account)
+
+    def _principal(self, known: Application, made: bool, tenant_id: str) -> str:  # noqa: FBT001 - of one call
+        """Return the object id that an application has in a tenant: each has its own."""
+        principal = self.graph.principal_id(known.client_id, tenant_id) if made else None
+        is_home = tenant_id == self.directory.tenant_id
+        own = known.object_id if is_home else ""
+        return own or principal or principal_in(tenant_id, known.client_id)
+
+    def _identify_connection(
+        self, connection_id: str, name: str, project: str, organization: str
+    ) -> tuple[str, str]:
         """Give the issuer and subject of a connection that a request makes: like the job's own."""
-        made = replace(self.directory.connection, id=connection_id, name=name, project=project)
+        ours = self.directory.connection
+        is_home = organization.lower() == ours.organization.lower()
+        organization_id = ours.organization_id if is_home else organization_id_of(organization)
+        made = replace(
+            ours,
+            id=connection_id,
+            name=name,
+            project=project,
+            organization=organization,
+            organization_id=organization_id,
+        )
         return made.issuer, made.subject
 
     def fail(self, target: str = "*", **settings: Any) -> SetFault:  # noqa: ANN401 - see Faults.add

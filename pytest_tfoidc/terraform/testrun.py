@@ -278,6 +278,7 @@ class FileRun:
             on_line=self._read,
             on_start=self._started,
             keep_output=False,
+            environment=workspace.inputs.apply_environment,
             **self._options.arguments(),
             **workspace.variable_options(),
         )

@@ -45,12 +45,17 @@ CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for change
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What the user gives to every command. `variables`: K=V; files are absolute."""
+    """What the user gives to every command. `variables`: K=V; files are absolute.
+
+    `apply_environment`: variables of `apply`, `destroy` and `test` alone, where they act as another
+    identity than `plan`.
+    """
 
     variables: tuple[str, ...] = ()
     variable_files: tuple[Path, ...] = ()
     backend: Mapping[str, str] = field(default_factory=dict)
     backend_files: tuple[Path, ...] = ()
+    apply_environment: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_INPUTS = Inputs()
@@ -254,16 +259,29 @@ class Workspace:
     def apply(self, plan: Plan | None = None) -> Completed:
         """Run `terraform apply`, of a saved plan or of what there is to do now."""
         self.is_deployed = True
+        environment = self.inputs.apply_environment
         if plan is not None:
-            return self.run("apply", str(plan.path), input=False, json=Flag)
+            return self.run(
+                "apply", str(plan.path), input=False, json=Flag, environment=environment
+            )
         return self.run(
-            "apply", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
+            "apply",
+            input=False,
+            json=Flag,
+            auto_approve=Flag,
+            environment=environment,
+            **self.variable_options(),
         )
 
     def destroy(self) -> Completed:
         """Run `terraform destroy`."""
         done = self.run(
-            "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
+            "destroy",
+            input=False,
+            json=Flag,
+            auto_approve=Flag,
+            environment=self.inputs.apply_environment,
+            **self.variable_options(),
         )
         self.is_deployed = False
         return done
@@ -285,7 +303,10 @@ class Workspace:
         Raises:
             TerraformError: A run failed, or none could be made.
         """
-        return self.run("test", *arguments, json=Flag, **self.variable_options())
+        environment = self.inputs.apply_environment
+        return self.run(
+            "test", *arguments, json=Flag, environment=environment, **self.variable_options()
+        )
 
     def select_workspace(self, name: str) -> None:
         """Select a Terraform workspace, and make it where it does not exist yet.
