@@ -216,5 +216,6 @@ def explain(error: TerraformError, session: OidcSession) -> str:
     """Write a failed command for people: what and why, the remedy, then Terraform's words."""
     diagnosis = diagnose(error.output, release=session.executable.release)
     parts = [error.what, f"Where: {error.where}" if error.where else ""]
-    parts.append(str(diagnosis) if diagnosis else "")
+    told = f"Remedy: {error.remedy}" if error.remedy else ""
+    parts.append(told or (str(diagnosis) if diagnosis else ""))
     return "\n".join(part for part in parts if part) + f"\n\n{error.output.strip()}"

@@ -84,6 +84,11 @@ def _add_standin_options(mock: argparse.ArgumentParser) -> None:
     add("--state", type=Path, metavar="FILE", help="keep resources from run to run")
     add("--ca-file", type=Path, metavar="FILE", help="keep the CA from run to run")
     fault = "let requests fail, as in: entra, times=2, status=503"
+    existing = "what is there beforehand, as pytest's --tf-existing"
+    add("--existing", action="append", default=[], metavar="PATH", help=existing)
+    add("--strict-identities", action="store_true", help="as pytest's --tf-strict-identities")
+    identity = "what may be used with --strict-identities"
+    add("--identity", action="append", default=[], metavar="KIND=ID", help=identity)
     add("--fault", action="append", default=[], metavar="FAULT", help=fault)
     add("--faults", type=Path, metavar="FILE", help="the same from a file, one a line")
 
@@ -129,6 +134,7 @@ def _mock(parsed: argparse.Namespace) -> int:
         if parsed.serve or parsed.state or parsed.ca_file or parsed.fault or parsed.faults:
             parsed.refuse("--pipeline runs a command in a stand-in without state and faults")
         return _rehearse(parsed)
+    from pytest_tfoidc.existing import parse_beforehand, set_up  # noqa: PLC0415 - heavy
     from pytest_tfoidc.serving import kept_in, serve  # noqa: PLC0415 - heavy
     from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
 
@@ -139,8 +145,11 @@ def _mock(parsed: argparse.Namespace) -> int:
         ca_file=parsed.ca_file,
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
+        strict_identities=parsed.strict_identities,
+        identities=tuple(parsed.identity),
         keeps_events=False,
     )
+    beforehand = parse_beforehand(parsed.existing, base=Path())
     with OidcSession(options) as session:
         mock = session.mock
         assert mock is not None  # noqa: S101 - for mypy: the context is the stand-in
@@ -149,6 +158,7 @@ def _mock(parsed: argparse.Namespace) -> int:
         if parsed.faults is not None:
             mock.faults.read(parsed.faults)
         with kept_in(parsed.state, mock):
+            set_up(session, beforehand)
             if parsed.serve:
                 return serve(
                     session.environment, url=mock.url, env_file=parsed.env_file, form=parsed.format
@@ -157,6 +167,7 @@ def _mock(parsed: argparse.Namespace) -> int:
 
 
 def _rehearse(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc.existing import parse_beforehand  # noqa: PLC0415 - heavy
     from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse  # noqa: PLC0415 - heavy
 
     options = RehearsalOptions(
@@ -164,6 +175,9 @@ def _rehearse(parsed: argparse.Namespace) -> int:
         allowed_hosts=tuple(parsed.allow_host),
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
+        existing=parse_beforehand(parsed.existing, base=Path()),
+        strict_identities=parsed.strict_identities,
+        identities=tuple(parsed.identity),
     )
     events = EventLog(keeps=False)
     with rehearse(options, events=events) as environment, events.subscribed(_tell):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from pytest_tfoidc.beforehand import DraftReport, UserExisting
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
@@ -36,6 +37,7 @@ class PytestRun:
         self.kept: list[Path] = []
         self.cleanup = contextlib.ExitStack()
         self._session: OidcSession | None = None
+        self.user_existing: UserExisting | None = None
 
     @property
     def session(self) -> OidcSession:
@@ -63,7 +65,30 @@ class PytestRun:
             )
             session.start()
             self._session = session
+            try:
+                self._set_up(session)
+            except BaseException:
+                self._session = None
+                session.stop()
+                raise
         return self._session
+
+    def _set_up(self, session: OidcSession) -> None:
+        """Put there what the settings say is there beforehand; a live context has its own."""
+        settings = self.settings
+        if not settings.existing or not session.context.stand_in:
+            return
+        from pytest_tfoidc.existing import (  # noqa: PLC0415 - heavy
+            parse_beforehand,
+            set_up,
+            set_up_rehearsed,
+        )
+
+        beforehand = parse_beforehand(settings.existing, base=settings.existing_base)
+        if session.mock is not None:
+            set_up(session, beforehand)
+        else:
+            set_up_rehearsed(session, beforehand)
 
     def require_readable_modules(self) -> None:
         """Read the modules under test, so that a mistake in one is told once and not by each item.
@@ -90,6 +115,8 @@ class PytestRun:
     def close(self) -> None:
         """Undo what asked for it in `cleanup`, and close the session, if there is one."""
         try:
+            if self.user_existing is not None:
+                self.user_existing.close()
             self.cleanup.close()
         finally:
             session, self._session = self._session, None
@@ -109,7 +136,12 @@ class PytestRun:
             if longest is not None
             else ""
         )
-        told = (*self._findings(), *session.notes, limit)
+        beforehand = (
+            "--tf-existing counts on the stand-in only: in a live context Azure has what it has."
+            if self.settings.existing and not session.context.stand_in
+            else ""
+        )
+        told = (*self._findings(), *session.notes, limit, beforehand)
         notes = [f"tfoidc: {note}" for note in told if note]
         return [f"tfoidc: {session.describe()}", *withheld, *notes]
 
@@ -213,6 +245,9 @@ class PytestRun:
         mark = session.events.mark()
         try:
             with session.isolated():
+                if self.user_existing is not None:
+                    self.user_existing.enter(item, session)
+                mark = session.events.mark()
                 yield
         finally:
             real = time.perf_counter() - started
@@ -266,6 +301,9 @@ def configure(config: pytest.Config) -> None:
     with usage_errors():
         run = PytestRun(settings_of(config), root=config.rootpath)
     config.stash[RUN] = run
+    run.user_existing = UserExisting(config)
+    if run.settings.existing_draft is not None:
+        config.pluginmanager.register(DraftReport(run.settings.existing_draft), "tfoidc-drafts")
     config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
 
 

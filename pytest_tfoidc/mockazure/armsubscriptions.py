@@ -172,17 +172,17 @@ class Subscriptions:
             ArmError: It names one that is not there, none that is a GUID, or another tenant's.
         """
         if call.place.subscription:
-            self._check_used(call, self._named(call.place.subscription))
+            self._check_used(call, self._named(call.place.subscription, call))
         if call.method in {"PUT", "PATCH", "POST"} and not call.is_our_own:
             for found in set(LINKED.findall(call.request.body)):
                 self._check_linked(call, self._known.get(found.decode().lower()))
 
-    def _named(self, name: str) -> Subscription:
+    def _named(self, name: str, call: Call) -> Subscription:
         known = self._known.get(name.lower())
         if known is not None:
             return known
         unknown = armerrors.unknown_subscription(name)
-        if unknown.code == "InvalidSubscriptionId" or not self._admits(name):
+        if unknown.code == "InvalidSubscriptionId" or not (call.is_our_own or self._admits(name)):
             raise unknown
         return self.add(name)
 
@@ -315,7 +315,7 @@ class Subscriptions:
         named = str(properties.get("subscriptionId") or "")
         name = str(properties.get("displayName") or call.place.name)
         if named:
-            self._check_used(call, self._named(named))
+            self._check_used(call, self._named(named, call))
         else:
             named = guid(call.place.id, "subscriptionId")
             self.add(named, name=name, tenant_id=call.caller.tenant_id)
@@ -327,7 +327,7 @@ class Subscriptions:
         Raises:
             ArmError: It is not there, or belongs to another tenant.
         """
-        self._check_used(call, self._named(call.place.name))
+        self._check_used(call, self._named(call.place.name, call))
 
     def names(self) -> Mapping[str, str]:
         """Return the names of the subscriptions by their ids."""

@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_tfoidc.clock import VirtualClock
-from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.events import (
     EventLog,
     FaultHit,
@@ -29,6 +30,7 @@ from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobServic
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.devops import AzureDevOps
 from pytest_tfoidc.mockazure.directory import (
+    OBJECT_ID,
     Application,
     Directory,
     organization_id_of,
@@ -72,6 +74,13 @@ SERVICES = {  # as faults and inspection name them
     "graph": GRAPH_HOSTS,
     "key-vaults": KEY_VAULT_HOSTS,
 }
+AUDIENCES = {  # of the services that hold data
+    STORAGE_HOSTS: "https://storage.azure.com",
+    KEY_VAULT_HOSTS: "https://vault.azure.net",
+}
+WHILE_PUTTING = {"x-ms-version": "2023-11-03", "accept": "application/json"}
+FAILED = 400  # from here on, an HTTP status tells of a failure
+EXCERPT = 300  # characters of a service's own words
 HTTPS_PORT = 443
 NO_ANSWER = 0  # instead of a status
 SHOWN = 15  # requests, resources and blobs in a dump
@@ -273,6 +282,33 @@ class MockAzure(LoopbackServer):
             organization_id=organization_id,
         )
         return made.issuer, made.subject
+
+    def put_there(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """Put a blob or a secret there that no client made.
+
+        Raises:
+            UsageError: The service refuses it, or there is none for this host.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        service = self._service(host)
+        audience = next((a for hosts, a in AUDIENCES.items() if matches(host, hosts)), "")
+        if service is None or not audience:
+            raise UsageError(f"The stand-in does not play {host}.")
+        token = self.access_tokens.issue(
+            audience=audience,
+            client_id=self.directory.client_id,
+            object_id=OBJECT_ID,
+            tenant_id=self._tenant_of_account(host.partition(".")[0]) or self.directory.tenant_id,
+        )
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        own = {"authorization": f"Bearer {token.value}", "host": host, **WHILE_PUTTING}
+        length = {"content-length": str(len(content))}
+        request = Request("PUT", "https", host, target, {**own, **length, **headers}, content)
+        response = service(request)
+        if response.status >= FAILED:
+            said = response.body.decode("utf-8", "replace")[:EXCERPT]
+            raise UsageError(f"The service answers {response.status}.", cause=said)
 
     def fail(self, target: str = "*", **settings: Any) -> SetFault:  # noqa: ANN401 - see Faults.add
         """Let requests fail: `fail("entra", times=2, status=503)`. See `Faults.add`.

@@ -31,6 +31,8 @@ from pytest_tfoidc.terraform.audit import (
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
 from pytest_tfoidc.terraform.isolation import isolate
+from pytest_tfoidc.terraform.missing import REMEDY as MISSING_REMEDY
+from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
 
@@ -377,12 +379,27 @@ class Workspace:
         Raises:
             TerraformError: It ended with an exit code that is not in `accept`.
         """
+        mark = self.setting.events.mark()
         done = self.runner.run(command, *arguments, **options)
         if done.exit_code not in accept:
-            raise self._failure(done)
+            raise self._failure(done, self._missing(done, since=mark))
         return done
 
-    def _failure(self, done: Completed) -> TerraformError:
+    def _missing(self, done: Completed, *, since: int) -> tuple[MissingRead, ...]:
+        """Return the reads that found nothing, where Azure is the stand-in."""
+        if self.setting.standin_backend is None:
+            return ()
+        errors = [d for d in done.diagnostics if d.get("severity") == "error"]
+        return missing_reads(
+            map(complaint_of, errors), self.setting.events.since(since), files=self.source_files()
+        )
+
+    def source_files(self) -> tuple[Path, ...]:
+        """Return the files of the module and of the local modules that it calls."""
+        called = self.configuration.called_modules()
+        return tuple(file for module in (self.configuration, *called) for file in module.files)
+
+    def _failure(self, done: Completed, missing: tuple[MissingRead, ...] = ()) -> TerraformError:
         redact = self.setting.redactor.redact
         errors = [d for d in done.diagnostics if d.get("severity") == "error"]
         crash = _crash(done.stderr)
@@ -391,11 +408,14 @@ class Workspace:
         output = "\n\n".join(parts) if errors else done.text
         product = self.setting.executable.product.lower()
         how = "was killed" if done.exit_code < 0 else "failed"
+        what = f"`{product} {done.command}` {how} with exit code {done.exit_code}."
         return TerraformError(
-            f"`{product} {done.command}` {how} with exit code {done.exit_code}.",
+            "\n".join([*map(redact, map(str, missing)), what]),
             where=str(self.module),
+            remedy=MISSING_REMEDY if missing else "",
             output=redact(output),
             exit_code=done.exit_code,
+            missing=tuple(dict(one.stub) for one in missing if one.stub),
         )
 
     def variable_options(self) -> dict[str, Any]:
