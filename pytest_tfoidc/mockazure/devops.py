@@ -42,6 +42,7 @@ PROCESSES = {
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AGILE = "adcc42ab-9882-485e-a3ed-7678f01f66bc"
 AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps' application in every tenant
+APIS = "_apis"
 FEDERATION = "WorkloadIdentityFederation"
 SIGN_IN = "<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 
@@ -164,17 +165,16 @@ class AzureDevOps:
             return False
         return True
 
-    def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
-        lower = tuple(s.lower() for s in segments)
-        if lower == ("_apis",) and request.method == "OPTIONS":
-            return listed(locations())
-        if lower[:1] == ("_apis",):
-            project, words, names = "", lower[1:], segments[1:]
-        elif lower[1:2] == ("_apis",):
-            project, words, names = segments[0], lower[2:], segments[2:]
-        else:
-            raise nowhere(request)
-        routes: dict[tuple[str, ...], Callable[..., Response]] = {
+    def plays(self, request: Request) -> bool:
+        """Tell whether a path of dev.azure.com is answered here; the real one has many more."""
+        segments = split_path(request.target)[1:]
+        words = _words_of(segments)
+        if words is None:
+            return False
+        return words == () or any(words[: len(known)] == known for known in self._routes())
+
+    def _routes(self) -> dict[tuple[str, ...], Callable[..., Response]]:
+        return {
             # which service lives where: an empty list says that all of them live here
             ("resourceareas",): lambda *_: listed([]),
             ("connectiondata",): self._connection_data,
@@ -184,7 +184,16 @@ class AzureDevOps:
             ("serviceendpoint", "endpoints"): self._endpoint,
             ("serviceendpoint", "endpointproxy"): self._proxy,
         }
-        for words_of, answer in routes.items():
+
+    def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
+        words = _words_of(segments)
+        if words == () and request.method == "OPTIONS":
+            return listed(locations())
+        if words is None:
+            raise nowhere(request)
+        project = "" if segments[0].lower() == APIS else segments[0]
+        names = segments[len(segments) - len(words) :]
+        for words_of, answer in self._routes().items():
             if words[: len(words_of)] == words_of:
                 return answer(request, project, names[len(words_of) :])
         raise nowhere(request)
@@ -426,6 +435,14 @@ class AzureDevOps:
             for name, held in snapshot.others.items():
                 self._organizations[name.lower()] = made = _Organization(name)
                 made.restore(held)
+
+
+def _words_of(segments: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return what follows `_apis` in a path behind the organization; None for other paths."""
+    lower = tuple(s.lower() for s in segments)
+    if lower[:1] == (APIS,):
+        return lower[1:]
+    return lower[2:] if lower[1:2] == (APIS,) else None
 
 
 def _guid(purpose: str) -> str:

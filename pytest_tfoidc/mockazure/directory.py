@@ -245,18 +245,17 @@ class Directory:
 
     def snapshot(self) -> Directory:
         """Give a copy, for `restore`."""
-        return replace(
-            self,
-            applications=dict(self.applications),
-            named_connections=dict(self.named_connections),
-        )
+        return replace(self, applications=dict(self.applications))
 
     def restore(self, held: Directory) -> None:
-        """Put back what `snapshot` gave."""
+        """Put back what `snapshot` gave.
+
+        Connections that were named stay: relays go on to serve the ID tokens that they hold.
+        """
+        named = self.named_connections
         for part in fields(self):
             setattr(self, part.name, getattr(held, part.name))
-        self.applications = dict(held.applications)
-        self.named_connections = dict(held.named_connections)
+        self.applications, self.named_connections = dict(held.applications), named
 
 
 def home_of(environment: Mapping[str, str], *, named: Named = EVERYTHING) -> Directory:

@@ -6,6 +6,7 @@ Modules, backends and clients keep their production host names: they reach them 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,6 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import jwt
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import TfOidcError, UsageError
@@ -43,7 +46,15 @@ from pytest_tfoidc.mockazure.inspection import SeenRequests
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
-from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
+from pytest_tfoidc.mockazure.proxy import (
+    HTTPS_PORT,
+    REGISTRY_HOSTS,
+    forward,
+    is_git_read,
+    matches,
+    open_tunnel,
+    splice,
+)
 from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 
@@ -81,7 +92,13 @@ AUDIENCES = {  # of the services that hold data
 WHILE_PUTTING = {"x-ms-version": "2023-11-03", "accept": "application/json"}
 FAILED = 400  # from here on, an HTTP status tells of a failure
 EXCERPT = 300  # characters of a service's own words
-HTTPS_PORT = 443
+DEVOPS_HOST = "dev.azure.com"
+SIGNATURE_ONLY = {
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+}
 NO_ANSWER = 0  # instead of a status
 SHOWN = 15  # requests, resources and blobs in a dump
 
@@ -95,7 +112,9 @@ class MockAzure(LoopbackServer):
         environment: The outer environment: its proxy and its certificates are used for registries.
         id_token_lifetime: How long ID tokens live.
         access_token_lifetime: How long access tokens live.
-        allowed_hosts: Hosts that are passed through besides the registries; `*` is allowed.
+        allowed_hosts: Hosts that are passed through besides the registries; `*` is allowed. Of a
+            host that is played here, what is not played goes to the real one, and what comes with
+            somebody else's token.
         ca_file: Keeps the CA for the next run, for people who put it into a trust store; a new one
             is made where there is none yet.
         directory: Who there is; the stand-in's own tenant and application where it is not given.
@@ -119,6 +138,7 @@ class MockAzure(LoopbackServer):
         self.directory = directory = directory or Directory()
         self.certificates = CertificateAuthority(ca_file)
         self._environment = dict(environment)
+        self._allowed = allowed_hosts
         self._passed_through = (*REGISTRY_HOSTS, *allowed_hosts)
         self._ca_file: Path | None = None
         self.access_tokens = tokens = AccessTokens(
@@ -343,7 +363,13 @@ class MockAzure(LoopbackServer):
 
     def transport_environment(self) -> dict[str, str]:
         """Give the variables that lead any client here, and none around it."""
-        bundle = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+        bundle = (
+            "SSL_CERT_FILE",
+            "REQUESTS_CA_BUNDLE",
+            "CURL_CA_BUNDLE",
+            "GIT_SSL_CAINFO",
+            "NODE_EXTRA_CA_CERTS",
+        )
         proxies = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
         around = "127.0.0.1,localhost,::1"
         return {
@@ -397,6 +423,9 @@ class MockAzure(LoopbackServer):
 
     async def _answer_tls(self, request: Request, connection: Connection) -> bool:
         fault = self.faults.pick(request)
+        if fault is None and self._is_for_the_real_one(request):
+            await self._forward(request, connection)
+            return False
         if fault is None:
             response = await self.handle(request)
             self._note(request, response.status)
@@ -411,6 +440,37 @@ class MockAzure(LoopbackServer):
             connection.writer.transport.abort()
             return False
         return await send(fault, broken, connection, method=request.method)
+
+    def _is_played(self, request: Request) -> bool:
+        """Tell whether a request of one of our hosts is answered here."""
+        if request.host != DEVOPS_HOST or request.path.rstrip("/").endswith("/oidctoken"):
+            return True
+        return ".well-known" in request.path or self.devops.plays(request)
+
+    def _is_for_the_real_one(self, request: Request) -> bool:
+        """Tell whether a request goes out: never with a token of ours."""
+        is_played, is_allowed = self._is_played(request), matches(request.host, self._allowed)
+        if not is_allowed and (is_played or not is_git_read(request)):
+            return False
+        presented = request.bearer or _assertion(request)
+        if presented and self._has_signed(presented):
+            return False
+        return bool(presented) or not is_played
+
+    def _has_signed(self, token: str) -> bool:
+        for key in (self.access_tokens.key, self.issuer.key):
+            with contextlib.suppress(jwt.InvalidTokenError):
+                jwt.decode(token, key.public, algorithms=["RS256"], options=SIGNATURE_ONLY)
+                return True
+        return False
+
+    async def _forward(self, request: Request, connection: Connection) -> None:
+        self.events.emit(HostPassedThrough(at=self.clock.now(), host=request.host))
+        try:
+            await forward(request, connection.writer, environment=self._environment)
+        except OSError as error:
+            message = f"tfoidc could not reach the real {request.host}: {error}"
+            await connection.respond(Response.text(message, status=424, reason=_as_reason(message)))
 
     def _note(self, request: Request, status: int, *, fault: Fault | None = None) -> None:
         now = self.clock.now()
@@ -439,8 +499,23 @@ class MockAzure(LoopbackServer):
     def _answer_pipeline(self, request: Request) -> Response:
         """Answer as a pipeline service: ID tokens, or the rest of Azure DevOps."""
         path = request.path.rstrip("/")
-        is_rest = request.host == "dev.azure.com" and not path.endswith("/oidctoken")
+        is_rest = request.host == DEVOPS_HOST and not path.endswith("/oidctoken")
+        if is_rest and not self._is_played(request):
+            return self._not_played(request)
         return self.devops.handle(request) if is_rest else self.issuer.handle(request)
+
+    def _not_played(self, request: Request) -> Response:
+        """Refuse what only the real host has; say which."""
+        self.events.emit(HostRefused(at=self.clock.now(), host=request.host))
+        message = (
+            f"refused by tfoidc: the stand-in does not play https://{request.host}{request.path}"
+            f" (--tf-allow-host {request.host} lets it through to the real one, with a credential"
+            " of yours)"
+        )
+        if "_apis" not in request.path.split("/"):
+            return Response.text(message, status=403, reason=_as_reason(message))
+        kind = "HttpControllerNotFoundException"
+        return Response.json({"message": message, "typeKey": kind}, status=404)
 
     def _answer_plain(self, request: Request) -> Response:
         service = self._service(request.host) if request.scheme == "https" else None
@@ -464,6 +539,14 @@ class MockAzure(LoopbackServer):
         self.events.emit(HostPassedThrough(at=self.clock.now(), host=host))
         if await connection.respond_to_connect():
             await splice((connection.reader, connection.writer), upstream)
+
+
+def _assertion(request: Request) -> str:
+    """Return the ID token, or the secret, that a sign-in at Entra presents."""
+    if not matches(request.host, LOGIN_HOSTS) or request.method != "POST":
+        return ""
+    form = request.form
+    return form.get("client_assertion") or form.get("client_secret") or ""
 
 
 def _as_reason(message: str) -> str:

@@ -28,6 +28,12 @@ NOTHING = re.compile(
     r"|unable to find|returned no|\b404\b",
     re.IGNORECASE,
 )
+# What fails for another reason, whatever its words are.
+REFUSED = re.compile(
+    r"AADSTS\d|refused by tfoidc|SubscriptionNotFound|InvalidAuthentication|AuthorizationFailed"
+    r"|status(?:\s+code)?:?\s+(?!404)\d{3}\b",
+    re.IGNORECASE,
+)
 QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,200})[\"'`]")
 REMOTE_STATE = re.compile(r"data\.terraform_remote_state\.([\w-]+)(?:\[[^\]]*\])?\.outputs")
 OUTPUT = re.compile(r"\.outputs(?:\.([\w-]+)|\[\"([^\"]+)\"\])")
@@ -100,9 +106,9 @@ def missing_reads(
 
 def _data_source(complaint: Complaint, answers: Sequence[RequestAnswered]) -> MissingRead | None:
     named = DATA.search(complaint.address)
-    if named is None or not NOTHING.search(complaint.text):
-        return None
     text = " ".join(complaint.text.split()).lower()
+    if named is None or not NOTHING.search(text) or REFUSED.search(text):
+        return None
     asked = [
         answer
         for answer in answers
