@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from project_kit import MODULES, Project, text_of
@@ -44,7 +43,7 @@ output "where" {
 @pytest.fixture
 def hub(
     project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Project]:
+) -> Project:
     """A project with the hub-and-spoke modules and the provider that they want."""
     mirror = tmp_path_factory.mktemp("providers")
     for name, value in lay_out(mirror, versions=("2.0.0", "3.0.0")).items():

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import jwt
@@ -58,6 +58,9 @@ from pytest_tfoidc.mockazure.proxy import (
 from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 
+if TYPE_CHECKING:
+    from jwt.types import Options
+
 Service = Callable[[Request], Response]
 
 STORAGE_HOSTS = tuple(
@@ -93,7 +96,7 @@ WHILE_PUTTING = {"x-ms-version": "2023-11-03", "accept": "application/json"}
 FAILED = 400  # from here on, an HTTP status tells of a failure
 EXCERPT = 300  # characters of a service's own words
 DEVOPS_HOST = "dev.azure.com"
-SIGNATURE_ONLY = {
+SIGNATURE_ONLY: Options = {
     "verify_exp": False,
     "verify_nbf": False,
     "verify_iat": False,
@@ -259,12 +262,11 @@ class MockAzure(LoopbackServer):
         made = self.graph.application(client_id) is not None
         identity = self.resource_manager.principal_id(client_id)
         configured = self.directory.applications.get(client_id)
-        if configured is None and (made or identity):
-            if not identity and not self.graph.has_principal(client_id):
-                return None  # an application alone cannot sign in
-            known = Application(client_id=client_id, object_id=identity or "")
-        else:
-            known = self.directory.application(client_id)
+        if configured is None and made and not identity and not self.graph.has_principal(client_id):
+            return None  # an application alone cannot sign in
+        own = Application(client_id=client_id, object_id=identity or "")
+        is_made = configured is None and (made or identity)
+        known = own if is_made else self.directory.application(client_id)
         if known is None:
             return None
         credentials = (

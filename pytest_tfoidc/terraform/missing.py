@@ -39,7 +39,9 @@ REMOTE_STATE = re.compile(r"data\.terraform_remote_state\.([\w-]+)(?:\[[^\]]*\])
 OUTPUT = re.compile(r"\.outputs(?:\.([\w-]+)|\[\"([^\"]+)\"\])")
 EMPTY = "no attributes"
 RESOURCE_MANAGER = "management."
-GRAPH = {  # what tells an object's type in a file of resources, by the data source's type
+GRAPH: dict[
+    str, tuple[str, dict[str, Any]]
+] = {  # what tells an object's type in a file of resources, by the data source's type
     "azuread_user": ("userPrincipalName", {"displayName": ""}),
     "azuread_group": ("displayName", {"mailNickname": "", "securityEnabled": True}),
     "azuread_service_principal": (

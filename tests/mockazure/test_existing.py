@@ -149,14 +149,14 @@ def test_users_groups_and_service_principals(azure: Azure, tmp_path: Path) -> No
 def test_blobs_from_text_from_json_and_from_a_file(azure: Azure, tmp_path: Path) -> None:
     (tmp_path / "network.tfstate").write_bytes(b"{}\n")
     host = "https://stshopstate.blob.core.windows.net/tfstate"
-    blobs = [
+    blobs: list[dict[str, Any]] = [
         {"url": f"{host}/a/text", "content": "words"},
         {"url": f"{host}/json", "content": {"version": 4}},
         {"url": f"{host}/network.tfstate", "file": "network.tfstate"},
     ]
     put(azure, tmp_path, blobs)
     headers = {**azure.bearer("https://storage.azure.com"), "x-ms-version": "2023-11-03"}
-    contents = [azure.send("GET", blob["url"], headers=headers).content for blob in blobs]  # type: ignore[arg-type] # a URL
+    contents = [azure.send("GET", blob["url"], headers=headers).content for blob in blobs]
     assert contents == [b"words", b'{"version": 4}', b"{}\n"]
 
 

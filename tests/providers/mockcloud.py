@@ -106,7 +106,7 @@ class Azure:
             headers=self._headers(),
             timeout=TIMEOUT_SECONDS,
         )
-        if not answer.ok and answer.status_code != NOT_FOUND:
+        if not answer.ok and (answer.status_code != NOT_FOUND or method == "PUT"):
             raise CloudError(f"{method} {url}: HTTP status {answer.status_code}: {answer.text}")
         return answer
 
