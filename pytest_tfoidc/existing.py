@@ -17,8 +17,8 @@ from pytest_tfoidc.mockazure.existing import (
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.session import REHEARSAL, OidcSession, SessionOptions
+from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.module import read_module
-from pytest_tfoidc.terraform.workspace import Inputs
 
 OPTION = "--tf-existing"
 REHEARSED = "TFOIDC_REHEARSAL_EXISTING"  # what a rehearsal has set up already
@@ -128,7 +128,9 @@ def apply_modules(session: OidcSession, beforehand: Beforehand) -> None:
         TfOidcError: One cannot be applied. What follows it is not tried.
     """
     for module in beforehand.modules:
-        with session.workspace(module.path, inputs=Inputs(backend=module.config)) as workspace:
+        with session.setup_workspace(
+            module.path, inputs=Inputs(backend=module.config)
+        ) as workspace:
             try:
                 workspace.init()
                 workspace.apply()

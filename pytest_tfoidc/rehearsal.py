@@ -22,7 +22,7 @@ from pytest_tfoidc.identity.environment import WITHHELD, WITHHELD_PREFIXES
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
 from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
 from pytest_tfoidc.identity.tokenfile import KeptTokenFile
-from pytest_tfoidc.mockazure.directory import Named, home_of, parse_named
+from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.pipelines import PIPELINES, identity_of
 from pytest_tfoidc.mockazure.server import MockAzure
@@ -94,9 +94,9 @@ def rehearse(
         yield {**outer, **step, REHEARSAL: kind, **there}
 
 
-def _named(options: RehearsalOptions) -> Named:
+def _named(options: RehearsalOptions) -> Identities:
     texts, strict = options.identities, options.strict_identities
-    return parse_named(texts, strict=strict, where="--identity")
+    return parse_identities(texts, strict=strict, where="--identity")
 
 
 def _outer(environment: Mapping[str, str]) -> str:

@@ -139,7 +139,7 @@ OTHERS = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Named:
+class Identities:
     """What may be named: all where it is not strict, else these ids and names, in lower case."""
 
     strict: bool = False
@@ -150,7 +150,7 @@ class Named:
         return not self.strict or (kind, name.lower()) in self.listed
 
 
-EVERYTHING = Named()
+EVERYTHING = Identities()
 
 
 @dataclass
@@ -165,7 +165,7 @@ class Directory:
     tenant_id: str = TENANT_ID
     subscription_id: str = SUBSCRIPTION_ID
     client_id: str = CLIENT_ID
-    named: Named = EVERYTHING
+    named: Identities = EVERYTHING
     connection: ServiceConnection = field(default_factory=ServiceConnection)
     workflow: Workflow = field(default_factory=Workflow)
     connections: tuple[ServiceConnection, ...] = ()
@@ -258,7 +258,7 @@ class Directory:
         self.applications, self.named_connections = dict(held.applications), named
 
 
-def home_of(environment: Mapping[str, str], *, named: Named = EVERYTHING) -> Directory:
+def home_of(environment: Mapping[str, str], *, named: Identities = EVERYTHING) -> Directory:
     """Return a directory whose own tenant, application and subscription an environment names.
 
     Args:
@@ -301,7 +301,7 @@ def _no_guid(variable: str, kind: str, alternative: str) -> UsageError:
     )
 
 
-def parse_named(texts: Iterable[str], *, strict: bool, where: str) -> Named:
+def parse_identities(texts: Iterable[str], *, strict: bool, where: str) -> Identities:
     """Read a list of what may be used, one `KIND=ID` each.
 
     Args:
@@ -324,7 +324,7 @@ def parse_named(texts: Iterable[str], *, strict: bool, where: str) -> Named:
                 f"{name!r} is no {kind}.", where=where, cause=f"the id of a {kind} is a GUID"
             )
         listed.add((kind, name))
-    return Named(strict=strict, listed=frozenset(listed))
+    return Identities(strict=strict, listed=frozenset(listed))
 
 
 def tenant_of_domain(domain: str) -> str:

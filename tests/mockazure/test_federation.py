@@ -17,7 +17,7 @@ from pytest_tfoidc.mockazure.directory import (
     CONNECTION_ID,
     SUBSCRIPTION_ID,
     TENANT_ID,
-    Named,
+    Identities,
     ServiceConnection,
 )
 from pytest_tfoidc.mockazure.federated import FederatedCredential
@@ -98,7 +98,7 @@ def test_an_application_without_credentials_is_70025(azure: Azure) -> None:
 
 
 def test_an_unknown_application_is_700016_where_identities_are_strict(azure: Azure) -> None:
-    azure.mock.directory.named = Named(strict=True)
+    azure.mock.directory.named = Identities(strict=True)
     assert azure.code(client=OTHER) == 700016
 
 
@@ -164,7 +164,7 @@ def test_a_reverted_connection_gets_no_id_token(azure: Azure) -> None:
 
 
 def test_a_connection_that_is_not_listed_gets_no_id_token(azure: Azure) -> None:
-    azure.mock.directory.named = Named(strict=True)
+    azure.mock.directory.named = Identities(strict=True)
     answer = azure.id_token(OTHER)
 
     assert answer.status_code == 400

@@ -18,9 +18,9 @@ from pytest_tfoidc.mockazure.directory import (
     SUBSCRIPTION_ID,
     TENANT_ID,
     Directory,
-    Named,
+    Identities,
     home_of,
-    parse_named,
+    parse_identities,
     tenant_of_domain,
 )
 
@@ -263,7 +263,7 @@ def test_an_organization_and_a_project_that_are_named_are_there(azure: Azure) ->
 def test_strict_identities_leave_what_was_listed(azure: Azure) -> None:
     listed = [f"subscription={HUB}", f"tenant={CONTOSO}", f"client={OTHER_CLIENT}"]
     listed += [f"connection={OTHER_CONNECTION}", "organization=contoso"]
-    azure.mock.directory.named = parse_named(listed, strict=True, where="--tf-identity")
+    azure.mock.directory.named = parse_identities(listed, strict=True, where="--tf-identity")
 
     made(azure, HUB, tenant=CONTOSO)
     made(azure, SUBSCRIPTION_ID)
@@ -314,7 +314,7 @@ def test_an_id_of_the_users_that_is_none_is_an_error(name: str) -> None:
 @pytest.mark.parametrize("text", ["hub", "subscription=hub", "account=x", "client="])
 def test_an_identity_that_is_none_is_an_error(text: str) -> None:
     with pytest.raises(UsageError, match="is no "):
-        parse_named([text], strict=True, where="--tf-identity")
+        parse_identities([text], strict=True, where="--tf-identity")
 
 
 def test_a_named_connection_is_trusted_by_usual_applications_only() -> None:
@@ -328,4 +328,4 @@ def test_a_named_connection_is_trusted_by_usual_applications_only() -> None:
     assert exact is not None
     assert connection.subject in {c.subject for c in usual.credentials}
     assert exact.credentials == ()
-    assert Directory(named=Named(strict=True)).name_connection(OTHER_CONNECTION) is None
+    assert Directory(named=Identities(strict=True)).name_connection(OTHER_CONNECTION) is None
