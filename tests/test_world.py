@@ -20,6 +20,7 @@ APPLY = (
     "--tf-apply-as=connection=d0000000-0000-4000-8000-000000000002",
 )
 EXISTING = ("--tf-existing=shared.json", "--tf-existing=hub_and_spoke_network")
+LONG = 1200  # seconds: four provider processes for each of Terraform's twenty commands
 CHECKS = 5
 RUNS = 2
 SMALL_READ = """
@@ -58,7 +59,7 @@ def hub(
 
 @pytest.mark.proof
 def test_a_hub_and_spoke_passes_every_check_and_run_block(hub: Project) -> None:
-    result = hub.run("--tf-module=hub_and_spoke", *EXISTING, *APPLY)
+    result = hub.run("--tf-module=hub_and_spoke", *EXISTING, *APPLY, timeout=LONG)
     result.assert_outcomes(passed=CHECKS + RUNS)
     assert "used         3 subscriptions, 2 identities" in text_of(result)
 
@@ -67,7 +68,7 @@ def test_a_hub_and_spoke_passes_every_check_and_run_block(hub: Project) -> None:
 def test_a_hub_and_spoke_survives_an_upgrade(hub: Project) -> None:
     step = f"--tf-upgrade={MOCKCLOUD}:2.0.0..3.0.0"
     arguments = (*EXISTING, *APPLY, step, "--tf-check=delayed_apply", "-k", "upgrade")
-    result = hub.run("--tf-module=hub_and_spoke", *arguments)
+    result = hub.run("--tf-module=hub_and_spoke", *arguments, timeout=LONG)
     result.assert_outcomes(passed=1, deselected=RUNS + 1)
 
 
@@ -85,7 +86,7 @@ def test_a_hub_and_spoke_is_rehearsed(hub: Project) -> None:
         cwd=hub.path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LONG,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
