@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from project_kit import MODULES, Project, text_of
 
 pytest.importorskip("tf", reason="the provider needs Python 3.11")
 
-from providermirror import MOCKCLOUD, lay_out
+from providermirror import MOCKCLOUD, cli_config, lay_out
 
 CONNECTION = "d0000000-0000-4000-8000-000000000001"
 APPLY = (
@@ -278,3 +279,89 @@ def test_a_command_of_the_stand_ins_has_what_exists(hub: Project) -> None:
     state = (hub.path / "state.json").read_text(encoding="utf-8")
     assert "vnet-hub" in state
     assert "rg-shared" in state
+
+
+REMOTE_STATE = """
+terraform {
+  backend "azurerm" {
+    storage_account_name = "stshopstate"
+    container_name       = "tfstate"
+    key                  = "app.tfstate"
+  }
+}
+data "terraform_remote_state" "network" {
+  backend = "azurerm"
+  config = {
+    storage_account_name = "stshopstate"
+    container_name       = "tfstate"
+    key                  = "network.tfstate"
+    use_azuread_auth     = true
+  }
+}
+resource "terraform_data" "a" {
+  input = data.terraform_remote_state.network.outputs.subnet_id
+}
+"""
+
+
+def test_a_neighbours_state_is_named_where_it_is_missing_and_may_be_put_there(
+    project: Project,
+) -> None:
+    project.module(main=REMOTE_STATE)
+    without = project.check("delayed_apply", "--tf-existing-draft=draft.yaml")
+    missing = (
+        "`data.terraform_remote_state.network` reads the state tfstate/network.tfstate of"
+        " stshopstate, which does not exist on the stand-in."
+    )
+    shown = without.outlines
+    assert shown[shown.index(next(x for x in shown if "delayed_apply ___" in x)) + 1] == missing
+    project.check("delayed_apply", "--tf-existing=draft.yaml").assert_outcomes(passed=1)
+    project.module("network", main='output "subnet_id" {\n  value = "snet"\n}\n')
+    neighbour = "--tf-existing=network,storage_account_name=stshopstate"
+    project.check("delayed_apply", neighbour).assert_outcomes(passed=1)
+
+
+PROVIDER_MIRROR = os.environ.get("TFOIDC_PROVIDER_MIRROR")
+AZURERM = """
+terraform {
+  required_providers {
+    azurerm = { source = "hashicorp/azurerm" }
+  }
+  backend "azurerm" {}
+}
+provider "azurerm" {
+  features {}
+  subscription_id                 = "99999999-8888-7777-6666-555555555555"
+  resource_provider_registrations = "none"
+}
+data "azurerm_resource_group" "hub" {
+  name = "rg-hub"
+}
+resource "azurerm_resource_group" "this" {
+  name     = "rg-shop"
+  location = data.azurerm_resource_group.hub.location
+}
+"""
+HUB_GROUP = {
+    "id": "/subscriptions/99999999-8888-7777-6666-555555555555/resourceGroups/rg-hub",
+    "location": "westeurope",
+    "name": "rg-hub",
+    "properties": {"provisioningState": "Succeeded"},
+}
+
+
+@pytest.mark.skipif(not PROVIDER_MIRROR, reason="TFOIDC_PROVIDER_MIRROR names no mirror of azurerm")
+def test_azurerm_reads_what_exists_in_the_subscription_that_it_names(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("providers")
+    (folder / "mirror").symlink_to(Path(str(PROVIDER_MIRROR)).absolute())
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(cli_config(folder)))
+    project.module(main=AZURERM)
+    without = project.check("delayed_apply", "--tf-existing-draft=draft.json")
+    line = "`data.azurerm_resource_group.hub` reads rg-hub, which does not exist on the stand-in."
+    assert line in text_of(without)
+    draft = json.loads((project.path / "draft.json").read_text(encoding="utf-8"))
+    assert [entry["id"] for entry in draft] == [HUB_GROUP["id"]]
+    (project.path / "hub.json").write_text(json.dumps(HUB_GROUP), encoding="utf-8")
+    project.check("delayed_apply", "--tf-existing=hub.json").assert_outcomes(passed=1)
