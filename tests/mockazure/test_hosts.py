@@ -41,8 +41,9 @@ def git(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Iterator[World]:
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The real dev.azure.com, with a repository of modules."""
+    tmp_path = tmp_path_factory.mktemp("outside")
     work = tmp_path / "work"
     (work / "naming").mkdir(parents=True)
     (work / "naming" / "main.tf").write_text('output "name" {\n  value = "x"\n}\n')
