@@ -7,9 +7,10 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 from project_kit import FAULTS
 from providermirror import lay_out
 
+from pytest_tfoidc import OidcSession, RehearsalOptions, SessionOptions, rehearse
 from pytest_tfoidc.distribution import live_scope
+from pytest_tfoidc.session import AzureStates
 from pytest_tfoidc.terraform.executable import find_executable
 from pytest_tfoidc.terraform.live_scope import SubscriptionError, planned_in, require_allowed
 from pytest_tfoidc.terraform.live_state import (
@@ -56,6 +59,36 @@ resource "terraform_data" "this" {
 }
 """
 )
+S3 = """
+terraform {
+  backend "s3" {
+    bucket                      = "states"
+    key                         = "prod.tfstate"
+    region                      = "eu-west-1"
+    access_key                  = "made-up"
+    secret_key                  = "made-up"
+    use_path_style              = true
+    skip_credentials_validation = true
+    skip_metadata_api_check     = true
+    skip_requesting_account_id  = true
+    skip_region_validation      = true
+    endpoints = {
+      s3 = "ENDPOINT"
+    }
+  }
+}
+
+resource "terraform_data" "this" {
+  input = "one"
+}
+"""
+HTTP = """
+terraform {
+  backend "http" {
+    address = "http://127.0.0.1:9/prod"
+  }
+}
+"""
 WITH_PROVIDER = (
     BACKEND
     + """
@@ -68,8 +101,9 @@ terraform {
 }
 
 resource "mockcloud_group" "this" {
-  name     = "rg-production${var.suffix}"
-  location = "westeurope"
+  name           = "rg-production${var.suffix}"
+  location       = "westeurope"
+  retention_days = 30
 }
 """
 )
@@ -89,6 +123,8 @@ class Pipeline:
 
     folder: Path
     environment: dict[str, str]
+    prefix: tuple[str, ...] = ()
+    suffix: str = "true"
 
     def run(self, *tests: Iterable[str]) -> tuple[str, list[str]]:
         """Return what the tests printed, and production's state before and after each of them."""
@@ -103,9 +139,10 @@ class Pipeline:
             "cd ..",
         ]
         for number, test in enumerate(tests, start=1):
+            command = [sys.executable, "-m", "pytest", *PLAIN, *self.options(), *test]
             lines += [
-                shlex.join([sys.executable, "-m", "pytest", *PLAIN, *self.options(), *test])
-                + " || true",
+                " ".join([*self.prefix, shlex.join(command), "2>&1 || true"]),
+                self.suffix,
                 f"(cd module && {terraform} state pull > ../state.{number})",
             ]
         (self.folder / "step.sh").write_text("\n".join(lines), encoding="utf-8")
@@ -162,7 +199,7 @@ def test_an_upgrade_step_leaves_production_alone(pipeline: Pipeline) -> None:
     pipeline.main.write_text(WITH_PROVIDER, encoding="utf-8")
     step = (f"--tf-upgrade={STEP}", "--tf-check=none", "-k", "upgrade")
     printed, states = pipeline.run([*step, *TESTED], step)
-    assert "1 passed" in printed
+    assert "1 passed" in printed, printed
     assert "1 failed" in printed
     assert "belongs to somebody else" in printed
     assert set(states) == {states[0]}
@@ -180,6 +217,72 @@ def test_a_state_that_holds_anything_is_refused_untouched(pipeline: Pipeline) ->
     assert "The state of this live test is not empty: it holds 1 resource" in printed
     assert "storage account production, container tfstate, key prod.tfstate" in printed
     assert "3 failed" in printed
+    assert set(states) == {states[0]}
+
+
+@pytest.mark.parametrize("how", ["use_azuread_auth = true", 'resource_group_name = "states"'])
+def test_the_state_object_goes_with_what_it_held_and_not_before(how: str, tmp_path: Path) -> None:
+    text = PRODUCTION.replace("use_azuread_auth     = true", how)
+    assert how in text
+    (tmp_path / "main.tf").write_text(text, encoding="utf-8")
+    options = RehearsalOptions(pipeline="azure-devops")
+    with rehearse(options) as environment:
+        given = SessionOptions(environment=environment, executable=EXECUTABLE)
+        with OidcSession(given) as session:
+            read = session.state_blobs.read
+            with session.cleaned_workspace(tmp_path, item="x") as workspace:
+                workspace.init()
+                workspace.apply()
+                place = workspace.guard.place
+                assert place is not None
+                session.state_blobs.remove({**place.blob, "key": "another"})
+                AzureStates(session.state_blobs).remove(place)  # it holds something: it stays
+                assert "terraform_data" in (read(place.blob) or "")
+                assert "GMT" in session.state_blobs.last_written(place.blob)
+            assert read(place.blob) is None
+
+
+@pytest.fixture
+def s3() -> Iterator[tuple[str, Any]]:
+    """Yield the URL of an S3 on loopback, and a client of it."""
+    boto3 = pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "made-up", "aws_secret_access_key": "made-up"}
+    client = boto3.client("s3", endpoint_url=url, region_name="eu-west-1", **keys)
+    client.create_bucket(
+        Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    yield url, client
+    client.close()
+    server.stop()
+
+
+def test_a_state_in_s3_is_a_tests_own_and_its_object_is_removed(
+    pipeline: Pipeline, s3: tuple[str, Any]
+) -> None:
+    url, client = s3
+    pipeline.main.write_text(S3.replace("ENDPOINT", url), encoding="utf-8")
+    pipeline.prefix = ("env", "-u", "TFOIDC_REHEARSAL")  # a rehearsal has azurerm's backend
+    printed, states = pipeline.run(["--tf-check=delayed_apply", "-k", "oidc"])
+    assert "s3: bucket states, region eu-west-1, key prod.tfstate.tfoidc/" in printed
+    assert "1 passed" in printed, printed
+    assert set(states) == {states[0]}
+    assert [one["Key"] for one in client.list_objects_v2(Bucket="states")["Contents"]] == [
+        "prod.tfstate"
+    ]
+
+
+def test_a_backend_without_a_key_is_refused_before_anything_runs(pipeline: Pipeline) -> None:
+    main = pipeline.main.read_text(encoding="utf-8")
+    pipeline.prefix = ("cp", "http.tf", "module/main.tf", ";", "env", "-u", "TFOIDC_REHEARSAL")
+    (pipeline.folder / "http.tf").write_text(HTTP, encoding="utf-8")
+    (pipeline.folder / "main.tf").write_text(main, encoding="utf-8")
+    pipeline.suffix = "cp main.tf module/main.tf"
+    printed, states = pipeline.run([])
+    assert "cannot have a state of its own in a backend of type http" in printed
+    assert "--tf-live-state own" in printed
     assert set(states) == {states[0]}
 
 
