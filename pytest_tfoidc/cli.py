@@ -85,6 +85,11 @@ def _add_standin_options(mock: argparse.ArgumentParser) -> None:
     add("--state", type=Path, metavar="FILE", help="keep resources from run to run")
     add("--ca-file", type=Path, metavar="FILE", help="keep the CA from run to run")
     fault = "let requests fail, as in: entra, times=2, status=503"
+    existing = "what is there beforehand, as pytest's --tf-existing"
+    add("--existing", action="append", default=[], metavar="PATH", help=existing)
+    add("--strict-identities", action="store_true", help="as pytest's --tf-strict-identities")
+    identity = "what may be used with --strict-identities"
+    add("--identity", action="append", default=[], metavar="KIND=ID", help=identity)
     add("--fault", action="append", default=[], metavar="FAULT", help=fault)
     add("--faults", type=Path, metavar="FILE", help="the same from a file, one a line")
 
@@ -215,6 +220,7 @@ def _mock(parsed: argparse.Namespace) -> int:
         if parsed.serve or parsed.state or parsed.ca_file or parsed.fault or parsed.faults:
             parsed.refuse("--pipeline runs a command in a stand-in without state and faults")
         return _rehearse(parsed)
+    from pytest_tfoidc.existing import parse_beforehand, set_up  # noqa: PLC0415 - heavy
     from pytest_tfoidc.serving import kept_in, serve  # noqa: PLC0415 - heavy
     from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
 
@@ -225,8 +231,11 @@ def _mock(parsed: argparse.Namespace) -> int:
         ca_file=parsed.ca_file,
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
+        strict_identities=parsed.strict_identities,
+        identities=tuple(parsed.identity),
         keeps_events=False,
     )
+    beforehand = parse_beforehand(parsed.existing, base=Path())
     # Signals are taken first: --state is written on the way of every exit.
     taking = contextlib.nullcontext() if parsed.serve else Foreground()
     with taking as foreground, OidcSession(options) as session:
@@ -237,6 +246,7 @@ def _mock(parsed: argparse.Namespace) -> int:
         if parsed.faults is not None:
             mock.faults.read(parsed.faults)
         with kept_in(parsed.state, mock):
+            set_up(session, beforehand)
             if parsed.serve:
                 return serve(
                     session.environment, url=mock.url, env_file=parsed.env_file, form=parsed.format
@@ -245,6 +255,7 @@ def _mock(parsed: argparse.Namespace) -> int:
 
 
 def _rehearse(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc.existing import parse_beforehand  # noqa: PLC0415 - heavy
     from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse  # noqa: PLC0415 - heavy
 
     options = RehearsalOptions(
@@ -252,6 +263,9 @@ def _rehearse(parsed: argparse.Namespace) -> int:
         allowed_hosts=tuple(parsed.allow_host),
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
+        existing=parse_beforehand(parsed.existing, base=Path()),
+        strict_identities=parsed.strict_identities,
+        identities=tuple(parsed.identity),
     )
     events = EventLog(keeps=False)
     with (

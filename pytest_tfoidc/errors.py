@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class TfOidcError(Exception):
     """An error with one clear message.
@@ -64,6 +67,7 @@ class TerraformError(TfOidcError):
         remedy: What the user does next.
         output: What Terraform printed, redacted.
         exit_code: Terraform's exit code; None when it did not exit by itself.
+        missing: Stubs of what was read and is not there on the stand-in.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a message, keyword only
@@ -75,8 +79,10 @@ class TerraformError(TfOidcError):
         remedy: str = "",
         output: str = "",
         exit_code: int | None = None,
+        missing: tuple[Mapping[str, Any], ...] = (),
     ) -> None:
         super().__init__(what, where=where, cause=cause, remedy=remedy)
+        self.missing = missing
         self.output = output
         self.exit_code = exit_code
 

@@ -65,11 +65,15 @@ class RequestTokenExpiring(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class IdTokenServed(Event):
-    """The relay handed an ID token to a client. `age`: since the token was fetched."""
+    """The relay handed an ID token to a client. `age`: since the token was fetched.
+
+    `connection`: the service connection, where it is not the context's own.
+    """
 
     protocol: str
     audience: str
     age: timedelta
+    connection: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +84,7 @@ class AccessTokenIssued(Event):
     scope: str
     expires_at: datetime
     id_token_age: timedelta
+    tenant_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,12 @@ class Settings:
     deadline: timedelta | None = None
     lock_timeout: str = ""
     allowances: tuple[CheckAllowances, ...] = ()
+    strict_identities: bool = False
+    identities: tuple[str, ...] = ()
+    apply_as: tuple[tuple[str, str], ...] = ()
+    existing: tuple[str, ...] = ()
+    existing_base: Path = Path()
+    existing_draft: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -220,6 +226,39 @@ OPTIONS = (
         "[FILE::]RUN=TIME",
         many=True,
     ),
+    Option(
+        "existing",
+        "what is there beforehand on the stand-in: a Terraform module, which is applied first"
+        " (PATH,key=…: with this backend configuration), or a JSON or YAML file of resources as"
+        " `az … -o json` prints them (repeatable)",
+        "PATH",
+        many=True,
+    ),
+    Option(
+        "existing-draft",
+        "write a stub to this file for each read that found nothing on the stand-in",
+        "FILE",
+    ),
+    Option(
+        "strict-identities",
+        "refuse every subscription, tenant, client, service connection and organization on the"
+        " stand-in that is neither the job's own nor listed with --tf-identity",
+        flag=True,
+    ),
+    Option(
+        "identity",
+        "what may be used with --tf-strict-identities: subscription=, tenant=, client=,"
+        " connection= or organization= and an id (repeatable)",
+        "KIND=ID",
+        many=True,
+    ),
+    Option(
+        "apply-as",
+        "another identity for apply, destroy and test than for plan: client=ID, and on Azure DevOps"
+        " connection=ID (repeatable)",
+        "KIND=ID",
+        many=True,
+    ),
 )
 
 
@@ -315,7 +354,7 @@ def settings_of(config: pytest.Config) -> Settings:
         upgrades=_upgrades(values),
         upgrade_downgrade=values.flag("upgrade-downgrade"),
         upgrade_override=values.flag("upgrade-override"),
-        upgrade_report=_report(values),
+        upgrade_report=_beside(values, "upgrade-report"),
         test_directory=values.one("test-directory") or "tests",
         test_verbose=values.flag("test-verbose"),
         parallelism=_positive("--tf-parallelism", values.one("parallelism")),
@@ -326,6 +365,12 @@ def settings_of(config: pytest.Config) -> Settings:
         deadline=None if deadline is None else _duration("--tf-deadline", deadline),
         lock_timeout=_lock_timeout(values.one("lock-timeout")),
         allowances=_allowances(values),
+        strict_identities=values.flag("strict-identities"),
+        identities=values.many("identity"),
+        apply_as=tuple(map(_identity, values.many("apply-as"))),
+        existing=values.many("existing"),
+        existing_base=values.base("existing"),
+        existing_draft=_beside(values, "existing-draft"),
     )
 
 
@@ -362,6 +407,21 @@ def _allowances(values: _Values) -> tuple[CheckAllowances, ...]:
 def _report(values: _Values) -> Path | None:
     given = values.one("upgrade-report")
     return values.base("upgrade-report") / given if given else None
+
+
+def _beside(values: _Values, name: str) -> Path | None:
+    given = values.one(name)
+    return values.base(name) / given if given else None
+
+
+def _identity(text: str) -> tuple[str, str]:
+    kind, name = _pair("--tf-apply-as", text)
+    _known("--tf-apply-as", kind, ("client", "connection"))
+    if not GUID.fullmatch(name.strip()):
+        raise UsageError(
+            f"{name!r} is no {kind}.", where="--tf-apply-as", cause=f"the id of a {kind} is a GUID"
+        )
+    return kind, name.strip()
 
 
 def _ledger(values: _Values) -> Path | None:

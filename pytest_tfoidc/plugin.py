@@ -50,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Start early where a module is under test, so that what is wrong is said once."""
     run = session.config.stash[RUN]
+    if run.settings.existing and not run.settings.modules:
+        with pytestrun.usage_errors():
+            _ = run.session
     if run.settings.modules:
         with pytestrun.usage_errors():
             run.require_readable_modules()
@@ -122,6 +125,7 @@ def pytest_runtest_makereport(
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
     upgradeitems.carry_row(item, report)
+    runitems.carry_missing(item, call, report)
     if isinstance(item, runitems.RunItem):
         return runreport.complete_report(item, call, report)
     return report

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from pytest_tfoidc.beforehand import DraftReport, UserExisting
 from pytest_tfoidc.clock import format_duration, real_seconds
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
@@ -49,6 +50,7 @@ class PytestRun:
         self.cleanup = contextlib.ExitStack()
         self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)
         self._session: OidcSession | None = None
+        self.user_existing: UserExisting | None = None
         self._live: list[str] = []
 
     @property
@@ -75,6 +77,8 @@ class PytestRun:
                     root=self.root,
                     deadline=settings.deadline,
                     lock_timeout=settings.lock_timeout,
+                    strict_identities=settings.strict_identities,
+                    identities=settings.identities,
                     live_state=settings.live_state,
                     live_run=self._live_run,
                     allowed_subscriptions=settings.allowed_subscriptions,
@@ -84,6 +88,12 @@ class PytestRun:
             session.start()
             self._session = session
             self.cleanup.enter_context(self.stopping.taking_signals(session.ending))
+            try:
+                self._set_up(session)
+            except BaseException:
+                self._session = None
+                session.stop()
+                raise
         return self._session
 
     def remains(self) -> tuple[Remains, ...]:
@@ -92,6 +102,23 @@ class PytestRun:
 
         is_live = self._session is not None and self._session.is_live
         return notes(os.getpid()) if is_live or self.stopping.is_controller else ()
+
+    def _set_up(self, session: OidcSession) -> None:
+        """Put there what the settings say is there beforehand; a live context has its own."""
+        settings = self.settings
+        if not settings.existing or not session.context.stand_in:
+            return
+        from pytest_tfoidc.existing import (  # noqa: PLC0415 - heavy
+            parse_beforehand,
+            set_up,
+            set_up_rehearsed,
+        )
+
+        beforehand = parse_beforehand(settings.existing, base=settings.existing_base)
+        if session.mock is not None:
+            set_up(session, beforehand)
+        else:
+            set_up_rehearsed(session, beforehand)
 
     def require_readable_modules(self) -> None:
         """Read the modules under test, so that a mistake in one is told once and not by each item.
@@ -124,6 +151,8 @@ class PytestRun:
     def close(self) -> None:
         """Undo what asked for it in `cleanup`, and close the session, if there is one."""
         try:
+            if self.user_existing is not None:
+                self.user_existing.close()
             self.cleanup.close()
         finally:
             session, self._session = self._session, None
@@ -143,7 +172,19 @@ class PytestRun:
             if longest is not None
             else ""
         )
-        told = (*self._live, *self._findings(), *session.notes, limit, *self._leftovers())
+        beforehand = (
+            "--tf-existing counts on the stand-in only: in a live context Azure has what it has."
+            if self.settings.existing and not session.context.stand_in
+            else ""
+        )
+        told = (
+            *self._live,
+            *self._findings(),
+            *session.notes,
+            limit,
+            beforehand,
+            *self._leftovers(),
+        )
         notes = [f"tfoidc: {note}" for note in told if note]
         return [f"tfoidc: {session.describe()}", *withheld, *notes]
 
@@ -276,6 +317,17 @@ class PytestRun:
             variable_files=settings.variable_files,
             backend=dict(settings.backend_config),
             backend_files=settings.backend_files,
+            apply_environment=self._apply_environment(),
+        )
+
+    def _apply_environment(self) -> dict[str, str]:
+        from pytest_tfoidc.identity.environment import acting_as  # noqa: PLC0415 - heavy
+
+        other = dict(self.settings.apply_as)
+        return acting_as(
+            self.session.context,
+            client_id=other.get("client", ""),
+            connection_id=other.get("connection", ""),
         )
 
     @contextlib.contextmanager
@@ -316,6 +368,9 @@ class PytestRun:
         mark = session.events.mark()
         try:
             with session.isolated():
+                if self.user_existing is not None:
+                    self.user_existing.enter(item, session)
+                mark = session.events.mark()
                 yield
         finally:
             real = real_seconds() - started
@@ -392,6 +447,9 @@ def configure(config: pytest.Config) -> None:
     with usage_errors():
         run = PytestRun(settings_of(config), root=config.rootpath, config=config, live_run=live_run)
     config.stash[RUN] = run
+    run.user_existing = UserExisting(config)
+    if run.settings.existing_draft is not None:
+        config.pluginmanager.register(DraftReport(run.settings.existing_draft), "tfoidc-drafts")
     config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
 
 

@@ -6,6 +6,7 @@ What runs in it takes the live path from end to end, and waits in real time: nob
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,27 +17,41 @@ from pathlib import Path
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import EventLog
+from pytest_tfoidc.existing import NOTHING, REHEARSED, Beforehand, rehearsed, rehearsed_paths
 from pytest_tfoidc.identity.environment import WITHHELD, WITHHELD_PREFIXES
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
 from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
 from pytest_tfoidc.identity.tokenfile import KeptTokenFile
+from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.pipelines import PIPELINES, identity_of
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.session import REHEARSAL
+from pytest_tfoidc.terraform.releases import OUTER
 
+PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
+TRANSPORT = (
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+)
 FILE_KINDS = tuple(TOKEN_FILE)  # somebody keeps a file fresh for them
 KINDS = (*PIPELINES, *FILE_KINDS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RehearsalOptions:
-    """What to rehearse. `pipeline`: one of `KINDS`."""
+    """What to rehearse. `pipeline`: one of `KINDS`; `existing`: what is there beforehand."""
 
     pipeline: str
     id_token_lifetime: timedelta = timedelta(minutes=5)
     access_token_lifetime: timedelta = timedelta(minutes=60)
     allowed_hosts: tuple[str, ...] = ()
+    existing: Beforehand = NOTHING
+    strict_identities: bool = False
+    identities: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
 
@@ -68,12 +83,26 @@ def rehearse(
         id_token_lifetime=options.id_token_lifetime,
         access_token_lifetime=options.access_token_lifetime,
         allowed_hosts=options.allowed_hosts,
+        directory=home_of(options.environment, named=_named(options)),
     )
     outer = without_context(options.environment)
     with mock, contextlib.ExitStack() as stack:
+        rehearsed(mock, options.existing, environment=outer)
         is_file = kind in FILE_KINDS
         step = _file_step(mock, kind, stack) if is_file else mock.pipeline_environment(kind)
-        yield {**outer, **step, REHEARSAL: kind}
+        there = {REHEARSED: rehearsed_paths(options.existing), OUTER: _outer(options.environment)}
+        yield {**outer, **step, REHEARSAL: kind, **there}
+
+
+def _named(options: RehearsalOptions) -> Identities:
+    texts, strict = options.identities, options.strict_identities
+    return parse_identities(texts, strict=strict, where="--identity")
+
+
+def _outer(environment: Mapping[str, str]) -> str:
+    """Return how the outer environment reaches the world: its proxies and certificates."""
+    names = {*TRANSPORT, *map(str.upper, PROXIES), *PROXIES}
+    return json.dumps({name: environment.get(name) for name in sorted(names)})
 
 
 def without_context(environment: Mapping[str, str]) -> dict[str, str]:
@@ -105,6 +134,6 @@ class _Minted:
 
     issuer: Issuer
 
-    def fetch(self, audience: str) -> IdToken:
+    def fetch(self, audience: str, connection: str = "") -> IdToken:  # noqa: ARG002 - Azure DevOps'
         """Mint a token."""
         return parse_id_token(self.issuer.mint("aks", audience=audience), where=LABELS["aks"])

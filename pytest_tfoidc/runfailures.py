@@ -94,9 +94,12 @@ class _Failure:
         wrong = [*words.splitlines(), *(f"  {value}" for value in diagnostic.values)]
         message = said[0].splitlines()[0] if said[0] else diagnostic.summary
         path, line = self._place(diagnostic)
+        diagnosis = self._diagnosis(diagnostic)
+        if self._item.parent.missing(diagnostic):
+            message = diagnosis[0]
         return _entry(
             source=[*self._source(diagnostic)],
-            wrong=[*self._diagnosis(diagnostic), *wrong],
+            wrong=[*diagnosis, *wrong],
             place=ReprFileLocation(path, line, message),
         )
 
@@ -134,6 +137,12 @@ class _Failure:
     def _diagnosis(self, diagnostic: Diagnostic) -> list[str]:
         from pytest_tfoidc.reporting.diagnosis import diagnose  # noqa: PLC0415 - for failures only
 
+        missing = self._item.parent.missing(diagnostic)
+        if missing:
+            from pytest_tfoidc.terraform.missing import REMEDY  # noqa: PLC0415 - as above
+
+            redact = self._session.redactor.redact
+            return [*(redact(str(one)) for one in missing), f"Remedy: {REMEDY}"]
         found = diagnose(diagnostic.text, release=self._session.executable.release)
         return str(found).splitlines() if found else []
 

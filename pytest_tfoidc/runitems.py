@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_tfoidc.beforehand import REPORT_KEY as MISSING_KEY
+from pytest_tfoidc.beforehand import missing_of
 from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.options import Jump
 from pytest_tfoidc.pytestrun import EVIDENCE, RUN, PytestRun
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.terraform.missing import MissingRead
     from pytest_tfoidc.terraform.runblocks import RunBlock
+    from pytest_tfoidc.terraform.testevents import Diagnostic
     from pytest_tfoidc.terraform.testrun import FileResult, FileRun, RunResult, TestOptions
     from pytest_tfoidc.terraform.workspace import Workspace
 
@@ -59,6 +63,23 @@ class TestFile(pytest.File):
         self._names: tuple[str, ...] = ()
         self._recording = contextlib.ExitStack()
         self._jumped = timedelta()
+        self._mark = 0
+
+    def missing(self, diagnostic: Diagnostic) -> tuple[MissingRead, ...]:
+        """Return the reads of an error that found nothing on the stand-in."""
+        from pytest_tfoidc.terraform.missing import Complaint, missing_reads  # noqa: PLC0415 - rarely
+
+        session = self._run.session
+        if not session.context.stand_in or not diagnostic.is_error:
+            return ()
+        complaint = Complaint(
+            address=diagnostic.address,
+            text=f"{diagnostic.summary}\n{diagnostic.detail}",
+            code=diagnostic.code,
+            values=diagnostic.values,
+        )
+        files = self.config.stash[WORKSPACES][self.module].workspace.source_files()
+        return missing_reads([complaint], session.events.since(self._mark), files=files)
 
     @property
     def _run(self) -> PytestRun:
@@ -87,6 +108,7 @@ class TestFile(pytest.File):
             return
         run = self._run
         self._recording.enter_context(run.recorded(self, self.module))
+        self._mark = run.session.events.mark()
         workspace = _initialized(self.config, self.module)
         if run.session.is_live:
             _require_harmless(workspace)
@@ -373,6 +395,22 @@ def unreadable_files(parent: pytest.Collector, module: Path) -> Iterator[pytest.
     for path in sorted(_found(parent.config, module)):
         if path.is_symlink() and not path.exists():
             yield TestFile.from_parent(parent, path=path)
+
+
+def carry_missing(
+    item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    """Let the stubs of reads that found nothing travel with a failure's report."""
+    if call.excinfo is None:
+        return
+    error = call.excinfo.value
+    if isinstance(item, RunItem) and isinstance(error, (RunFailed, RunErrored)):
+        reads = [one for d in error.args[0].diagnostics for one in item.parent.missing(d)]
+        stubs = [dict(one.stub) for one in reads if one.stub]
+    else:
+        stubs = [dict(stub) for stub in missing_of(error)]
+    if stubs:
+        setattr(report, MISSING_KEY, stubs)
 
 
 def keep_files_together(items: list[pytest.Item]) -> None:

@@ -35,6 +35,7 @@ from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import IdTokenSource, source_for
 from pytest_tfoidc.identity.state_blobs import StateBlobs
 from pytest_tfoidc.identity.subscription import subscription_name
+from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
@@ -85,6 +86,8 @@ class SessionOptions:
         audience: What the federated credential expects, where it is not the usual.
         isolated: False leaves the variables that change Terraform's commands to the child.
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
+        strict_identities: Refuse what nobody made and `identities` does not list, as Azure does.
+        identities: What may be used on the stand-in, as KIND=ID.
         keeps_events: False for what runs for days: events are told to subscribers only.
         live_state: Where a live test's state is: `isolated`, or `own` for the module's own place.
         live_run: The name of a live run, where somebody has chosen it already.
@@ -110,6 +113,8 @@ class SessionOptions:
     audience: str | None = None
     isolated: bool = True
     needs_pipeline: bool = False
+    strict_identities: bool = False
+    identities: tuple[str, ...] = ()
     keeps_events: bool = True
     live_state: str = ISOLATED
     live_run: str = ""
@@ -187,6 +192,7 @@ class OidcSession:
             access_token_lifetime=options.access_token_lifetime,
             allowed_hosts=options.allowed_hosts,
             ca_file=options.ca_file,
+            directory=home_of(outer, named=self._identities()),
         )
         stack.enter_context(self.mock)
         kind = "azure-devops"
@@ -195,6 +201,12 @@ class OidcSession:
         assert context is not None  # noqa: S101 - for mypy: it is what the stand-in made
         self.context = dataclasses.replace(context, stand_in=True)
         return outer
+
+    def _identities(self) -> Identities:
+        options = self.options
+        return parse_identities(
+            options.identities, strict=options.strict_identities, where="--tf-identity"
+        )
 
     def _detected(self, outer: Mapping[str, str]) -> PipelineContext | None:
         """Give the pipeline that this is; None for the stand-in."""
@@ -397,7 +409,22 @@ class OidcSession:
         Raises:
             ModuleError: The module cannot be read or copied.
         """
-        setting = Setting(
+        return Workspace(module, setting=self._setting(), inputs=inputs, keep=keep, item=item)
+
+    def setup_workspace(self, module: Path, *, inputs: Inputs) -> Workspace:
+        """Make a copy of a module that is set up on the stand-in and stays; nothing guards it.
+
+        Raises:
+            ModuleError: The module cannot be read or copied.
+        """
+        assert self.context.stand_in  # noqa: S101 - nothing else may be deployed and left
+        setting = dataclasses.replace(
+            self._setting(), live_states=None, allowed_subscriptions=(), state_store=StateStore()
+        )
+        return Workspace(module, setting=setting, inputs=inputs)
+
+    def _setting(self) -> Setting:
+        return Setting(
             executable=self.executable,
             environment=self.environment,
             events=self.events,
@@ -416,7 +443,6 @@ class OidcSession:
             test_directory=self.options.test_directory,
             started=self.options.started,
         )
-        return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
     @contextlib.contextmanager
     def cleaned_workspace(  # noqa: PLR0913 - settings, keyword only

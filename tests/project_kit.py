@@ -15,6 +15,7 @@ from pytest_tfoidc.terraform.executable import find_executable
 FAULTS = Path(__file__).parent / "plugin" / "faults"
 MODULES = Path(__file__).parent / "modules"
 EXECUTABLE = "TFOIDC_TEST_EXECUTABLE"
+TIMEOUT_SECONDS = 300.0
 SMALL = """\
 terraform {
   backend "azurerm" {}
@@ -86,17 +87,25 @@ class Project:
         script.chmod(0o700)
         return script
 
-    def run(self, *arguments: str | Path, executable: str | Path | None = None) -> pytest.RunResult:
+    def run(
+        self,
+        *arguments: str | Path,
+        executable: str | Path | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> pytest.RunResult:
         """Run pytest, with the Terraform that the tests are run with, or another one."""
         chosen = executable or os.environ.get(EXECUTABLE)
         terraform = [f"--tf-executable={chosen}"] if chosen else []
         # pytest-terraform wants a binary on PATH
-        return self.run_plain("-p", "no:randomly", "-p", "no:terraform", *terraform, *arguments)
+        plain = ("-p", "no:randomly", "-p", "no:terraform", *terraform)
+        return self.run_plain(*plain, *arguments, timeout=timeout)
 
-    def run_plain(self, *arguments: str | Path) -> pytest.RunResult:
+    def run_plain(
+        self, *arguments: str | Path, timeout: float = TIMEOUT_SECONDS
+    ) -> pytest.RunResult:
         """Run pytest with these arguments and no others."""
         without = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # which is slow to import
-        return self._pytester.runpytest_subprocess(*without, *arguments, timeout=300)
+        return self._pytester.runpytest_subprocess(*without, *arguments, timeout=timeout)
 
     def check(self, name: str, *arguments: str | Path) -> pytest.RunResult:
         """Run one check, or all, of the module `module`."""

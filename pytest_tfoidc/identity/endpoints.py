@@ -112,28 +112,32 @@ class _HttpSource:
         return f": {printable[:EXCERPT]}" if printable else "."
 
 
+CONNECTION_PARAMETER = "serviceConnectionId"
+
+
 class AzureDevOpsSource(_HttpSource):
     """Azure DevOps' `oidctoken`: a POST for one service connection."""
 
-    def fetch(self, audience: str) -> IdToken:
-        """Get a token for an audience.
+    def fetch(self, audience: str, connection: str = "") -> IdToken:
+        """Get a token for an audience, for the context's own service connection or another one.
 
         Raises:
             IdTokenError: There is none to be had.
         """
         wanted = {
             "api-version": API_VERSION,
-            "serviceConnectionId": self._context.service_connection_id or "",
+            CONNECTION_PARAMETER: connection or self._context.service_connection_id or "",
             "audience": audience,
         }
-        url = with_query(self._context.request_url, wanted)
+        given = self._context.request_url
+        url = with_query(without(given, CONNECTION_PARAMETER) if connection else given, wanted)
         return self._ask("POST", url, "oidcToken", audience)
 
 
 class GitHubSource(_HttpSource):
     """GitHub's ID token endpoint: a GET, with the audience added to the URL's query."""
 
-    def fetch(self, audience: str) -> IdToken:
+    def fetch(self, audience: str, connection: str = "") -> IdToken:  # noqa: ARG002 - Azure DevOps'
         """Get a token for an audience.
 
         Raises:
@@ -150,6 +154,13 @@ def with_query(url: str, wanted: dict[str, str]) -> str:
     there = {name for name, value in query if value}
     added = [(name, value) for name, value in wanted.items() if value and name not in there]
     return urlunsplit(parts._replace(query=urlencode([*query, *added])))
+
+
+def without(url: str, name: str) -> str:
+    """Leave a parameter out of a URL's query."""
+    parts = urlsplit(url)
+    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
+    return urlunsplit(parts._replace(query=urlencode(query)))
 
 
 def _host(url: str) -> str:

@@ -193,6 +193,25 @@ def _requests(context: PipelineContext, url: str, token: str) -> dict[str, str]:
     }
 
 
+def acting_as(context: PipelineContext, *, client_id: str, connection_id: str) -> dict[str, str]:
+    """Return what changes in a child's environment where it acts as somebody else.
+
+    Args:
+        context: Who signs in otherwise.
+        client_id: The other identity's client id; empty for the context's own.
+        connection_id: The other service connection of Azure DevOps; empty for the context's own.
+    """
+    names = {"ARM_CLIENT_ID": client_id}
+    if context.kind == "azure-devops":
+        names |= {
+            "AZURESUBSCRIPTION_CLIENT_ID": client_id,
+            "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID": connection_id,
+            "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": connection_id,
+            "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": connection_id,
+        }
+    return {name: value for name, value in names.items() if value}
+
+
 def _no_proxy(outer: Mapping[str, str]) -> dict[str, str]:
     """Keep the relay's bearer away from proxies: Go spares loopback by itself, others do not."""
     if not any(outer.get(name) for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")):

@@ -70,8 +70,16 @@ class _Held:
         return (self.token.expires_at - now) / life if life > timedelta() else 0.0
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What a client asks for. `connection` is empty for the context's own service connection."""
+
+    audience: str
+    connection: str
+
+
 class _Slot:
-    """The token of one audience, and the one request that is under way for it."""
+    """The token of one audience and connection, and the one request that is under way for it."""
 
     def __init__(self) -> None:
         self.held: _Held | None = None
@@ -86,7 +94,8 @@ class IdTokenRelay:
         source: Where the tokens come from.
         clock: Tells how old a token is.
         events: Is told of every token that is fetched and served.
-        service_connection_id: The only one that is served; None for pipelines without.
+        service_connection_id: The one that is served where a client names none. Every other is
+            asked for as well: Azure DevOps decides who may. None for pipelines without.
         audience: What is asked for where the client names none.
         request_token_expires_at: When the source can give no more tokens; None if not known.
     """
@@ -107,7 +116,7 @@ class IdTokenRelay:
         self._events = events
         self._connection = service_connection_id
         self._audience = audience
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[_Wanted, _Slot] = {}
         self._shares = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fetches: asyncio.Semaphore
@@ -186,26 +195,34 @@ class IdTokenRelay:
         path, parameters = _parameters(request.target)
         if path != PATH:
             return _refusal(404, "The relay gives ID tokens at another path.")
-        connection = parameters.get("serviceConnectionId")
-        if connection and self._connection and connection.lower() != self._connection.lower():
-            return _refusal(
-                403,
-                f"This relay gives ID tokens for service connection {self._connection} only. "
-                "Leave the connection's id to the environment, or run with that connection.",
-            )
-        return await self._serve(request.method, parameters.get("audience") or self._audience)
+        audience = parameters.get("audience") or self._audience
+        connection = self._other_connection(parameters.get("serviceConnectionId", ""))
+        return await self._serve(request.method, _Wanted(audience, connection))
 
-    async def _serve(self, method: str, audience: str) -> Response:
+    def _other_connection(self, named: str) -> str:
+        """Return the service connection that a client names, where it is not the context's own."""
+        own = self._connection
+        return "" if own is None or named.lower() == own.lower() else named.lower()
+
+    async def _serve(self, method: str, wanted: _Wanted) -> Response:
         protocol, name = PROTOCOLS[method]
-        if audience not in self._slots and len(self._slots) >= MAX_AUDIENCES:
-            return _refusal(403, f"More than {MAX_AUDIENCES} audiences were asked for.")
+        if wanted not in self._slots and len(self._slots) >= MAX_AUDIENCES:
+            return _refusal(
+                403, f"More than {MAX_AUDIENCES} audiences and service connections were asked for."
+            )
         self._notice(self._clock.now())
         try:
-            held = await self._token(audience)
+            held = await self._token(wanted)
         except IdTokenError as error:
             return _refusal(NO_TOKEN_STATUS, str(error))
         now = self._clock.now()
-        served = IdTokenServed(at=now, protocol=protocol, audience=audience, age=now - held.since)
+        served = IdTokenServed(
+            at=now,
+            protocol=protocol,
+            audience=wanted.audience,
+            age=now - held.since,
+            connection=wanted.connection,
+        )
         self._events.emit(served)
         return Response.json({name: held.token.value}, headers={"Cache-Control": "no-store"})
 
@@ -217,16 +234,16 @@ class IdTokenRelay:
         self._ends_at = None
         self._events.emit(RequestTokenExpiring(at=now, expires_at=ends_at, consequence=CONSEQUENCE))
 
-    async def _token(self, audience: str) -> _Held:
+    async def _token(self, wanted: _Wanted) -> _Held:
         if not self._shares:
-            return await self._fetch(audience)
+            return await self._fetch(wanted)
         while True:
-            slot = self._slots.setdefault(audience, _Slot())
-            held = await self._from(slot, audience)
-            if self._slots.get(audience) is slot:  # nobody has dropped it meanwhile
+            slot = self._slots.setdefault(wanted, _Slot())
+            held = await self._from(slot, wanted)
+            if self._slots.get(wanted) is slot:  # nobody has dropped it meanwhile
                 return held
 
-    async def _from(self, slot: _Slot, audience: str) -> _Held:
+    async def _from(self, slot: _Slot, wanted: _Wanted) -> _Held:
         held = slot.held
         remains = held.remains(self._clock.now()) if held else 0.0
         if held is not None and remains > MARGIN:
@@ -234,7 +251,7 @@ class IdTokenRelay:
         loop = asyncio.get_running_loop()
         if slot.flight is None or slot.flight.done():
             self._loop = loop
-            slot.flight = loop.create_task(self._fly(slot, audience), name=PATH)
+            slot.flight = loop.create_task(self._fly(slot, wanted), name=PATH)
             slot.flight.add_done_callback(_landed)  # nobody may be waiting for a failure
             slot.patient_until = loop.time() + PATIENCE_SECONDS
         flight = slot.flight
@@ -244,23 +261,30 @@ class IdTokenRelay:
         await asyncio.wait({flight}, timeout=patience)
         return _landed(flight) or held
 
-    async def _fly(self, slot: _Slot, audience: str) -> _Held:
+    async def _fly(self, slot: _Slot, wanted: _Wanted) -> _Held:
         """Fetch one token, and keep it."""
-        slot.held = await self._fetch(audience)
+        slot.held = await self._fetch(wanted)
         return slot.held
 
-    async def _fetch(self, audience: str) -> _Held:
+    def _from_source(self, wanted: _Wanted) -> IdToken:
+        if wanted.connection:
+            return self._source.fetch(wanted.audience, wanted.connection)
+        return self._source.fetch(wanted.audience)
+
+    async def _fetch(self, wanted: _Wanted) -> _Held:
         """Fetch one token in a thread."""
         try:
             async with self._fetches:
-                token = await asyncio.wrap_future(_in_thread(lambda: self._source.fetch(audience)))
+                token = await asyncio.wrap_future(_in_thread(lambda: self._from_source(wanted)))
         except IdTokenError as error:
             now = self._clock.now()
-            failed = IdTokenFetchFailed(at=now, audience=audience, reason=str(error))
+            failed = IdTokenFetchFailed(at=now, audience=wanted.audience, reason=str(error))
             self._events.emit(failed)
             raise
         now = self._clock.now()
-        self._events.emit(IdTokenFetched(at=now, audience=audience, expires_at=token.expires_at))
+        self._events.emit(
+            IdTokenFetched(at=now, audience=wanted.audience, expires_at=token.expires_at)
+        )
         return _Held(token, now)
 
 

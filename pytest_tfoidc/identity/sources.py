@@ -32,8 +32,13 @@ COMMAND_SECONDS = 60.0
 class IdTokenSource(Protocol):
     """What gives ID tokens. Thread safe."""
 
-    def fetch(self, audience: str) -> IdToken:
+    def fetch(self, audience: str, connection: str = "") -> IdToken:
         """Get a token for an audience.
+
+        Args:
+            audience: What the token is for.
+            connection: The service connection to ask for, where it is not the context's own. Only
+                Azure DevOps has any; it decides who may have a token for which.
 
         Raises:
             IdTokenError: There is none to be had.
@@ -60,7 +65,7 @@ class StaticSource:
         self._context = context
         self._clock = clock
 
-    def fetch(self, audience: str) -> IdToken:  # noqa: ARG002 - its audience is what it is
+    def fetch(self, audience: str, connection: str = "") -> IdToken:  # noqa: ARG002 - it is what it is
         """Give the token while it lives.
 
         Raises:
@@ -88,7 +93,7 @@ class FileSource:
         self._clock = clock
         self._wait: Wait = threading.Event().wait if wait is None else wait
 
-    def fetch(self, audience: str) -> IdToken:  # noqa: ARG002 - its audience is what it is
+    def fetch(self, audience: str, connection: str = "") -> IdToken:  # noqa: ARG002 - it is what it is
         """Read the token.
 
         Raises:
@@ -138,7 +143,7 @@ class CommandSource:
         self._clock = clock
         self._where = f"the command {Path(self._command[0]).name if self._command else '(none)'}"
 
-    def fetch(self, audience: str) -> IdToken:
+    def fetch(self, audience: str, connection: str = "") -> IdToken:  # noqa: ARG002 - Azure DevOps'
         """Run the command; `{audience}` in its arguments is the audience.
 
         Raises:

@@ -31,9 +31,30 @@ def parse_query(target: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Call(ServiceCall):
-    """A request with everything that a verb needs."""
+    """A request with everything that a verb needs.
+
+    `auxiliary`: the tenants of further tokens that came with it (`x-ms-authorization-auxiliary`).
+    `owner`: the tenant of the subscription that is called.
+    """
 
     place: Place
+    auxiliary: frozenset[str] = frozenset()
+    owner: str = ""
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant that what is called belongs to."""
+        return self.owner or self.caller.tenant_id
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants whose resources may be used."""
+        return self.auxiliary | {self.caller.tenant_id}
+
+    @property
+    def is_our_own(self) -> bool:
+        """Whether the stand-in itself makes the call, to put something there."""
+        return not self.caller.value
 
     @property
     def api_version(self) -> str:

@@ -56,7 +56,7 @@ def as_new(document: Mapping[str, Any], place: Place, call: Call) -> New:
         name=document.get("name", place.name),
         scope=place.parent.id,
         body=document,
-        tenant_id=call.caller.tenant_id,
+        tenant_id=call.tenant_id,
         host=call.request.host,
     )
 

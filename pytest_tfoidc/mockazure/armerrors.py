@@ -103,6 +103,35 @@ def unknown_subscription(name: str) -> ArmError:
     return ArmError(404, "SubscriptionNotFound", message)
 
 
+def wrong_tenant(caller: str, tenant_id: str) -> ArmError:
+    """Word the 401 for a token of another tenant than the subscription's."""
+    authority = f"https://login.windows.net/{tenant_id}"
+    message = (
+        f"The access token is from the wrong issuer 'https://sts.windows.net/{caller}/'. It must "
+        f"match the tenant 'https://sts.windows.net/{tenant_id}/' associated with this "
+        f"subscription. Please use the authority (URL) '{authority}' to get the token. Note, if "
+        "the subscription is transferred to another tenant there is no impact to the services, but "
+        "information about new tenant could take time to propagate (up to an hour). If you just "
+        "transferred your subscription and see this error message, please try back later."
+    )
+    challenge = (
+        f'Bearer authorization_uri="{authority}", error="invalid_token", '
+        f'error_description="{message}"'
+    )
+    headers = {"WWW-Authenticate": challenge}
+    return ArmError(401, "InvalidAuthenticationTokenTenant", message, headers=headers)
+
+
+def linked_tenant(client_id: str, caller: str, subscription_id: str) -> ArmError:
+    """Word the 403 for a body that names a resource in another tenant's subscription."""
+    message = (
+        f"The client '{client_id}' has permission to perform the action on the scope, however the "
+        f"current tenant '{caller}' is not authorized to access linked subscription "
+        f"'{subscription_id}'."
+    )
+    return ArmError(403, "LinkedAuthorizationFailed", message)
+
+
 def bad_namespace(name: str) -> ArmError:
     """Word the 404 for a resource provider that there is not."""
     message = f"The resource namespace '{name}' is invalid."

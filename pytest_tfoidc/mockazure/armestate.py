@@ -35,7 +35,14 @@ class Estate:
             return self.shown(resource)
         if place.type_key == ROLE_TYPE:
             return self.roles.find(place)
+        if _is_root(call, place):
+            return {**_root(place), "properties": self._root_properties(place)}
         return self._implied(call, place)
+
+    def _root_properties(self, place: Place) -> Document:
+        details: Document = {"parent": {}}
+        shown = {"displayName": "Tenant Root Group", "tenantId": place.name, "details": details}
+        return {**shown, "children": self._group_children(place.key)}
 
     def _implied(self, call: Call, place: Place) -> Document | None:
         parent = self.store.get(place.parent.key)
@@ -56,11 +63,34 @@ class Estate:
         if children:
             shown = {name: self._documents(resource, kind) for name, kind in children.items()}
             document = armdocuments.with_properties(document, shown)
+        if resource.kind == MANAGEMENT_GROUPS:
+            below = {"children": self._group_children(resource.key)}
+            document = armdocuments.with_properties(document, below)
         operation = self.operations.on(resource.key)
         if operation is not None:
             state = {"provisioningState": operation.state}
             document = armdocuments.with_properties(document, state)
         return document
+
+    def _group_children(self, key: str) -> list[Document]:
+        """Return what lies in a management group: its subscriptions, and groups below it."""
+        found: list[Document] = [
+            {
+                "id": f"/subscriptions/{member.name}",
+                "type": "/subscriptions",
+                "name": member.name,
+                "displayName": member.name,
+            }
+            for member in self.store.children(key, f"{MANAGEMENT_GROUPS}/subscriptions")
+        ]
+        for group in self.store.of_type(MANAGEMENT_GROUPS):
+            if _parent_group(group).lower() == key:
+                shown = group.properties.get("displayName") or group.name
+                kind = "Microsoft.Management/managementGroups"
+                found.append(
+                    {"id": group.id, "type": kind, "name": group.name, "displayName": shown}
+                )
+        return found
 
     def _documents(self, resource: Resource, kind: str) -> list[Document]:
         children = self.store.children(resource.key, f"{resource.kind}/{kind.lower()}")
@@ -127,7 +157,7 @@ class Estate:
     def _is_there(self, call: Call, parent: Place) -> bool:
         if parent.is_tenant or parent.is_subscription or parent.is_group or parent.words:
             return True
-        if parent.type_key == MANAGEMENT_GROUPS and parent.name.lower() == self.tenant_id.lower():
+        if _is_root(call, parent):
             return True
         return self.find(call, parent) is not None
 
@@ -140,6 +170,22 @@ class Estate:
         lock = self.store.lock_on(place.key, levels=levels, within=verb == "delete")
         if lock is not None:
             raise armerrors.scope_locked(place.id, lock.id, verb=verb)
+
+
+def _is_root(call: Call, place: Place) -> bool:
+    """Tell whether a place is the root management group, which is always there."""
+    name = place.name.lower()
+    return place.type_key == MANAGEMENT_GROUPS and name == call.caller.tenant_id.lower()
+
+
+def _root(place: Place) -> Document:
+    return {"id": place.id, "type": place.kind, "name": place.name}
+
+
+def _parent_group(group: Resource) -> str:
+    details = group.properties.get("details")
+    parent = details.get("parent") if isinstance(details, dict) else None
+    return str(parent.get("id") or "") if isinstance(parent, dict) else ""
 
 
 def named_items(items: object) -> dict[str, Document]:

@@ -111,8 +111,12 @@ def listed(
 def groups(estate: Estate, call: Call) -> Response:
     """GET the resource groups of a subscription."""
     holds = _predicate(call.query.get("$filter", ""))
-    found = [estate.shown(r) for r in estate.store.of_type(GROUP_TYPE.lower())]
+    found = [estate.shown(r) for r in _groups(estate, call)]
     return listed(call, [document for document in found if holds(document)])
+
+
+def _groups(estate: Estate, call: Call) -> Sequence[Resource]:
+    return estate.store.of_type(GROUP_TYPE.lower(), below=call.place.parent.key)
 
 
 def resources(estate: Estate, call: Call) -> Response:
@@ -121,7 +125,8 @@ def resources(estate: Estate, call: Call) -> Response:
     if scope.is_group and estate.store.get(scope.key) is None:
         raise not_found(scope)
     tree = estate.store.tree(scope.key) if scope.is_group else estate.store
-    tracked = sorted((r for r in tree if r.is_tracked), key=lambda r: r.number)
+    within = (r for r in tree if r.key.startswith(f"{scope.key}/"))
+    tracked = sorted((r for r in within if r.is_tracked), key=lambda r: r.number)
     text = call.query.get("$filter", "")
     if text.strip():
         holds = _predicate(text)

@@ -102,7 +102,8 @@ class BlobService:
         clock: Tells the virtual time.
         access_tokens: Knows the bearers.
         keys: Gives an account's keys, in base64; random ones where it is left out.
-        tenant_id: The accounts' tenant, named in the challenge of a 401.
+        tenant_id: The tenant that the challenge of a 401 names, where the account's is not known.
+        tenant_of: Gives the tenant of an account; empty for one whose tenant is not known.
     """
 
     def __init__(
@@ -112,11 +113,16 @@ class BlobService:
         access_tokens: AccessTokens,
         keys: KeysOf | None = None,
         tenant_id: str = "common",
+        tenant_of: Callable[[str], str] = lambda _account: "",
     ) -> None:
         self._store = BlobStore(clock=clock)
         self._keys = keys or AccountKeys()
         self._authenticator = Authenticator(
-            clock=clock, access_tokens=access_tokens, keys=self._keys, tenant_id=tenant_id
+            clock=clock,
+            access_tokens=access_tokens,
+            keys=self._keys,
+            tenant_id=tenant_id,
+            tenant_of=tenant_of,
         )
 
     def handle(self, request: Request) -> Response:

@@ -17,6 +17,7 @@ import trustme
 
 from pytest_tfoidc.errors import UsageError
 
+GIT_BUNDLE = "GIT_SSL_CAINFO"
 BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -49,7 +50,7 @@ class CertificateAuthority:
 
     def bundle(self, environment: Mapping[str, str]) -> bytes:
         """Give this CA's certificate and those that the outer environment trusts, PEM."""
-        return self.certificate + b"\n" + _public_certificates(environment)
+        return self.certificate + b"\n" + public_certificates(environment)
 
 
 def _new() -> trustme.CA:
@@ -75,10 +76,14 @@ def _kept(file: Path) -> trustme.CA:
     return ca
 
 
-def _public_certificates(environment: Mapping[str, str]) -> bytes:
+def public_certificates(environment: Mapping[str, str]) -> bytes:
+    """Return the certificates that an environment trusts, PEM: its own bundle, or the usual one.
+
+    What it names for git alone is added.
+    """
     named = [environment[name] for name in BUNDLE_VARIABLES if environment.get(name)]
     usual = [ssl.get_default_verify_paths().cafile, requests.utils.DEFAULT_CA_BUNDLE_PATH]
-    for name in (*named, *usual):
-        if name and Path(name).is_file():
-            return Path(name).read_bytes()
-    return b""
+    for_git = environment.get(GIT_BUNDLE, "")
+    first = next((n for n in (*named, *usual) if n and Path(n).is_file()), None)
+    wanted = dict.fromkeys(n for n in (first, for_git) if n and Path(n).is_file())
+    return b"\n".join(Path(name).read_bytes() for name in wanted)

@@ -7,10 +7,11 @@ and deletes service connections; those with workload identity federation get iss
 from __future__ import annotations
 
 import copy
+import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.loopback import Response
@@ -38,8 +39,10 @@ PROCESSES = {
     "27450541-8e31-4150-9947-dc59f998fc01": "CMMI",
     "b8a3a935-7e91-48b8-a94c-606d37c3e9f2": "Basic",
 }
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AGILE = "adcc42ab-9882-485e-a3ed-7678f01f66bc"
 AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps' application in every tenant
+APIS = "_apis"
 FEDERATION = "WorkloadIdentityFederation"
 SIGN_IN = "<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 
@@ -57,40 +60,66 @@ class Connection:
 
 @dataclass(frozen=True)
 class DevOpsSnapshot:
-    """A state to come back to."""
+    """A state to come back to: of the job's own organization, and of the others by their names."""
 
     projects: Mapping[str, Document]
     endpoints: Mapping[str, Document]
+    gone: frozenset[str] = frozenset()
+    others: Mapping[str, DevOpsSnapshot] = field(default_factory=dict)
+
+
+@dataclass
+class _Organization:
+    """What one organization holds. `gone`: ids and names of projects that were deleted."""
+
+    name: str
+    projects: dict[str, Document] = field(default_factory=dict)
+    endpoints: dict[str, Document] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
+
+    def snapshot(self) -> DevOpsSnapshot:
+        projects, endpoints = copy.deepcopy(self.projects), copy.deepcopy(self.endpoints)
+        return DevOpsSnapshot(projects, endpoints, self.gone)
+
+    def restore(self, snapshot: DevOpsSnapshot) -> None:
+        self.projects = copy.deepcopy(dict(snapshot.projects))
+        self.endpoints = copy.deepcopy(dict(snapshot.endpoints))
+        self.gone = snapshot.gone
 
 
 class AzureDevOps:
-    """Azure DevOps' answers, for one organization. Thread safe.
+    """Azure DevOps' answers. Thread safe.
+
+    An organization or a project that a configuration names is there from its first use.
 
     Args:
         access_tokens: Checks callers' bearers; a personal access token (Basic) is taken as it is.
-        organization: The organization's name, the first part of every path.
+        organization: The name of the job's own organization.
         project: The name of a project that is there from the start.
         issuer: The issuer of the ID tokens of service connections that are created here.
-        identify: Gives issuer and subject of such a connection by its id, name and project, where
-            they are not this issuer and `sc://…`.
+        identify: Gives issuer and subject of such a connection by its id, name, project and
+            organization, where they are not this issuer and `sc://…`.
+        admits: Tells whether an organization that nobody made may be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, keyword only
         self,
         *,
         access_tokens: AccessTokens,
         organization: str = "org",
         project: str = "project",
         issuer: str = "",
-        identify: Callable[[str, str, str], tuple[str, str]] | None = None,
+        identify: Callable[[str, str, str, str], tuple[str, str]] | None = None,
+        admits: Callable[[str], bool] = lambda _name: False,
     ) -> None:
+        self._admits = admits
         self._identify = identify or self._usual_identity
         self._tokens = access_tokens
         self.organization = organization
         self._issuer = issuer or f"https://vstoken.dev.azure.com/{_guid(organization)}"
-        self._projects: dict[str, Document] = {}
-        self._endpoints: dict[str, Document] = {}
         self._lock = threading.RLock()
+        self._organizations = {organization.lower(): _Organization(organization)}
+        self._here = self._organizations[organization.lower()]  # which is being served
         self._add_project({"name": project})
 
     def handle(self, request: Request) -> Response:
@@ -100,6 +129,16 @@ class AzureDevOps:
                 return self._answer(request)
             except DevOpsError as error:
                 return error.response()
+            finally:
+                self._here = self._organizations[self.organization.lower()]
+
+    @property
+    def _projects(self) -> dict[str, Document]:
+        return self._here.projects
+
+    @property
+    def _endpoints(self) -> dict[str, Document]:
+        return self._here.endpoints
 
     def _answer(self, request: Request) -> Response:
         if not self._is_known(request):
@@ -107,9 +146,13 @@ class AzureDevOps:
             status = 401 if suppressed else 203
             return Response.text(SIGN_IN, status=status, kind="text/html")
         organization, *segments = split_path(request.target) or ("",)
-        if organization.lower() != self.organization.lower():
-            message = f"TF400813: The organization '{organization}' does not exist."
-            raise DevOpsError(404, "OrganizationNotFoundException", message)
+        key = organization.lower()
+        if key not in self._organizations:
+            if not organization or not self._admits(organization):
+                message = f"TF400813: The organization '{organization}' does not exist."
+                raise DevOpsError(404, "OrganizationNotFoundException", message)
+            self._organizations[key] = _Organization(organization)
+        self._here = self._organizations[key]
         return self._route(request, tuple(segments))
 
     def _is_known(self, request: Request) -> bool:
@@ -122,17 +165,16 @@ class AzureDevOps:
             return False
         return True
 
-    def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
-        lower = tuple(s.lower() for s in segments)
-        if lower == ("_apis",) and request.method == "OPTIONS":
-            return listed(locations())
-        if lower[:1] == ("_apis",):
-            project, words, names = "", lower[1:], segments[1:]
-        elif lower[1:2] == ("_apis",):
-            project, words, names = segments[0], lower[2:], segments[2:]
-        else:
-            raise nowhere(request)
-        routes: dict[tuple[str, ...], Callable[..., Response]] = {
+    def plays(self, request: Request) -> bool:
+        """Tell whether a path of dev.azure.com is answered here; the real one has many more."""
+        segments = split_path(request.target)[1:]
+        words = _words_of(segments)
+        if words is None:
+            return False
+        return words == () or any(words[: len(known)] == known for known in self._routes())
+
+    def _routes(self) -> dict[tuple[str, ...], Callable[..., Response]]:
+        return {
             # which service lives where: an empty list says that all of them live here
             ("resourceareas",): lambda *_: listed([]),
             ("connectiondata",): self._connection_data,
@@ -142,7 +184,16 @@ class AzureDevOps:
             ("serviceendpoint", "endpoints"): self._endpoint,
             ("serviceendpoint", "endpointproxy"): self._proxy,
         }
-        for words_of, answer in routes.items():
+
+    def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
+        words = _words_of(segments)
+        if words == () and request.method == "OPTIONS":
+            return listed(locations())
+        if words is None:
+            raise nowhere(request)
+        project = "" if segments[0].lower() == APIS else segments[0]
+        names = segments[len(segments) - len(words) :]
+        for words_of, answer in self._routes().items():
             if words[: len(words_of)] == words_of:
                 return answer(request, project, names[len(words_of) :])
         raise nowhere(request)
@@ -153,7 +204,7 @@ class AzureDevOps:
             {
                 "authenticatedUser": user,
                 "authorizedUser": user,
-                "instanceId": _guid(self.organization),
+                "instanceId": _guid(self._here.name),
                 "deploymentType": "hosted",
             }
         )
@@ -195,6 +246,7 @@ class AzureDevOps:
             self._projects[project["id"]] = {**project, **changed}
         else:
             del self._projects[project["id"]]
+            self._here.gone |= {project["id"], str(project["name"]).lower()}
         return queued()
 
     def _add_project(self, body: Document) -> None:
@@ -209,7 +261,10 @@ class AzureDevOps:
         }
         given = body.get("capabilities")
         written = given if isinstance(given, dict) else {}
-        project_id = _guid(f"project:{name}")
+        home = self._here.name.lower() == self.organization.lower()
+        owner = "" if home else f"{self._here.name.lower()}/"
+        project_id = str(body.get("id") or _guid(f"project:{owner}{name}"))
+        self._here.gone -= {project_id, name.lower()}
         self._projects[project_id] = {
             "id": project_id,
             "name": name,
@@ -225,6 +280,11 @@ class AzureDevOps:
         for project in self._projects.values():
             if wanted in {project["id"], str(project["name"]).lower()}:
                 return project
+        if wanted not in self._here.gone and self._admits(self._here.name):
+            is_id = GUID.fullmatch(wanted) is not None
+            named = {"id": wanted, "name": f"project-{wanted[:8]}"} if is_id else {"name": name}
+            self._add_project(named)
+            return self._find_project(name)
         message = f"TF200016: The following project does not exist: {name}. Verify its name."
         raise DevOpsError(404, "ProjectDoesNotExistWithNameException", message)
 
@@ -301,20 +361,24 @@ class AzureDevOps:
             made = old.get("serviceprincipalid") or _guid(f"app:{endpoint_id}")
             parameters["serviceprincipalid"] = made
         issuer, subject = self._identify(
-            endpoint_id, str(document.get("name")), self._project_of(document)
+            endpoint_id, str(document.get("name")), self._project_of(document), self._here.name
         )
         parameters["workloadIdentityFederationIssuer"] = issuer
         parameters["workloadIdentityFederationSubject"] = subject
         return {**authorization, "parameters": parameters}
 
-    def _usual_identity(self, _: str, name: str, project: str) -> tuple[str, str]:
-        return self._issuer, f"sc://{self.organization}/{project}/{name}"
+    def _usual_identity(
+        self, _: str, name: str, project: str, organization: str
+    ) -> tuple[str, str]:
+        return self._issuer, f"sc://{organization}/{project}/{name}"
 
     def _project_of(self, document: Document) -> str:
         references = document.get("serviceEndpointProjectReferences")
         first = references[0] if isinstance(references, list) and references else {}
         reference = _of(first if isinstance(first, dict) else {}, "projectReference")
-        known = self._projects.get(str(reference.get("id", "")).lower(), {})
+        key = str(reference.get("id", "")).lower()
+        projects = (o.projects for o in self._organizations.values() if key in o.projects)
+        known = next(projects, {}).get(key, {})
         return str(known.get("name") or reference.get("name") or reference.get("id") or "")
 
     def _proxy(self, request: Request, project: str, rest: tuple[str, ...]) -> Response:
@@ -339,7 +403,7 @@ class AzureDevOps:
                     issuer=parameters["workloadIdentityFederationIssuer"],
                     subject=parameters["workloadIdentityFederationSubject"],
                 )
-                for e in self._endpoints.values()
+                for e in self._all_endpoints().values()
                 if (authorization := _of(e, "authorization")).get("scheme") == FEDERATION
                 and "workloadIdentityFederationIssuer"
                 in (parameters := _of(authorization, "parameters"))
@@ -352,18 +416,33 @@ class AzureDevOps:
         """
         with self._lock:
             federated = {c.id: (c.issuer, c.subject) for c in self.connections}
-            return {key: federated.get(key) for key in self._endpoints}
+            return {key: federated.get(key) for key in self._all_endpoints()}
+
+    def _all_endpoints(self) -> dict[str, Document]:
+        return {k: e for o in self._organizations.values() for k, e in o.endpoints.items()}
 
     def snapshot(self) -> DevOpsSnapshot:
         """Give everything that there is, to be restored later."""
         with self._lock:
-            return DevOpsSnapshot(copy.deepcopy(self._projects), copy.deepcopy(self._endpoints))
+            home, *others = self._organizations.values()
+            return replace(home.snapshot(), others={o.name: o.snapshot() for o in others})
 
     def restore(self, snapshot: DevOpsSnapshot) -> None:
         """Go back to what there was."""
         with self._lock:
-            self._projects = copy.deepcopy(dict(snapshot.projects))
-            self._endpoints = copy.deepcopy(dict(snapshot.endpoints))
+            self._here.restore(snapshot)
+            self._organizations = {self.organization.lower(): self._here}
+            for name, held in snapshot.others.items():
+                self._organizations[name.lower()] = made = _Organization(name)
+                made.restore(held)
+
+
+def _words_of(segments: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return what follows `_apis` in a path behind the organization; None for other paths."""
+    lower = tuple(s.lower() for s in segments)
+    if lower[:1] == (APIS,):
+        return lower[1:]
+    return lower[2:] if lower[1:2] == (APIS,) else None
 
 
 def _guid(purpose: str) -> str:

@@ -31,7 +31,7 @@ LOGIN_HOSTS = (
     "login.partner.microsoftonline.cn",
 )
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-Find = Callable[[str], Application | None]
+Find = Callable[[str, str], Application | None]
 # Clients renew an access token when less than this is left: go-azure-sdk; MSAL in every language.
 RENEWAL_MARGIN = timedelta(minutes=20)
 MSAL_MARGIN = timedelta(minutes=5)
@@ -62,9 +62,9 @@ class Entra:
     """The token endpoint, with MSAL's discovery documents beside it.
 
     Args:
-        directory: The tenant.
-        find: Gives an application or a managed identity by its client id, with all of its
-            federated credentials.
+        directory: The tenants.
+        find: Gives an application or a managed identity by its client id and the tenant that it
+            signs in to, with all of its federated credentials.
         issuer: Whose signatures are good.
         access_tokens: Signs what is handed out.
         clock: Tells the virtual time.
@@ -134,6 +134,8 @@ class Entra:
         tenant = request.path.strip("/").split("/")[0]
         if tenant.lower() in {"common", "organizations"}:
             tenant = "{tenantid}"
+        elif self._directory.tenant(tenant) is None:
+            return self._refuse("", _no_tenant(tenant))
         base = f"https://{request.host}/{tenant}"
         return Response.json(
             {
@@ -184,11 +186,15 @@ class Entra:
         return int(told.total_seconds())
 
     def _exchange(self, request: Request, form: dict[str, str]) -> AccessToken:
-        application = self._application(request, form)
+        tenant_id = self._tenant(request)
+        application = self._application(request, form, tenant_id)
         claims, credentials = self._claims(form), application.credentials
         self._match(claims, credentials)
         held = self._held(request, form, application, claims)
-        return held or self._issued(request, form, application, claims)
+        if held is not None and held.tenant_id == tenant_id:
+            return held
+        self._check_dates(claims)
+        return self._issued(request, form, application, claims, tenant_id)
 
     def _held(
         self,
@@ -219,6 +225,7 @@ class Entra:
         form: dict[str, str],
         application: Application,
         claims: dict[str, Any],
+        tenant_id: str,
     ) -> AccessToken:
         tokens = self._access_tokens
         if not self._comes_first(form, application, claims):
@@ -227,7 +234,7 @@ class Entra:
             audience=_resource(form),
             client_id=application.client_id,
             object_id=application.object_id,
-            tenant_id=self._directory.tenant_id,
+            tenant_id=tenant_id,
         )
         tokens.hold(token, connection=request.connection, assertion=form["client_assertion"])
         now = self._clock.now()
@@ -235,6 +242,7 @@ class Entra:
             AccessTokenIssued(
                 at=now,
                 client_id=form.get("client_id", ""),
+                tenant_id=tenant_id,
                 scope=_resource(form),
                 expires_at=token.expires_at,
                 id_token_age=now - from_seconds(claims["iat"]),
@@ -251,18 +259,15 @@ class Entra:
             return False
         return one_call.may_exchange(token_id, application.client_id, _resource(form))
 
-    def _application(self, request: Request, form: dict[str, str]) -> Application:
+    def _tenant(self, request: Request) -> str:
+        name = request.path.strip("/").split("/")[0]
+        tenant_id = self._directory.tenant(name)
+        if tenant_id is None:
+            raise _no_tenant(name)
+        return tenant_id
+
+    def _application(self, request: Request, form: dict[str, str], tenant_id: str) -> Application:
         tenant, client_id = request.path.strip("/").split("/")[0], form.get("client_id", "")
-        if tenant.lower() != self._directory.tenant_id.lower():
-            raise Refusal(
-                90002,
-                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID"
-                " and are signing into the correct cloud. Check with your subscription"
-                " administrator, this may happen if there are no active subscriptions for the"
-                " tenant.",
-                status=400,
-                error="invalid_request",
-            )
         if form.get("grant_type") != "client_credentials":
             raise Refusal(
                 70003,
@@ -272,7 +277,7 @@ class Entra:
                 status=400,
                 error="unsupported_grant_type",
             )
-        application = self._find(client_id.lower())
+        application = self._find(client_id.lower(), tenant_id)
         if application is None:
             raise Refusal(
                 700016,
@@ -390,6 +395,18 @@ def _unverified(assertion: str) -> dict[str, Any]:
             status=400,
             error="invalid_request",
         ) from error
+
+
+def _no_tenant(name: str) -> Refusal:
+    return Refusal(
+        90002,
+        f"Tenant '{name}' not found. Check to make sure you have the correct tenant ID"
+        " and are signing into the correct cloud. Check with your subscription"
+        " administrator, this may happen if there are no active subscriptions for the"
+        " tenant.",
+        status=400,
+        error="invalid_request",
+    )
 
 
 def _no_combination(claims: dict[str, Any]) -> Refusal:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.loopback import Response
@@ -68,20 +69,20 @@ ACTIONS: dict[str, OnObject] = {
 
 
 class Graph:
-    """Graph's answers, for one tenant. Thread safe.
+    """Graph's answers; each tenant has a directory of its own. Thread safe.
 
     Args:
         clock: Tells the virtual time.
         access_tokens: Checks callers' bearers.
-        tenant_id: The tenant whose directory this is.
+        tenant_id: The tenant of what is added without a caller.
     """
 
     def __init__(self, *, clock: Clock, access_tokens: AccessTokens, tenant_id: str) -> None:
         self._clock = clock
         self._tokens = access_tokens
         self._tenant_id = tenant_id
-        self._directory = Directory()
-        self._directory.put("servicePrincipals", graphverbs.microsoft_graph())
+        self._directories = {tenant_id: _new_directory()}
+        self._directory = self._directories[tenant_id]  # of the tenant that is being served
         self._lock = threading.RLock()
 
     def handle(self, request: Request) -> Response:
@@ -91,10 +92,13 @@ class Graph:
                 response = self._answer(request)
             except GraphError as error:
                 response = error.response(self._clock.now())
+            finally:
+                self._directory = self._directories[self._tenant_id]
         return response
 
     def _answer(self, request: Request) -> Response:
         caller = self._authenticate(request)
+        self._directory = self._directories.setdefault(caller.tenant_id, _new_directory())
         self._introduce(caller)
         version, *segments = split_path(request.target) or ("",)
         if version not in VERSIONS:
@@ -184,7 +188,7 @@ class Graph:
         if first == "directory" and rest[:1] and rest[0].lower() == "deleteditems":
             return self._deleted(call, rest[1:])
         known: dict[str, list[Document]] = {
-            "organization": [{"id": self._tenant_id, "displayName": "pytest-tfoidc"}],
+            "organization": [{"id": call.caller.tenant_id, "displayName": "pytest-tfoidc"}],
             "domains": [{"id": DOMAIN, "isDefault": True, "isInitial": True, "isVerified": True}],
             "oauth2permissiongrants": [],
         }
@@ -237,20 +241,35 @@ class Graph:
     def application(self, app_id: str) -> Document | None:
         """Give an application by its client id; None where there is none."""
         with self._lock:
-            found = self._directory.named("applications", "appId", app_id)
-            return dict(found.document) if found else None
+            found = self._application(app_id)
+            return dict(found[1].document) if found else None
 
-    def principal_id(self, app_id: str) -> str | None:
-        """Give the object id of an application's service principal."""
+    def _application(self, app_id: str) -> tuple[Directory, DirectoryObject] | None:
+        """Find an application in whichever tenant it was made."""
+        for directory in self._directories.values():
+            found = directory.named("applications", "appId", app_id)
+            if found is not None:
+                return directory, found
+        return None
+
+    def principal_id(self, app_id: str, tenant_id: str = "") -> str | None:
+        """Give the object id of an application's service principal in a tenant."""
         with self._lock:
-            found = self._directory.named("servicePrincipals", "appId", app_id)
+            directory = self._directories.get(tenant_id or self._tenant_id)
+            found = directory and directory.named("servicePrincipals", "appId", app_id)
             return found.id if found else None
+
+    def has_principal(self, app_id: str) -> bool:
+        """Tell whether an application has a service principal in any tenant."""
+        with self._lock:
+            directories = self._directories.values()
+            return any(d.named("servicePrincipals", "appId", app_id) for d in directories)
 
     def federated_credentials(self, app_id: str) -> tuple[FederatedCredential, ...]:
         """Give the federated credentials of an application, for Entra to honour."""
         with self._lock:
-            found = self._directory.named("applications", "appId", app_id)
-            nested = self._directory.nested(found.id, graphverbs.FEDERATED) if found else {}
+            found = self._application(app_id)
+            nested = found[0].nested(found[1].id, graphverbs.FEDERATED) if found else {}
             return tuple(
                 FederatedCredential.parse(str(d.get("name", "")), d) for d in nested.values()
             )
@@ -264,16 +283,31 @@ class Graph:
 
     @property
     def objects(self) -> dict[str, Document]:
-        """Every object as it is now, by id. They are copies."""
+        """Every object of every tenant as it is now, by id. They are copies."""
         with self._lock:
-            return {o.id: o.typed for o in self._directory.all()}
+            return {o.id: o.typed for d in self._directories.values() for o in d.all()}
 
     def snapshot(self) -> DirectorySnapshot:
         """Give everything that there is, to be restored later."""
         with self._lock:
-            return self._directory.snapshot()
+            others = {
+                tenant: directory.snapshot()
+                for tenant, directory in self._directories.items()
+                if tenant != self._tenant_id
+            }
+            return replace(self._directory.snapshot(), others=others)
 
     def restore(self, snapshot: DirectorySnapshot) -> None:
         """Go back to what there was."""
         with self._lock:
             self._directory.restore(snapshot)
+            self._directories = {self._tenant_id: self._directory}
+            for tenant, held in snapshot.others.items():
+                self._directories[tenant] = Directory()
+                self._directories[tenant].restore(held)
+
+
+def _new_directory() -> Directory:
+    directory = Directory()
+    directory.put("servicePrincipals", graphverbs.microsoft_graph())
+    return directory

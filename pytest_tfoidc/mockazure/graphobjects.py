@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Document = dict[str, Any]
@@ -113,12 +113,13 @@ class DirectoryObject:
 
 @dataclass(frozen=True)
 class DirectorySnapshot:
-    """A state to come back to."""
+    """A state to come back to. `others`: those of the other tenants, by their ids."""
 
     objects: Mapping[str, DirectoryObject]
     deleted: Mapping[str, DirectoryObject]
     references: Mapping[tuple[str, str], tuple[str, ...]]
     nested: Mapping[tuple[str, str], Mapping[str, Document]]
+    others: Mapping[str, DirectorySnapshot] = field(default_factory=dict)
 
 
 class Directory:

@@ -98,13 +98,13 @@ class Issuer:
         wanted = request.query.get("serviceConnectionId")
         connection = self._directory.connection
         pipeline = f"p://{connection.organization}/{connection.project}/pipeline"
-        known = self._connections()
-        if wanted is not None and wanted.lower() not in known:
+        try:
+            identity = self._identity(wanted) if wanted else (connection.issuer, pipeline)
+        except LookupError:
             return self._refuse_connection(
                 f"There is no explicit reference to service connection {wanted}"
                 " from current stage __default.Job.__default."
             )
-        identity = known[wanted.lower()] if wanted is not None else (connection.issuer, pipeline)
         if identity is None:
             return self._refuse_connection(
                 f"Service connection {wanted} does not use workload identity federation."
@@ -112,6 +112,20 @@ class Issuer:
         issuer, subject = identity
         token = self._mint(AZURE_DEVOPS, issuer, subject, _audience(request))
         return Response.json({"oidcToken": token})
+
+    def _identity(self, wanted: str) -> Identity | None:
+        """Return whose ID token a connection's is; None where it is not federated.
+
+        Raises:
+            LookupError: There is no such connection, and none may be named.
+        """
+        known = self._connections()
+        if wanted.lower() in known:
+            return known[wanted.lower()]
+        named = self._directory.name_connection(wanted)
+        if named is None:
+            raise LookupError(wanted)
+        return named.issuer, named.subject
 
     def _connections(self) -> dict[str, Identity | None]:
         directory = self._directory

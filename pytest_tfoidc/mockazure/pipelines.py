@@ -58,7 +58,7 @@ def identity_of(directory: Directory) -> Variables:
     """Give the variables that say who signs in."""
     return {
         "ARM_TENANT_ID": directory.tenant_id,
-        "ARM_CLIENT_ID": next(iter(directory.applications)),
+        "ARM_CLIENT_ID": directory.client_id,
         "ARM_SUBSCRIPTION_ID": directory.subscription_id,
     }
 

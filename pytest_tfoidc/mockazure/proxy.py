@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ssl
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import requests.utils
+
+from pytest_tfoidc.mockazure.certificates import public_certificates
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.loopback import Request
 
 REGISTRY_HOSTS = (
     "registry.terraform.io",
@@ -27,6 +34,21 @@ REGISTRY_HOSTS = (
 )
 CONNECT_SECONDS = 10.0
 CHUNK = 64 * 1024
+HTTPS_PORT = 443
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 
 
 def matches(host: str, patterns: tuple[str, ...]) -> bool:
@@ -110,3 +132,78 @@ async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> 
         with contextlib.suppress(OSError, RuntimeError):
             if target.can_write_eof():
                 target.write_eof()
+
+
+async def forward(
+    request: Request, client: asyncio.StreamWriter, *, environment: Mapping[str, str]
+) -> None:
+    """Send a request of a host that is played here to the real one, and carry its answer back.
+
+    The client's connection is of no more use after that.
+
+    Args:
+        request: It goes as it came, its credential included.
+        client: Gets the answer's bytes.
+        environment: The outer environment: its proxy and its certificates count.
+
+    Raises:
+        OSError: The host cannot be reached, or its certificate is not trusted.
+    """
+    tunnel = await open_tunnel(request.host, HTTPS_PORT, environment)
+    context = ssl.create_default_context(cadata=_as_text(public_certificates(environment)))
+    reader, writer = await _secured(tunnel[1], context, request.host)
+    try:
+        writer.write(_as_sent(request))
+        await writer.drain()
+        while data := await reader.read(CHUNK):
+            client.write(data)
+            await client.drain()
+    finally:
+        writer.close()
+
+
+async def _secured(
+    plain: asyncio.StreamWriter, context: ssl.SSLContext, host: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    try:
+        transport = await loop.start_tls(
+            plain.transport,
+            protocol,
+            context,
+            server_hostname=host,
+            ssl_handshake_timeout=CONNECT_SECONDS,
+        )
+    except BaseException:
+        plain.close()
+        raise
+    if transport is None:
+        raise ConnectionResetError(host)
+    protocol.connection_made(transport)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+def _as_sent(request: Request) -> bytes:
+    """Write a request for one answer: without what is between the client and us."""
+    kept = {n: v for n, v in request.headers.items() if n not in HOP_BY_HOP}
+    kept = {"host": request.host, **kept, "connection": "close"}
+    if request.body or request.method in {"POST", "PUT", "PATCH"}:
+        kept["content-length"] = str(len(request.body))
+    lines = [f"{request.method} {request.target} HTTP/1.1", *(f"{n}: {v}" for n, v in kept.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + request.body
+
+
+def _as_text(certificates: bytes) -> str | None:
+    return certificates.decode("ascii", "ignore") or None
+
+
+def is_git_read(request: Request) -> bool:
+    """Tell whether git or an archive of a repository is read, as modules are fetched; no push."""
+    path = request.path.lower()
+    if "/_git/" in path:
+        service = request.query.get("service", "git-upload-pack")
+        is_refs = path.endswith("/info/refs") and service == "git-upload-pack"
+        return is_refs or path.endswith(("/git-upload-pack", "/info/lfs/objects/batch"))
+    return request.method == "GET" and "/_apis/git/" in path and path.endswith("/items")

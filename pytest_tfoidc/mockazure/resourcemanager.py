@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from pytest_tfoidc.mockazure.armids import NAMESPACE, parse_segments, split_path
 from pytest_tfoidc.mockazure.armmetadata import cloud_of, is_metadata, metadata
 from pytest_tfoidc.mockazure.armoperations import VERBS, Operations, OperationsSnapshot
 from pytest_tfoidc.mockazure.armstore import Resource, Store, StoreSnapshot
-from pytest_tfoidc.mockazure.armsubscriptions import Subscriptions
+from pytest_tfoidc.mockazure.armsubscriptions import ALIASES, Subscription, Subscriptions
 from pytest_tfoidc.mockazure.armtypes import rules_for
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefused, from_seconds
@@ -46,6 +47,8 @@ IDENTITIES = "microsoft.managedidentity/userassignedidentities"
 FEDERATED = f"{IDENTITIES}/federatedidentitycredentials"
 ACCOUNTS = "microsoft.storage/storageaccounts"
 ACCOUNT_SEGMENTS = 8  # of /subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME
+AUXILIARY = re.compile(r"Bearer\s+([^\s,;]+)", re.IGNORECASE)
+MEMBERSHIP = "microsoft.management/managementgroups/subscriptions"
 STATUSES = ("operationstatuses", "operationresults")
 
 Verb = Callable[[Estate, Call], "Response"]
@@ -65,20 +68,22 @@ class Snapshot:
     store: StoreSnapshot
     operations: OperationsSnapshot
     unregistered: frozenset[str]
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
 
 
 class ResourceManager:
-    """Resource Manager's answers, for one tenant and one subscription. Thread safe.
+    """Resource Manager's answers. Thread safe.
 
     Args:
         clock: The virtual clock; operations that take their time move it.
         access_tokens: Checks callers' bearers.
-        subscription_id: The subscription that there is.
-        tenant_id: The tenant that it belongs to.
+        subscription_id: The subscription of the job's own environment.
+        tenant_id: The tenant of that environment.
         events: Is told of moves of the clock and of refused tokens.
+        admits: Tells whether a subscription that nobody made may be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, keyword only
         self,
         *,
         clock: VirtualClock,
@@ -86,6 +91,7 @@ class ResourceManager:
         subscription_id: str,
         tenant_id: str,
         events: EventLog,
+        admits: Callable[[str], bool] = lambda _id: False,
     ) -> None:
         self._clock = clock
         self._tokens = access_tokens
@@ -93,7 +99,9 @@ class ResourceManager:
         self._operations = Operations(clock=clock, events=events)
         self._store = Store()
         self._estate = Estate(store=self._store, operations=self._operations, tenant_id=tenant_id)
-        self._subscriptions = Subscriptions(subscription_id=subscription_id, tenant_id=tenant_id)
+        self._subscriptions = Subscriptions(
+            subscription_id=subscription_id, tenant_id=tenant_id, admits=admits
+        )
         self._lock = threading.RLock()
 
     def handle(self, request: Request) -> Response:
@@ -118,11 +126,30 @@ class ResourceManager:
             raise armerrors.url_not_found(request.target) from error
         self._estate.settle()
         now = self._clock.now()
-        call = Call(request=request, place=place, query=query, caller=caller, now=now)
+        call = Call(
+            request=request,
+            place=place,
+            query=query,
+            caller=caller,
+            now=now,
+            auxiliary=self._auxiliary(request),
+        )
         self._subscriptions.check(call)
+        call = replace(call, owner=self._subscriptions.tenant_of(place.subscription))
         if place.names and _is_terraform_itself(request):
             self._have_account(place, host=request.host)
         return self._route(call)
+
+    def _auxiliary(self, request: Request) -> frozenset[str]:
+        """Return the tenants of the further tokens that a request brings."""
+        tenants = set()
+        for text in AUXILIARY.findall(request.headers.get("x-ms-authorization-auxiliary", "")):
+            headers = {"authorization": f"Bearer {text}"}
+            with contextlib.suppress(BearerRefused):
+                audiences = cloud_of(request.host).audiences
+                token = self._tokens.verify(replace(request, headers=headers), *audiences)
+                tenants.add(token.tenant_id)
+        return frozenset(tenants)
 
     def _have_account(self, place: Place, *, host: str) -> None:
         """Let the storage account that a backend asks for be there, unless its name is taken.
@@ -153,7 +180,8 @@ class ResourceManager:
         if place.is_tenant or place.words:
             return self._words(call)
         if place.is_subscription:
-            return self._only_get(call, lambda: armverbs.given(self._subscriptions.subscription()))
+            one = self._subscriptions.one(place.subscription)
+            return self._only_get(call, lambda: armverbs.given(one))
         if not NAMESPACE.fullmatch(place.namespace):
             raise armerrors.bad_namespace(place.namespace)
         if place.type_key.rpartition("/")[2] in STATUSES and place.pairs:
@@ -189,7 +217,21 @@ class ResourceManager:
         verb = ITEM_VERBS.get(call.method)
         if verb is None:
             raise armerrors.method_not_allowed(call.method, *ITEM_VERBS)
+        if call.method == "PUT" and call.place.type_key == ALIASES:
+            body = json.dumps(self._subscriptions.with_subscription(call)).encode()
+            call = replace(call, request=replace(call.request, body=body))
+        if call.place.type_key == MEMBERSHIP:
+            self._join_group(call)
         return verb(self._estate, call)
+
+    def _join_group(self, call: Call) -> None:
+        """Let a subscription be in one management group only."""
+        if call.method != "PUT":
+            return
+        self._subscriptions.join_group(call)
+        for other in self._store.of_type(MEMBERSHIP):
+            if other.name.lower() == call.place.name.lower() and other.key != call.place.key:
+                self._estate.remove(other.key)
 
     def _collection(self, call: Call) -> Response:
         """Answer for a collection, an action, or a resource without a name of its own."""
@@ -211,8 +253,11 @@ class ResourceManager:
         action = place.name.lower()
         if place.parent.is_subscription and action in {"register", "unregister"}:
             registered = action == "register"
-            return self._subscriptions.register(place.namespace, registered=registered)
-        return armlists.act(self._estate, call)
+            subscription = place.subscription
+            return self._subscriptions.register(
+                subscription, place.namespace, registered=registered
+            )
+        return self._subscriptions.act(call) or armlists.act(self._estate, call)
 
     def takes(
         self, resource_type: str, duration: str | timedelta, *, verb: str | None = None
@@ -260,7 +305,9 @@ class ResourceManager:
     def _added(self, resource_id: str, body: Mapping[str, Any], host: str) -> dict[str, Any]:
         content = json.dumps({"location": LOCATION, **body}).encode()
         target = f"{quote(resource_id)}?api-version={API_VERSION}"
-        caller = AccessToken("", "", SELF, SELF, self._tenant_id, self._clock.now())
+        subscription = parse_segments(split_path(resource_id)).subscription
+        tenant = self._subscriptions.tenant_of(subscription) or self._tenant_id
+        caller = AccessToken("", "", SELF, SELF, tenant, self._clock.now())
         request = Request("PUT", "https", host, target, {}, content)
         try:
             response = self._called(request, caller)
@@ -270,6 +317,42 @@ class ResourceManager:
             ) from error
         added: dict[str, Any] = json.loads(response.body or b"{}")
         return added
+
+    def add_subscription(
+        self, subscription_id: str, *, name: str = "", tenant_id: str = ""
+    ) -> None:
+        """Put a subscription there that nobody has used yet.
+
+        Args:
+            subscription_id: Its id, a GUID.
+            name: What it is called.
+            tenant_id: The tenant that it belongs to; whoever uses it first where it is empty.
+
+        Raises:
+            UsageError: The id is no GUID.
+        """
+        unknown = armerrors.unknown_subscription(subscription_id)
+        if unknown.code == "InvalidSubscriptionId":
+            raise UsageError(
+                f"{subscription_id!r} is no subscription.",
+                cause="a subscription's id is a GUID",
+                remedy="Write it as in 00000000-0000-0000-0000-000000000000.",
+            )
+        with self._lock:
+            self._subscriptions.add(subscription_id, name=name, tenant_id=tenant_id)
+
+    def tenant_of(self, subscription_id: str) -> str:
+        """Return the tenant that a subscription belongs to; empty where that is not settled."""
+        with self._lock:
+            return self._subscriptions.tenant_of(subscription_id)
+
+    def tenant_of_account(self, name: str) -> str:
+        """Return the tenant of a storage account; empty for one that nobody made here."""
+        with self._lock:
+            for account in self._store.of_type(ACCOUNTS):
+                if account.name.lower() == name.lower():
+                    return self._subscriptions.tenant_of(account.id.split("/")[2])
+            return ""
 
     @property
     def resources(self) -> Mapping[str, dict[str, Any]]:
@@ -304,7 +387,7 @@ class ResourceManager:
             return Snapshot(
                 self._store.snapshot(),
                 self._operations.snapshot(),
-                self._subscriptions.snapshot(),
+                *self._subscriptions.snapshot(),
             )
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -312,7 +395,7 @@ class ResourceManager:
         with self._lock:
             self._store.restore(snapshot.store)
             self._operations.restore(snapshot.operations)
-            self._subscriptions.restore(snapshot.unregistered)
+            self._subscriptions.restore(snapshot.unregistered, snapshot.subscriptions)
 
 
 def _is_terraform_itself(request: Request) -> bool:

@@ -6,6 +6,7 @@ Modules, backends and clients keep their production host names: they reach them 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -13,10 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import jwt
 
 from pytest_tfoidc.clock import VirtualClock
-from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.events import (
     EventLog,
     FaultHit,
@@ -29,7 +33,13 @@ from pytest_tfoidc.mockazure.armadditions import account_keys
 from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.devops import AzureDevOps
-from pytest_tfoidc.mockazure.directory import Application, Directory
+from pytest_tfoidc.mockazure.directory import (
+    OBJECT_ID,
+    Application,
+    Directory,
+    organization_id_of,
+    principal_in,
+)
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph import Graph
@@ -37,9 +47,20 @@ from pytest_tfoidc.mockazure.inspection import HASH_LENGTH, SeenRequests
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
-from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
+from pytest_tfoidc.mockazure.proxy import (
+    HTTPS_PORT,
+    REGISTRY_HOSTS,
+    forward,
+    is_git_read,
+    matches,
+    open_tunnel,
+    splice,
+)
 from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
 from pytest_tfoidc.mockazure.tokens import AccessTokens
+
+if TYPE_CHECKING:
+    from jwt.types import Options
 
 Service = Callable[[Request], Response]
 
@@ -68,7 +89,20 @@ SERVICES = {  # as faults and inspection name them
     "graph": GRAPH_HOSTS,
     "key-vaults": KEY_VAULT_HOSTS,
 }
-HTTPS_PORT = 443
+AUDIENCES = {  # of the services that hold data
+    STORAGE_HOSTS: "https://storage.azure.com",
+    KEY_VAULT_HOSTS: "https://vault.azure.net",
+}
+WHILE_PUTTING = {"x-ms-version": "2023-11-03", "accept": "application/json"}
+FAILED = 400  # from here on, an HTTP status tells of a failure
+EXCERPT = 300  # characters of a service's own words
+DEVOPS_HOST = "dev.azure.com"
+SIGNATURE_ONLY: Options = {
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+}
 NO_ANSWER = 0  # instead of a status
 SHOWN = 15  # requests, resources and blobs in a dump
 
@@ -82,9 +116,12 @@ class MockAzure(LoopbackServer):
         environment: The outer environment: its proxy and its certificates are used for registries.
         id_token_lifetime: How long ID tokens live.
         access_token_lifetime: How long access tokens live.
-        allowed_hosts: Hosts that are passed through besides the registries; `*` is allowed.
+        allowed_hosts: Hosts that are passed through besides the registries; `*` is allowed. Of a
+            host that is played here, what is not played goes to the real one, and what comes with
+            somebody else's token.
         ca_file: Keeps the CA for the next run, for people who put it into a trust store; a new one
             is made where there is none yet.
+        directory: Who there is; the stand-in's own tenant and application where it is not given.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -97,13 +134,15 @@ class MockAzure(LoopbackServer):
         access_token_lifetime: timedelta = timedelta(minutes=60),
         allowed_hosts: tuple[str, ...] = (),
         ca_file: Path | None = None,
+        directory: Directory | None = None,
     ) -> None:
         super().__init__(self._answer_plain, name="tfoidc-mock-azure")
         self.clock = clock
         self.events = events
-        self.directory = directory = Directory()
+        self.directory = directory = directory or Directory()
         self.certificates = CertificateAuthority(ca_file)
         self._environment = dict(environment)
+        self._allowed = allowed_hosts
         self._passed_through = (*REGISTRY_HOSTS, *allowed_hosts)
         self._ca_file: Path | None = None
         self.access_tokens = tokens = AccessTokens(
@@ -114,6 +153,7 @@ class MockAzure(LoopbackServer):
             organization=directory.connection.organization,
             project=directory.connection.project,
             identify=self._identify_connection,
+            admits=lambda name: directory.named.admits("organization", name),
         )
         self.issuer = issuer = Issuer(
             directory=directory,
@@ -135,6 +175,7 @@ class MockAzure(LoopbackServer):
             access_tokens=tokens,
             keys=account_keys,
             tenant_id=directory.tenant_id,
+            tenant_of=self._tenant_of_account,
         )
         self.resource_manager = ResourceManager(
             clock=clock,
@@ -142,6 +183,7 @@ class MockAzure(LoopbackServer):
             subscription_id=directory.subscription_id,
             tenant_id=directory.tenant_id,
             events=events,
+            admits=lambda name: directory.named.admits("subscription", name),
         )
         tokens.time_jumps = lambda: not self.resource_manager.is_instant
         self.graph = Graph(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
@@ -216,25 +258,80 @@ class MockAzure(LoopbackServer):
         settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
         return (*self._services(), *settings, self.requests)
 
-    def _find_application(self, client_id: str) -> Application | None:
-        """Find whom Entra knows: configured here, or made in Graph or in Resource Manager."""
-        known = self.directory.applications.get(client_id)
-        made = self.graph.principal_id(client_id) if self.graph.application(client_id) else None
-        object_id = known.object_id if known else made
-        object_id = object_id or self.resource_manager.principal_id(client_id)
-        if object_id is None:
+    def _find_application(self, client_id: str, tenant_id: str) -> Application | None:
+        """Find whom Entra knows: configured, made in Graph or in Resource Manager, or named."""
+        made = self.graph.application(client_id) is not None
+        identity = self.resource_manager.principal_id(client_id)
+        configured = self.directory.applications.get(client_id)
+        if configured is None and made and not identity and not self.graph.has_principal(client_id):
+            return None  # an application alone cannot sign in
+        own = Application(client_id=client_id, object_id=identity or "")
+        is_made = configured is None and (made or identity)
+        known = own if is_made else self.directory.application(client_id)
+        if known is None:
             return None
         credentials = (
-            *(known.credentials if known else ()),
+            *known.credentials,
             *self.graph.federated_credentials(client_id),
             *self.resource_manager.federated_credentials(client_id),
         )
-        return Application(client_id=client_id, object_id=object_id, credentials=credentials)
+        return replace(
+            known, credentials=credentials, object_id=self._principal(known, made, tenant_id)
+        )
 
-    def _identify_connection(self, connection_id: str, name: str, project: str) -> tuple[str, str]:
+    def _tenant_of_account(self, account: str) -> str:
+        return self.resource_manager.tenant_of_account(account)
+
+    def _principal(self, known: Application, made: bool, tenant_id: str) -> str:  # noqa: FBT001 - of one call
+        """Return the object id that an application has in a tenant: each has its own."""
+        principal = self.graph.principal_id(known.client_id, tenant_id) if made else None
+        is_home = tenant_id == self.directory.tenant_id
+        own = known.object_id if is_home else ""
+        return own or principal or principal_in(tenant_id, known.client_id)
+
+    def _identify_connection(
+        self, connection_id: str, name: str, project: str, organization: str
+    ) -> tuple[str, str]:
         """Give the issuer and subject of a connection that a request makes: like the job's own."""
-        made = replace(self.directory.connection, id=connection_id, name=name, project=project)
+        ours = self.directory.connection
+        is_home = organization.lower() == ours.organization.lower()
+        organization_id = ours.organization_id if is_home else organization_id_of(organization)
+        made = replace(
+            ours,
+            id=connection_id,
+            name=name,
+            project=project,
+            organization=organization,
+            organization_id=organization_id,
+        )
         return made.issuer, made.subject
+
+    def put_there(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """Put a blob or a secret there that no client made.
+
+        Raises:
+            UsageError: The service refuses it, or there is none for this host.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        service = self._service(host)
+        audience = next((a for hosts, a in AUDIENCES.items() if matches(host, hosts)), "")
+        if service is None or not audience:
+            raise UsageError(f"The stand-in does not play {host}.")
+        token = self.access_tokens.issue(
+            audience=audience,
+            client_id=self.directory.client_id,
+            object_id=OBJECT_ID,
+            tenant_id=self._tenant_of_account(host.partition(".")[0]) or self.directory.tenant_id,
+        )
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        own = {"authorization": f"Bearer {token.value}", "host": host, **WHILE_PUTTING}
+        length = {"content-length": str(len(content))}
+        request = Request("PUT", "https", host, target, {**own, **length, **headers}, content)
+        response = service(request)
+        if response.status >= FAILED:
+            said = response.body.decode("utf-8", "replace")[:EXCERPT]
+            raise UsageError(f"The service answers {response.status}.", cause=said)
 
     def fail(self, target: str = "*", **settings: Any) -> SetFault:  # noqa: ANN401 - see Faults.add
         """Let requests fail: `fail("entra", times=2, status=503)`. See `Faults.add`.
@@ -269,7 +366,13 @@ class MockAzure(LoopbackServer):
 
     def transport_environment(self) -> dict[str, str]:
         """Give the variables that lead any client here, and none around it."""
-        bundle = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+        bundle = (
+            "SSL_CERT_FILE",
+            "REQUESTS_CA_BUNDLE",
+            "CURL_CA_BUNDLE",
+            "GIT_SSL_CAINFO",
+            "NODE_EXTRA_CA_CERTS",
+        )
         proxies = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
         around = "127.0.0.1,localhost,::1"
         return {
@@ -323,6 +426,9 @@ class MockAzure(LoopbackServer):
 
     async def _answer_tls(self, request: Request, connection: Connection) -> bool:
         fault = self.faults.pick(request)
+        if fault is None and self._is_for_the_real_one(request):
+            await self._forward(request, connection)
+            return False
         if fault is None:
             response = await self.handle(request)
             self._note(request, response.status, body=response.body)
@@ -338,6 +444,37 @@ class MockAzure(LoopbackServer):
             connection.writer.transport.abort()
             return False
         return await send(fault, broken, connection, method=request.method)
+
+    def _is_played(self, request: Request) -> bool:
+        """Tell whether a request of one of our hosts is answered here."""
+        if request.host != DEVOPS_HOST or request.path.rstrip("/").endswith("/oidctoken"):
+            return True
+        return ".well-known" in request.path or self.devops.plays(request)
+
+    def _is_for_the_real_one(self, request: Request) -> bool:
+        """Tell whether a request goes out: never with a token of ours."""
+        is_played, is_allowed = self._is_played(request), matches(request.host, self._allowed)
+        if not is_allowed and (is_played or not is_git_read(request)):
+            return False
+        presented = request.bearer or _assertion(request)
+        if presented and self._has_signed(presented):
+            return False
+        return bool(presented) or not is_played
+
+    def _has_signed(self, token: str) -> bool:
+        for key in (self.access_tokens.key, self.issuer.key):
+            with contextlib.suppress(jwt.InvalidTokenError):
+                jwt.decode(token, key.public, algorithms=["RS256"], options=SIGNATURE_ONLY)
+                return True
+        return False
+
+    async def _forward(self, request: Request, connection: Connection) -> None:
+        self.events.emit(HostPassedThrough(at=self.clock.now(), host=request.host))
+        try:
+            await forward(request, connection.writer, environment=self._environment)
+        except OSError as error:
+            message = f"tfoidc could not reach the real {request.host}: {error}"
+            await connection.respond(Response.text(message, status=424, reason=_as_reason(message)))
 
     def _note(
         self, request: Request, status: int, *, body: bytes, fault: Fault | None = None
@@ -372,8 +509,23 @@ class MockAzure(LoopbackServer):
     def _answer_pipeline(self, request: Request) -> Response:
         """Answer as a pipeline service: ID tokens, or the rest of Azure DevOps."""
         path = request.path.rstrip("/")
-        is_rest = request.host == "dev.azure.com" and not path.endswith("/oidctoken")
+        is_rest = request.host == DEVOPS_HOST and not path.endswith("/oidctoken")
+        if is_rest and not self._is_played(request):
+            return self._not_played(request)
         return self.devops.handle(request) if is_rest else self.issuer.handle(request)
+
+    def _not_played(self, request: Request) -> Response:
+        """Refuse what only the real host has; say which."""
+        self.events.emit(HostRefused(at=self.clock.now(), host=request.host))
+        message = (
+            f"refused by tfoidc: the stand-in does not play https://{request.host}{request.path}"
+            f" (--tf-allow-host {request.host} lets it through to the real one, with a credential"
+            " of yours)"
+        )
+        if "_apis" not in request.path.split("/"):
+            return Response.text(message, status=403, reason=_as_reason(message))
+        kind = "HttpControllerNotFoundException"
+        return Response.json({"message": message, "typeKey": kind}, status=404)
 
     def _answer_plain(self, request: Request) -> Response:
         service = self._service(request.host) if request.scheme == "https" else None
@@ -397,6 +549,14 @@ class MockAzure(LoopbackServer):
         self.events.emit(HostPassedThrough(at=self.clock.now(), host=host))
         if await connection.respond_to_connect():
             await splice((connection.reader, connection.writer), upstream)
+
+
+def _assertion(request: Request) -> str:
+    """Return the ID token, or the secret, that a sign-in at Entra presents."""
+    if not matches(request.host, LOGIN_HOSTS) or request.method != "POST":
+        return ""
+    form = request.form
+    return form.get("client_assertion") or form.get("client_secret") or ""
 
 
 def _as_reason(message: str) -> str:

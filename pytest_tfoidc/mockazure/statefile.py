@@ -20,6 +20,7 @@ from typing import Any
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.armoperations import Operation, OperationsSnapshot
 from pytest_tfoidc.mockazure.armstore import Resource, StoreSnapshot
+from pytest_tfoidc.mockazure.armsubscriptions import Subscription
 from pytest_tfoidc.mockazure.blobs import Account, Blob, Block, Container, Stamp
 from pytest_tfoidc.mockazure.devops import DevOpsSnapshot
 from pytest_tfoidc.mockazure.graphobjects import DirectoryObject, DirectorySnapshot
@@ -31,7 +32,7 @@ CLASSES: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Account, Blob, Block, Container, Lease, Stamp),
-        *(Operation, OperationsSnapshot, Resource, Snapshot, StoreSnapshot),
+        *(Operation, OperationsSnapshot, Resource, Snapshot, StoreSnapshot, Subscription),
         *(DevOpsSnapshot, DirectoryObject, DirectorySnapshot),
     )
 }

@@ -37,6 +37,7 @@ BEARER_DETAILS = {
     "malformed": "Signature validation failed.",
     "expired": "Lifetime validation failed. The token is expired.",
     "audience": "Audience validation failed. Audience did not match.",
+    "tenant": "Issuer validation failed. Issuer did not match.",
 }
 SIGNED_HEADERS = (
     "content-encoding",
@@ -123,12 +124,20 @@ class Authenticator:
         clock: Tells the virtual time.
         access_tokens: Knows the bearers.
         keys: Gives an account's keys, in base64.
-        tenant_id: The accounts' tenant, named in the challenge of a 401.
+        tenant_id: The tenant that the challenge of a 401 names, where the account's is not known.
+        tenant_of: Gives the tenant of an account; empty for one whose tenant is not known.
     """
 
     def __init__(
-        self, *, clock: Clock, access_tokens: AccessTokens, keys: KeysOf, tenant_id: str
+        self,
+        *,
+        clock: Clock,
+        access_tokens: AccessTokens,
+        keys: KeysOf,
+        tenant_id: str,
+        tenant_of: Callable[[str], str] = lambda _account: "",
     ) -> None:
+        self._tenant_of = tenant_of
         self._clock = clock
         self._access_tokens = access_tokens
         self._keys = keys
@@ -148,22 +157,27 @@ class Authenticator:
             raise StorageError("InvalidAuthenticationInfo")
         if not scheme and "sig" in query:
             return self._signature(request, resource, query)
-        return self._bearer(request)
+        return self._bearer(request, resource)
 
-    def _bearer(self, request: Request) -> Grant:
+    def _bearer(self, request: Request, resource: Resource) -> Grant:
+        tenant_id = self._tenant_of(resource.account)
         try:
-            self._access_tokens.verify(request, STORAGE_AUDIENCE, f"https://{request.host.lower()}")
+            token = self._access_tokens.verify(
+                request, STORAGE_AUDIENCE, f"https://{request.host.lower()}"
+            )
         except BearerRefused as refused:
-            raise self._challenge(request, refused.reason) from refused
+            raise self._challenge(request, refused.reason, tenant_id) from refused
+        if tenant_id and token.tenant_id != tenant_id:
+            raise self._challenge(request, "tenant", tenant_id)
         if request.headers.get("x-ms-version", "") < BEARER_SINCE:
             detail = "Authentication scheme Bearer is not supported in this version."
             raise StorageError("AuthenticationFailed", AuthenticationErrorDetail=detail)
         return EVERYTHING
 
-    def _challenge(self, request: Request, reason: str) -> StorageError:
+    def _challenge(self, request: Request, reason: str, tenant_id: str) -> StorageError:
         cloud = request.host.rpartition(".core.")[2]
         login = LOGIN_HOSTS.get(cloud, "login.microsoftonline.com")
-        uri = f"https://{login}/{self._tenant_id}/oauth2/authorize"
+        uri = f"https://{login}/{tenant_id or self._tenant_id}/oauth2/authorize"
         headers = {
             "WWW-Authenticate": f"Bearer authorization_uri={uri} resource_id={STORAGE_AUDIENCE}"
         }

@@ -72,7 +72,26 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         r"AADSTS(?:700016|90002)\b",
         "there is no such application or tenant: wrong client id, tenant id or cloud.",
-        "correct ARM_CLIENT_ID, ARM_TENANT_ID or ARM_ENVIRONMENT.",
+        (
+            "correct ARM_CLIENT_ID, ARM_TENANT_ID or ARM_ENVIRONMENT; on a stand-in with"
+            " --tf-strict-identities, list what is meant with --tf-identity."
+        ),
+    ),
+    (
+        r"InvalidAuthenticationTokenTenant|LinkedAuthorizationFailed",
+        "a resource belongs to another tenant than the one that was signed in to.",
+        (
+            "give the provider the `tenant_id` of its subscription, and `auxiliary_tenant_ids` for"
+            " what lies in other tenants."
+        ),
+    ),
+    (
+        r"SubscriptionNotFound",
+        "there is no such subscription, or the identity may not see it.",
+        (
+            "correct the subscription's id; on a stand-in with --tf-strict-identities, list it with"
+            " --tf-identity subscription=ID."
+        ),
     ),
     (
         r"AADSTS50027\b",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from pytest_tfoidc.events import (
     IdTokenFetched,
     IdTokenMinted,
     IdTokenServed,
+    RequestAnswered,
 )
 
 LABEL_WIDTH = 12
@@ -54,12 +56,17 @@ class ClientExpiries:
         )
 
 
+FAILED = 400  # from here on, an HTTP status tells of a failure
+SUBSCRIPTION = re.compile(r"/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What one or more items of a module have shown. Times in seconds.
 
     `oldest`: the greatest age of an ID token that was exchanged. `delay`, `clean_up`, `audited`,
-    `controls`, `clients`: what the checks that passed have survived or seen.
+    `controls`, `clients`: what the checks that passed have survived or seen. `subscriptions` and
+    `identities`: the ids of those that were used.
     """
 
     id_tokens: int = 0
@@ -75,6 +82,8 @@ class Evidence:
     audited: int = 0
     controls: int = 0
     clients: tuple[ClientExpiries, ...] = ()
+    subscriptions: Sequence[str] = ()
+    identities: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Take the clients as they travel, too."""
@@ -87,12 +96,15 @@ class Evidence:
         return sum(one.expiries for one in self.clients)
 
     def __add__(self, other: Evidence) -> Evidence:
-        """Add what was counted; of ages and delays, keep the greatest."""
-        greatest = {"oldest", "delay", "clean_up"}
+        """Add what was counted; of ages and delays, keep the greatest, and all ids once."""
+        greatest, ids = {"oldest", "delay", "clean_up"}, {"subscriptions", "identities"}
         values: dict[str, Any] = {}
         for name in (f.name for f in fields(self)):
             mine, theirs = getattr(self, name), getattr(other, name)
-            values[name] = max(mine, theirs) if name in greatest else mine + theirs
+            if name in ids:
+                values[name] = tuple(sorted({*mine, *theirs}))
+            else:
+                values[name] = max(mine, theirs) if name in greatest else mine + theirs
         values["clients"] = _merged(values["clients"])
         return Evidence(**values)
 
@@ -128,7 +140,16 @@ def evidence_of(events: Iterable[Event], *, real: float = 0.0) -> Evidence:
         real=real,
         terraform=sum(e.seconds for e in events if isinstance(e, CommandFinished)),
         simulated=real + jumped.total_seconds(),
+        subscriptions=tuple(sorted(_subscriptions(events))),
+        identities=tuple(sorted({e.client_id.lower() for e in exchanged})),
     )
+
+
+def _subscriptions(events: Iterable[Event]) -> set[str]:
+    """Return the subscriptions that Resource Manager was asked about with success."""
+    answered = (e for e in events if isinstance(e, RequestAnswered) and e.status < FAILED)
+    found = (SUBSCRIPTION.match(e.path) for e in answered if e.host.startswith("management."))
+    return {match[1].lower() for match in found if match}
 
 
 def _count(events: tuple[Event, ...], kind: type[Event]) -> int:
@@ -139,6 +160,7 @@ def summary_lines(evidence: Evidence) -> list[str]:
     """Write a module's summary: a line for each thing that was really shown."""
     lines = {
         "refreshed": _refreshed(evidence),
+        "used": _used(evidence),
         "survived": _survived(evidence),
         "expired": "; ".join(map(_expired, evidence.clients)),
         "cached": "no credential in plan, backend cache, state or lock file"
@@ -161,6 +183,15 @@ def _refreshed(evidence: Evidence) -> str:
     exchanged = _number(evidence.exchanges, "exchange")
     oldest = _span(evidence.oldest)
     return f"{counted}{exchanged}; the oldest ID token that was exchanged was {oldest} old"
+
+
+def _used(evidence: Evidence) -> str:
+    """Count subscriptions and identities, where there is more than the one of each."""
+    subscriptions, identities = len(evidence.subscriptions), len(evidence.identities)
+    if max(subscriptions, identities) <= 1:
+        return ""
+    many = _number(identities, "identity", "identities")
+    return f"{_number(subscriptions, 'subscription')}, {many}"
 
 
 def _survived(evidence: Evidence) -> str:

@@ -19,12 +19,17 @@ SAY_HOW = frozenset({"resource_group_name", "access_key", "sas_token"})
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What the user gives to every command. `variables`: K=V; files are absolute."""
+    """What the user gives to every command. `variables`: K=V; files are absolute.
+
+    `apply_environment`: variables of `apply`, `destroy` and `test` alone, where they act as another
+    identity than `plan`.
+    """
 
     variables: tuple[str, ...] = ()
     variable_files: tuple[Path, ...] = ()
     backend: Mapping[str, str] = field(default_factory=dict)
     backend_files: tuple[Path, ...] = ()
+    apply_environment: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_INPUTS = Inputs()

@@ -7,6 +7,7 @@ fetches them, so its configuration (index, proxy, certificates) counts.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -32,6 +33,8 @@ WHEELS = {
     "1.15.5": "0.15.0",
 }
 DOWNLOAD_SECONDS = 600.0
+# In a rehearsal, what its proxies and certificates were before it: JSON, null for what was unset.
+OUTER = "TFOIDC_REHEARSAL_OUTER"
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
@@ -84,7 +87,7 @@ def _fetch(version: str, folder: Path, environment: Mapping[str, str]) -> Path:
         try:
             subprocess.run(
                 [*command, "--only-binary=:all:", "--dest", scratch, package],
-                env={**os.environ, "PATH": environment.get("PATH", "")},
+                env={**_reaching_out(os.environ), "PATH": environment.get("PATH", "")},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -95,6 +98,16 @@ def _fetch(version: str, folder: Path, environment: Mapping[str, str]) -> Path:
             return _unpack(next(Path(scratch).glob("*.whl")), folder)
         except (OSError, subprocess.SubprocessError, StopIteration, zipfile.BadZipFile) as error:
             raise _out_of_reach(version, package, error) from error
+
+
+def _reaching_out(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that reaches the package index, from a rehearsal as well."""
+    try:
+        outer = json.loads(environment.get(OUTER, "{}"))
+    except ValueError:
+        outer = {}
+    changed = {**environment, **outer} if isinstance(outer, dict) else environment
+    return {name: value for name, value in changed.items() if value is not None and name != OUTER}
 
 
 def _unpack(wheel: Path, folder: Path) -> Path:

@@ -364,6 +364,7 @@ class FileRun:
                 on_line=lambda line: self._read(line, record),
                 on_start=self._started,
                 keep_output=False,
+                environment=workspace.inputs.apply_environment,
                 **self._arguments(),
                 **workspace.variable_options(),
             )

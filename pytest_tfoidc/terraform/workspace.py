@@ -40,6 +40,8 @@ from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
 from pytest_tfoidc.terraform.ledger import PLANNED, TEST
 from pytest_tfoidc.terraform.live_guard import Guard, LiveGuard, StateStore
 from pytest_tfoidc.terraform.live_state import ISOLATED, LOCAL, LiveStates
+from pytest_tfoidc.terraform.missing import REMEDY as MISSING_REMEDY
+from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import with_paths_of_variables
 from pytest_tfoidc.terraform.protection import lift_protection
@@ -362,7 +364,9 @@ class Workspace:
         if self.record is not None:
             self.record.begin(planned=self._planned.get(str(plan.path), ()) if plan else ())
         before, self.is_deployed = self.is_deployed, True
-        options: dict[str, Any] = {"input": False, "json": Flag}
+        mark = self.setting.events.mark()
+        environment = self.inputs.apply_environment
+        options: dict[str, Any] = {"input": False, "json": Flag, "environment": environment}
         if plan is not None:
             options |= self._ephemeral_options()
             done = self._execute("apply", str(plan.path), **options)
@@ -372,7 +376,7 @@ class Workspace:
             self.is_deployed = before or _has_begun(done)
             if self.record is not None and not self.is_deployed:
                 self.record.nothing_applied()
-            raise self._failure(done)
+            raise self._failure(done, self._missing(done, since=mark))
         return done
 
     def require_time(self, *commands: str) -> None:
@@ -397,7 +401,12 @@ class Workspace:
         self.guard.check_destroy()
         self.lift_protection()
         done = self._run(
-            "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
+            "destroy",
+            input=False,
+            json=Flag,
+            auto_approve=Flag,
+            environment=self.inputs.apply_environment,
+            **self.variable_options(),
         )
         self.guard.confirm_destroyed()
         self.is_deployed = False
@@ -435,9 +444,15 @@ class Workspace:
         Raises:
             TerraformError: A run failed, or none could be made.
         """
-        verbose = None if self.setting.recorder is None else Flag  # tells what was made
         self.lift_protection()
-        return self.run("test", *arguments, json=Flag, verbose=verbose, **self.variable_options())
+        return self.run(
+            "test",
+            *arguments,
+            json=Flag,
+            verbose=None if self.setting.recorder is None else Flag,  # tells what was made
+            environment=self.inputs.apply_environment,
+            **self.variable_options(),
+        )
 
     def select_workspace(self, name: str) -> None:
         """Select a Terraform workspace, and make it where it does not exist yet.
@@ -552,9 +567,10 @@ class Workspace:
         accept: tuple[int, ...] = (0,),
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
+        mark = self.setting.events.mark()
         done = self._execute(command, *arguments, **options)
         if done.exit_code not in accept:
-            raise self._failure(done)
+            raise self._failure(done, self._missing(done, since=mark))
         return done
 
     def _execute(
@@ -619,7 +635,21 @@ class Workspace:
             record.end_test()
             record.close()
 
-    def _failure(self, done: Completed) -> TerraformError:
+    def _missing(self, done: Completed, *, since: int) -> tuple[MissingRead, ...]:
+        """Return the reads that found nothing, where Azure is the stand-in."""
+        if self.setting.standin_backend is None:
+            return ()
+        errors = [d for d in done.diagnostics if d.get("severity") == "error"]
+        return missing_reads(
+            map(complaint_of, errors), self.setting.events.since(since), files=self.source_files()
+        )
+
+    def source_files(self) -> tuple[Path, ...]:
+        """Return the files of the module and of the local modules that it calls."""
+        called = self.configuration.called_modules()
+        return tuple(file for module in (self.configuration, *called) for file in module.files)
+
+    def _failure(self, done: Completed, missing: tuple[MissingRead, ...] = ()) -> TerraformError:
         redact = self.setting.redactor.redact
         errors = [d for d in done.diagnostics if d.get("severity") == "error"]
         crash = _crash(done.stderr)
@@ -628,11 +658,14 @@ class Workspace:
         output = "\n\n".join(parts) if errors else done.text
         product = self.setting.executable.product.lower()
         how = "was killed" if done.exit_code < 0 else "failed"
+        what = f"`{product} {done.command}` {how} with exit code {done.exit_code}."
         return TerraformError(
-            f"`{product} {done.command}` {how} with exit code {done.exit_code}.",
+            "\n".join([*map(redact, map(str, missing)), what]),
             where=str(self.module),
+            remedy=MISSING_REMEDY if missing else "",
             output=redact(output),
             exit_code=done.exit_code,
+            missing=tuple(dict(one.stub) for one in missing if one.stub),
         )
 
     def variable_options(self) -> dict[str, Any]:

@@ -78,11 +78,13 @@ class ScriptedSource:
         self.clock = clock
         self.lifetime = lifetime
         self.asked: list[str] = []
+        self.connections: list[str] = []
         self.failure: Exception | None = None
         self.before: Callable[[str], object] = lambda _: None
 
-    def fetch(self, audience: str) -> IdToken:
+    def fetch(self, audience: str, connection: str = "") -> IdToken:
         self.asked.append(audience)
+        self.connections.append(connection)
         self.before(audience)
         if self.failure is not None:
             raise self.failure

@@ -149,13 +149,26 @@ def test_without_its_bearer_the_relay_gives_nothing(
     assert source.asked == []
 
 
-def test_another_connection_is_refused_by_name(
+def test_every_connection_has_tokens_of_its_own(
     http: requests.Session, relay: IdTokenRelay, source: ScriptedSource
 ) -> None:
+    def token(connection: str) -> str:
+        return token_of(ask(http, relay, more=f"&serviceConnectionId={connection}"))
+
+    own, other, again = token(CONNECTION.upper()), token("another"), token("ANOTHER")
+
+    assert own == token_of(ask(http, relay))
+    assert other == again != own
+    assert source.connections == ["", "another"]
+
+
+def test_what_the_pipeline_says_of_another_connection_is_passed_on(
+    http: requests.Session, relay: IdTokenRelay, source: ScriptedSource
+) -> None:
+    source.failure = IdTokenError("There is no explicit reference to service connection another.")
     response = ask(http, relay, more="&serviceConnectionId=another")
-    assert response.status_code == 403
-    assert CONNECTION in response.json()["message"]
-    assert source.asked == []
+    assert response.status_code == 424
+    assert "no explicit reference to service connection another" in response.json()["message"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS"])

@@ -62,9 +62,11 @@ class Azure:
             headers={"Authorization": f"Bearer {bearer}"},
         )
 
-    def exchange(self, assertion: str, client: str = CLIENT_ID, scope: str = ARM) -> Any:  # noqa: ANN401 - JSON
+    def exchange(
+        self, assertion: str, client: str = CLIENT_ID, scope: str = ARM, tenant: str = ""
+    ) -> Any:  # noqa: ANN401 - JSON
         """Exchange an ID token at Entra."""
-        tenant = self.mock.directory.tenant_id
+        tenant = tenant or self.mock.directory.tenant_id
         form = {
             "grant_type": "client_credentials",
             "client_id": client,
@@ -84,10 +86,11 @@ class Azure:
         answer = self.log_in(connection, client)
         return 0 if "access_token" in answer else int(answer["error_codes"][0])
 
-    def bearer(self, scope: str = ARM) -> dict[str, str]:
+    def bearer(self, scope: str = ARM, tenant: str = "") -> dict[str, str]:
         """Get the header that a service wants."""
         assertion = self.id_token().json()["oidcToken"]
-        return {"Authorization": f"Bearer {self.exchange(assertion, scope=scope)['access_token']}"}
+        token = self.exchange(assertion, scope=scope, tenant=tenant)["access_token"]
+        return {"Authorization": f"Bearer {token}"}
 
     def arm(self, method: str, path: str, body: object = None, **headers: str) -> requests.Response:
         """Call Resource Manager, with a new token."""

@@ -17,6 +17,7 @@ from pytest_tfoidc.mockazure.directory import (
     CONNECTION_ID,
     SUBSCRIPTION_ID,
     TENANT_ID,
+    Identities,
     ServiceConnection,
 )
 from pytest_tfoidc.mockazure.federated import FederatedCredential
@@ -96,7 +97,8 @@ def test_an_application_without_credentials_is_70025(azure: Azure) -> None:
     assert azure.code() == 70025
 
 
-def test_an_unknown_application_is_700016(azure: Azure) -> None:
+def test_an_unknown_application_is_700016_where_identities_are_strict(azure: Azure) -> None:
+    azure.mock.directory.named = Identities(strict=True)
     assert azure.code(client=OTHER) == 700016
 
 
@@ -161,7 +163,8 @@ def test_a_reverted_connection_gets_no_id_token(azure: Azure) -> None:
     assert "workload identity federation" in answer.json()["value"]
 
 
-def test_a_connection_that_the_job_does_not_name_gets_no_id_token(azure: Azure) -> None:
+def test_a_connection_that_is_not_listed_gets_no_id_token(azure: Azure) -> None:
+    azure.mock.directory.named = Identities(strict=True)
     answer = azure.id_token(OTHER)
 
     assert answer.status_code == 400

@@ -23,7 +23,7 @@ from pytest_tfoidc.events import (
     IdTokenRefused,
 )
 from pytest_tfoidc.loopback import LOOPBACK, Connection, LoopbackServer, Request, Response
-from pytest_tfoidc.mockazure.directory import CLIENT_ID, CONNECTION_ID, TENANT_ID
+from pytest_tfoidc.mockazure.directory import CLIENT_ID, CONNECTION_ID, TENANT_ID, Identities
 from pytest_tfoidc.mockazure.server import MockAzure
 
 TOKEN_URL = f"https://login.microsoftonline.com/{TENANT_ID}/oauth2/v2.0/token"
@@ -152,6 +152,7 @@ def test_azure_devops_sends_strangers_to_sign_in(
 def test_azure_devops_refuses_a_connection_of_another_stage(
     mock: MockAzure, client: requests.Session
 ) -> None:
+    mock.directory.named = Identities(strict=True)
     answer = azure_devops(mock, client, query={"serviceConnectionId": TENANT_ID})
     assert answer.status_code == 400
     assert f"no explicit reference to service connection {TENANT_ID}" in answer.json()["value"]
@@ -246,6 +247,7 @@ def test_without_the_check_of_expiry_an_expired_token_is_exchanged(
 def test_entra_words_refusals_as_entra_does(
     mock: MockAzure, client: requests.Session, changes: dict[str, str], code: int
 ) -> None:
+    mock.directory.named = Identities(strict=True)
     answer = exchange(client, id_token(mock, client), **changes)
     assert code_of(answer) == code
     assert answer.json()["error_description"].startswith(f"AADSTS{code}: ")
@@ -259,7 +261,10 @@ def test_entra_refuses_a_token_that_somebody_else_signed(
     assert code_of(exchange(client, forged)) == 700027
 
 
-def test_entra_knows_its_own_tenant_only(mock: MockAzure, client: requests.Session) -> None:
+def test_entra_knows_no_tenant_that_is_not_listed(
+    mock: MockAzure, client: requests.Session
+) -> None:
+    mock.directory.named = Identities(strict=True)
     url = TOKEN_URL.replace(TENANT_ID, "contoso.example")
     assert code_of(client.post(url, data={}, timeout=10)) == 90002
 

@@ -10,6 +10,9 @@ than twenty minutes of it remain.
   ARM_OIDC_REQUEST_URL, where that is set.
 - 3.x changes the default of `retention_days`, renames `label` to `title` and carries the state
   over, deprecates `legacy_mode`, and replaces gateways that an older version has made.
+
+All versions take `tenant_id`, `subscription_id`, `client_id`, `oidc_azure_service_connection_id`
+and `auxiliary_tenant_ids` from the provider block, else from the environment, as azurerm does.
 """
 
 from __future__ import annotations
@@ -18,14 +21,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from tf.iface import Provider, Resource
+from tf.iface import DataSource, Provider, Resource
 from tf.runner import run_provider
 from tf.schema import Attribute, Schema
-from tf.types import Bool, Number, String
+from tf.types import Bool, List, Number, String
 
 if TYPE_CHECKING:
     import requests
@@ -54,13 +57,26 @@ class CloudError(Exception):
 
 
 class Azure:
-    """An authenticated client. `oidc_token`: the provider's argument, empty if not given."""
+    """An authenticated client. `config`: the provider's arguments; empty where not given."""
 
-    def __init__(self, *, oidc_token: str) -> None:
-        self._oidc_token = oidc_token
-        self._lock = threading.Lock()
-        self._access_token = ""
-        self._expires = 0.0
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+        self._oidc_token = str(config.get("oidc_token") or "")
+        self._lock = threading.RLock()
+        self._tokens: dict[str, tuple[str, float]] = {}  # by tenant: an access token, and its end
+
+    def _setting(self, name: str, variable: str) -> str:
+        return str(self._config.get(name) or os.environ.get(variable, ""))
+
+    @property
+    def subscription(self) -> str:
+        """The subscription that the provider works in."""
+        return self._setting("subscription_id", "ARM_SUBSCRIPTION_ID")
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that the provider signs in to."""
+        return self._setting("tenant_id", "ARM_TENANT_ID")
 
     @cached_property
     def _http(self) -> requests.Session:
@@ -87,19 +103,27 @@ class Azure:
             method,
             url,
             json=body,
-            headers={"Authorization": f"Bearer {self._token()}"},
+            headers=self._headers(),
             timeout=TIMEOUT_SECONDS,
         )
-        if not answer.ok and answer.status_code != NOT_FOUND:
+        if not answer.ok and (answer.status_code != NOT_FOUND or method == "PUT"):
             raise CloudError(f"{method} {url}: HTTP status {answer.status_code}: {answer.text}")
         return answer
 
-    def _token(self) -> str:
+    def _headers(self) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self._token(self.tenant)}"}
+        more = [self._token(str(t)) for t in self._config.get("auxiliary_tenant_ids") or ()]
+        if more:
+            headers["x-ms-authorization-auxiliary"] = ", ".join(f"Bearer {token}" for token in more)
+        return headers
+
+    def _token(self, tenant: str) -> str:
         with self._lock:
-            if self._expires - time.monotonic() < RENEW_BELOW_SECONDS:
-                self._access_token, lifetime = self._exchange(self._id_token())
-                self._expires = time.monotonic() + lifetime
-            return self._access_token
+            token, expires = self._tokens.get(tenant, ("", 0.0))
+            if expires - time.monotonic() < RENEW_BELOW_SECONDS:
+                token, lifetime = self._exchange(self._id_token(), tenant)
+                self._tokens[tenant] = token, time.monotonic() + lifetime
+            return token
 
     def _id_token(self) -> str:
         if self._oidc_token:
@@ -115,7 +139,9 @@ class Azure:
         wanted = {
             "api-version": "7.1",
             "audience": AUDIENCE,
-            "serviceConnectionId": os.environ.get("ARM_OIDC_AZURE_SERVICE_CONNECTION_ID", ""),
+            "serviceConnectionId": self._setting(
+                "oidc_azure_service_connection_id", "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID"
+            ),
         }
         answer = self._http.post(
             url,
@@ -132,12 +158,12 @@ class Azure:
             raise CloudError(f"adoPipelineAssertion: received HTTP status {status}: {answer.text}")
         return str(answer.json()["oidcToken"])
 
-    def _exchange(self, id_token: str) -> tuple[str, float]:
+    def _exchange(self, id_token: str, tenant: str) -> tuple[str, float]:
         answer = self._http.post(
-            f"{LOGIN}/{os.environ['ARM_TENANT_ID']}/oauth2/v2.0/token",
+            f"{LOGIN}/{tenant}/oauth2/v2.0/token",
             data={
                 "grant_type": "client_credentials",
-                "client_id": os.environ["ARM_CLIENT_ID"],
+                "client_id": self._setting("client_id", "ARM_CLIENT_ID"),
                 "client_assertion": id_token,
                 "client_assertion_type": ASSERTION,
                 "scope": f"{RESOURCE_MANAGER}/.default",
@@ -296,7 +322,7 @@ class Group(AzureResource):
 
     def path(self, state: dict[str, Any]) -> str:
         """Give the resource group's id."""
-        return f"/subscriptions/{os.environ['ARM_SUBSCRIPTION_ID']}/resourceGroups/{state['name']}"
+        return f"/subscriptions/{self._azure.subscription}/resourceGroups/{state['name']}"
 
     def imported(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
         """Give the state of a group."""
@@ -344,7 +370,7 @@ class Gateway(AzureResource):
 
     def path(self, state: dict[str, Any]) -> str:
         """Give the gateway's id."""
-        groups = f"/subscriptions/{os.environ['ARM_SUBSCRIPTION_ID']}/resourceGroups"
+        groups = f"/subscriptions/{self._azure.subscription}/resourceGroups"
         kind = "providers/Microsoft.Network/virtualNetworkGateways"
         return f"{groups}/{state['group']}/{kind}/{state['name']}"
 
@@ -363,11 +389,121 @@ class Gateway(AzureResource):
         return {"location": state["location"], "properties": {"sku": {"name": state["sku"]}}}
 
 
+class Network(AzureResource):
+    """`mockcloud_network`: a virtual network."""
+
+    api_version = "2023-09-01"
+
+    @classmethod
+    def get_name(cls) -> str:
+        """Give the type's name without the provider's."""
+        return "network"
+
+    @classmethod
+    def get_schema(cls) -> Schema:
+        """Give the schema."""
+        return Schema(
+            attributes=[
+                Attribute("id", String(), computed=True),
+                Attribute("name", String(), required=True, requires_replace=True),
+                Attribute("group", String(), required=True, requires_replace=True),
+                Attribute("location", String(), required=True, requires_replace=True),
+            ],
+        )
+
+    def path(self, state: dict[str, Any]) -> str:
+        """Give the network's id."""
+        groups = f"/subscriptions/{self._azure.subscription}/resourceGroups"
+        kind = "providers/Microsoft.Network/virtualNetworks"
+        return f"{groups}/{state['group']}/{kind}/{state['name']}"
+
+    def body(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Give the network as Resource Manager wants it."""
+        space = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}
+        return {"location": state["location"], "properties": space}
+
+
+class Peering(AzureResource):
+    """`mockcloud_peering`: a peering of a network with one that may be another tenant's."""
+
+    api_version = "2023-09-01"
+
+    @classmethod
+    def get_name(cls) -> str:
+        """Give the type's name without the provider's."""
+        return "peering"
+
+    @classmethod
+    def get_schema(cls) -> Schema:
+        """Give the schema."""
+        return Schema(
+            attributes=[
+                Attribute("id", String(), computed=True),
+                Attribute("name", String(), required=True, requires_replace=True),
+                Attribute("network_id", String(), required=True, requires_replace=True),
+                Attribute("remote_id", String(), required=True, requires_replace=True),
+            ],
+        )
+
+    def path(self, state: dict[str, Any]) -> str:
+        """Give the peering's id."""
+        return f"{state['network_id']}/virtualNetworkPeerings/{state['name']}"
+
+    def body(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Give the peering as Resource Manager wants it."""
+        return {"properties": {"remoteVirtualNetwork": {"id": state["remote_id"]}}}
+
+
+class ExistingGroup(DataSource):  # type: ignore[misc] # tf has no types
+    """`data.mockcloud_group`: a resource group that is there already."""
+
+    def __init__(self, provider: MockCloud) -> None:
+        self._azure = provider.azure
+
+    @classmethod
+    def get_name(cls) -> str:
+        """Give the type's name without the provider's."""
+        return "group"
+
+    @classmethod
+    def get_schema(cls) -> Schema:
+        """Give the schema."""
+        return Schema(
+            attributes=[
+                Attribute("name", String(), required=True),
+                Attribute("id", String(), computed=True),
+                Attribute("location", String(), computed=True),
+                Attribute("tenant", String(), computed=True),
+            ],
+        )
+
+    def read(self, ctx: Any, config: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ANN401 - tf has no types
+        """Read it, as azurerm words it where it is not there."""
+        azure = self._azure
+        path = f"/subscriptions/{azure.subscription}/resourceGroups/{config['name']}"
+        try:
+            answer = azure.call("GET", f"{path}?api-version={Group.api_version}")
+        except (CloudError, OSError) as error:
+            ctx.diagnostics.add_error("Azure cannot be reached as wanted", str(error))
+            return None
+        if answer.status_code == NOT_FOUND:
+            said = f'Subscription: "{azure.subscription}"\nResource Group Name: "{config["name"]}"'
+            ctx.diagnostics.add_error(f"Resource Group ({said}) was not found", "")
+            return None
+        found = answer.json()
+        return {
+            "name": config["name"],
+            "id": found["id"],
+            "location": found["location"],
+            "tenant": azure.tenant,
+        }
+
+
 class MockCloud(Provider):  # type: ignore[misc] # tf has no types
     """The provider."""
 
     def __init__(self) -> None:
-        self.azure = Azure(oidc_token="")
+        self.azure = Azure({})
 
     def get_model_prefix(self) -> str:
         """Give what the names of all types begin with."""
@@ -379,22 +515,34 @@ class MockCloud(Provider):  # type: ignore[misc] # tf has no types
 
     def get_provider_schema(self, _diags: Any) -> Schema:  # noqa: ANN401 - tf has no types
         """Give the provider's own arguments."""
-        return Schema(attributes=[Attribute("oidc_token", String(), optional=True, sensitive=True)])
+        names = (
+            "tenant_id",
+            "subscription_id",
+            "client_id",
+            "oidc_azure_service_connection_id",
+        )
+        return Schema(
+            attributes=[
+                Attribute("oidc_token", String(), optional=True, sensitive=True),
+                *(Attribute(name, String(), optional=True) for name in names),
+                Attribute("auxiliary_tenant_ids", List(String()), optional=True),
+            ]
+        )
 
     def validate_config(self, _diags: Any, _config: dict[str, Any]) -> None:  # noqa: ANN401 - tf has no types
         """Accept every configuration."""
 
     def configure_provider(self, _diags: Any, config: dict[str, Any]) -> None:  # noqa: ANN401 - tf has no types
-        """Take the ID token, if one is given."""
-        self.azure = Azure(oidc_token=config.get("oidc_token") or "")
+        """Take the ID token, if one is given, and who signs in where."""
+        self.azure = Azure(config)
 
     def get_data_sources(self) -> list[type]:
-        """Give none."""
-        return []
+        """Give the data sources."""
+        return [ExistingGroup]
 
     def get_resources(self) -> list[type]:
         """Give the resource types."""
-        return [Group, Gateway]
+        return [Group, Gateway, Network, Peering]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pytest_tfoidc.events import (
     CommandFinished,
     IdTokenFetched,
     IdTokenMinted,
+    RequestAnswered,
 )
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence, evidence_of, summary_lines
 
@@ -30,8 +31,31 @@ def test_events_become_evidence() -> None:
     finished = CommandFinished(at=NOW, command="plan", module="m", exit_code=0, seconds=1.5)
     evidence = evidence_of([minted, issued, issued, moved, finished], real=2.0)
     assert evidence == Evidence(
-        id_tokens=1, exchanges=2, oldest=120.0, real=2.0, terraform=1.5, simulated=1802.0
+        id_tokens=1,
+        exchanges=2,
+        oldest=120.0,
+        real=2.0,
+        terraform=1.5,
+        simulated=1802.0,
+        identities=("c",),
     )
+
+
+def test_subscriptions_and_identities_are_counted_once() -> None:
+    def asked(path: str, status: int = 200) -> RequestAnswered:
+        host = "management.azure.com"
+        return RequestAnswered(at=NOW, host=host, method="GET", path=path, status=status)
+
+    one, two, three = (f"{n}0000000-0000-4000-8000-000000000000" for n in (1, 2, 3))
+    first = evidence_of(
+        [asked(f"/subscriptions/{one}/resourceGroups/rg"), asked(f"/subscriptions/{two}")]
+    )
+    second = evidence_of([asked(f"/subscriptions/{one}"), asked(f"/subscriptions/{three}", 404)])
+    carried = Evidence(**first.as_json()) + second
+    assert carried.subscriptions == (one, two)
+    lines = summary_lines(Evidence(subscriptions=(one, two, three), identities=("a", "b")))
+    assert "  used         3 subscriptions, 2 identities" in lines
+    assert "used" not in "\n".join(summary_lines(Evidence(subscriptions=(one,))))
 
 
 def test_in_a_live_context_what_was_fetched_is_counted() -> None:

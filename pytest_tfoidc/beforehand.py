@@ -1,0 +1,153 @@
+"""What is there beforehand, on the pytest floor: the user's own functions, and the drafts.
+
+A function or a fixture `tf_existing(mock_issuer)` in a conftest counts for everything that lies
+where the conftest does: Python tests, checks, run blocks and upgrade steps.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tfoidc.errors import TerraformError, UsageError
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.session import OidcSession
+
+NAME = "tf_existing"
+REPORT_KEY = "tfoidc_missing"  # pytest-xdist carries a report's attributes along
+Function = Callable[..., Any]
+
+
+class UserExisting:
+    """Calls the user's functions, once for each set of them, and lets every item start from there.
+
+    Args:
+        config: pytest's.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._made: dict[tuple[Function, ...], Any] = {}
+        self._running: list[Iterator[Any]] = []
+
+    def enter(self, item: pytest.Item | pytest.Collector, session: OidcSession) -> None:
+        """Put there what the conftests around an item say is there beforehand.
+
+        Raises:
+            UsageError: A function wants something that is not to be had.
+        """
+        if session.mock is None or NAME in getattr(item, "fixturenames", ()):
+            return
+        functions = tuple(self._around(item.path))
+        if not functions:
+            return
+        if functions not in self._made:
+            for function in functions:
+                self._call(function, session)
+            self._made[functions] = session.mock.snapshot()
+        session.mock.restore(self._made[functions])
+
+    def _around(self, path: Path) -> Iterator[Function]:
+        """Return the functions of the conftests whose folder a path lies in, the outer first."""
+        found = []
+        for plugin in self._config.pluginmanager.get_plugins():
+            file, function = getattr(plugin, "__file__", None), getattr(plugin, NAME, None)
+            if function is None or not file or Path(file).name != "conftest.py":
+                continue
+            if path.is_relative_to(Path(file).parent):
+                found.append((len(Path(file).parts), _plain(function)))
+        return (function for _, function in sorted(found, key=lambda pair: pair[0]))
+
+    def _call(self, function: Function, session: OidcSession) -> None:
+        known = {
+            "mock_issuer": session.mock,
+            "arm_env": session.environment,
+            "oidc_context": session.context,
+            "oidc_credential": session.credential,
+            "pytestconfig": self._config,
+        }
+        wanted = inspect.signature(function).parameters
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise UsageError(
+                f"{NAME} wants {', '.join(unknown)}, which is not to be had beforehand.",
+                where=inspect.getsourcefile(function) or NAME,
+                remedy=f"Take some of {', '.join(known)}.",
+            )
+        result = function(**{name: known[name] for name in wanted})
+        if inspect.isgenerator(result):
+            next(result, None)
+            self._running.append(result)
+
+    def close(self) -> None:
+        """Let functions that have yielded go on to their ends."""
+        while self._running:
+            next(self._running.pop(), None)
+
+
+def _plain(function: Any) -> Function:  # noqa: ANN401 - a function, or a fixture of any pytest
+    """Return the function that a fixture was made of."""
+    wrapped = getattr(function, "_get_wrapped_function", None)
+    if wrapped is not None:
+        plain: Function = wrapped()
+        return plain
+    inner: Function = getattr(getattr(function, "__pytest_wrapped__", None), "obj", function)
+    return inner
+
+
+def missing_of(error: BaseException | None) -> tuple[Mapping[str, Any], ...]:
+    """Return the stubs that an error, or what caused it, brings along."""
+    while error is not None:
+        if isinstance(error, TerraformError) and error.missing:
+            return error.missing
+        error = error.__cause__ or error.__context__
+    return ()
+
+
+class DraftReport:
+    """Gathers the stubs of reads that found nothing, in workers too, and writes them at the end.
+
+    Args:
+        file: Where to.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._stubs: dict[str, Mapping[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add what a report brings along."""
+        for stub in getattr(report, REPORT_KEY, ()):
+            self._stubs.setdefault(_key(stub), stub)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the file, and say so."""
+        if not self._stubs:
+            return
+        stubs = list(self._stubs.values())
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._file.write_text(_written(stubs, self._file), encoding="utf-8")
+        count = f"{len(stubs)} stub{'' if len(stubs) == 1 else 's'}"
+        where = f"{self._file} has {count} of what was read and is not there"
+        terminalreporter.line(f"tfoidc: {where}; fill them in, and give it to --tf-existing")
+
+
+def _key(stub: Mapping[str, Any]) -> str:
+    return str(stub.get("id") or stub.get("url") or sorted(stub.items()))
+
+
+def _written(stubs: Sequence[Mapping[str, Any]], file: Path) -> str:
+    if file.suffix.lower() in {".yaml", ".yml"}:
+        try:
+            import yaml  # noqa: PLC0415 - an extra
+        except ImportError:
+            pass  # JSON is YAML as well
+        else:
+            return str(yaml.safe_dump([dict(stub) for stub in stubs], sort_keys=False))
+    return json.dumps(stubs, indent=2) + "\n"

@@ -1,0 +1,141 @@
+"""Reads that found nothing: told from the words of several providers, and from no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_tfoidc.clock import real_now
+from pytest_tfoidc.events import RequestAnswered
+from pytest_tfoidc.terraform.missing import Complaint, MissingRead, complaint_of, missing_reads
+
+SUBSCRIPTION = "/subscriptions/99999999-8888-7777-6666-555555555555"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/rg-hub"
+NETWORK = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/vnet-hub"
+ARM, VAULT, GRAPH = "management.azure.com", "kv-hub.vault.azure.net", "graph.microsoft.com"
+STATE = """
+data "terraform_remote_state" "network" {
+  backend = "azurerm"
+  config = {
+    storage_account_name = "stshopstate"
+    container_name       = "tfstate"
+    key                  = "network.tfstate"
+  }
+}
+"""
+
+
+def answered(host: str, path: str, status: int = 404) -> RequestAnswered:
+    now = real_now()
+    return RequestAnswered(at=now, host=host, method="GET", path=path, status=status)
+
+
+def found(address: str, text: str, *events: RequestAnswered) -> tuple[MissingRead, ...]:
+    return missing_reads([Complaint(address=address, text=text)], events, files=())
+
+
+@pytest.mark.parametrize(
+    ("address", "text", "event", "what", "stub"),
+    [
+        (
+            "data.azurerm_resource_group.hub",
+            'Resource Group (Subscription: "9"\nResource Group Name: "rg-hub") was not found',
+            answered(ARM, GROUP),
+            "rg-hub",
+            {"id": GROUP, "name": "rg-hub", "location": "westeurope", "properties": {}},
+        ),
+        (
+            'module.spoke["one"].data.azurerm_virtual_network.hub[0]',
+            'Virtual Network (... Name: "vnet-hub") was not\nfound',
+            answered(ARM, NETWORK),
+            "vnet-hub",
+            {
+                "id": NETWORK,
+                "type": "Microsoft.Network/virtualNetworks",
+                "name": "vnet-hub",
+                "location": "westeurope",
+                "properties": {},
+            },
+        ),
+        (
+            "data.azapi_resource.hub",
+            f"Failed to retrieve resource\nGET https://{ARM}{NETWORK}\nRESPONSE 404: 404 Not Found",
+            answered(ARM, NETWORK),
+            "vnet-hub",
+            None,
+        ),
+        (
+            "data.azurerm_key_vault_secret.password",
+            f'KeyVault Secret "password" (KeyVault URI "https://{VAULT}/") does not exist',
+            answered(VAULT, "/secrets/password/"),
+            "password",
+            {"id": f"https://{VAULT}/secrets/password", "value": ""},
+        ),
+        (
+            "data.azuread_group.admins",
+            "No group found matching filter: displayName eq 'admins'",
+            answered(GRAPH, "/v1.0/groups", 200),
+            "admins",
+            {"displayName": "admins", "mailNickname": "", "securityEnabled": True},
+        ),
+    ],
+)
+def test_a_read_that_found_nothing_is_told(
+    address: str, text: str, event: RequestAnswered, what: str, stub: dict[str, Any] | None
+) -> None:
+    (read,) = found(address, text, event, answered(ARM, f"{SUBSCRIPTION}/resourceGroups/other"))
+    assert str(read) == f"`{address}` reads {what}, which does not exist on the stand-in."
+    assert stub is None or dict(read.stub) == stub
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("azurerm_resource_group.hub", "rg-hub was not found"),
+        ("", "rg-hub was not found"),
+        ("data.azurerm_resource_group.hub", "the name is too long"),
+        ("data.azurerm_resource_group.hub", "AADSTS700213: No matching record found for 'rg-hub'"),
+        ("data.azurerm_resource_group.hub", "SubscriptionNotFound: 'rg-hub' could not be found."),
+        ("data.azurerm_resource_group.hub", "unexpected status 403: not found"),
+        ("data.http.page", "refused by tfoidc: rg-hub was not found"),
+    ],
+)
+def test_what_fails_for_another_reason_is_not(address: str, text: str) -> None:
+    assert found(address, text, answered(ARM, GROUP)) == ()
+
+
+def diagnostic(statement: str) -> dict[str, Any]:
+    return {
+        "severity": "error",
+        "summary": "Unsupported attribute",
+        "detail": 'This object does not have an attribute named "subnet_id".',
+        "snippet": {
+            "code": "  input = data.terraform_remote_state.network.outputs.subnet_id",
+            "values": [
+                {
+                    "traversal": "data.terraform_remote_state.network.outputs",
+                    "statement": statement,
+                }
+            ],
+        },
+    }
+
+
+def test_a_remote_state_that_is_not_there_is_named_and_drafted(tmp_path: Path) -> None:
+    file = tmp_path / "main.tf"
+    file.write_text(STATE, encoding="utf-8")
+    complaint = complaint_of(diagnostic("is object with no attributes"))
+    (read,) = missing_reads([complaint], (), files=[file])
+    assert str(read) == (
+        "`data.terraform_remote_state.network` reads the state tfstate/network.tfstate of"
+        " stshopstate, which does not exist on the stand-in."
+    )
+    assert read.stub["url"] == "https://stshopstate.blob.core.windows.net/tfstate/network.tfstate"
+    assert read.stub["content"]["outputs"] == {"subnet_id": {"value": "", "type": "string"}}
+
+
+def test_a_state_that_is_there_and_lacks_an_output_is_not_missing() -> None:
+    complaint = complaint_of(diagnostic('is object with 1 attribute "other"'))
+    assert missing_reads([complaint], (), files=()) == ()
