@@ -209,7 +209,7 @@ def _require_clean(subject: Subject, *, cause: BaseException | None = None) -> N
     found = subject.workspace.audit(used_at=subject.session.clock.now() + subject.delay)
     if found:
         text = "\n\n".join(credential.message for credential in found)
-        raise CheckFailure(subject.session.redactor.redact(text)) from cause
+        raise CheckFailure(subject.session.redactor.clean(text)) from cause
 
 
 def explain(error: TerraformError, session: OidcSession) -> str:

@@ -14,7 +14,9 @@ import pytest
 
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.identity.environment import secrets_in
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
+from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
@@ -34,6 +36,8 @@ class PytestRun:
         self.settings = settings
         self.root = root
         self.kept: list[Path] = []
+        self.redactor = Redactor()
+        self.redactor.hide(*secrets_in(os.environ))
         self.cleanup = contextlib.ExitStack()
         self._session: OidcSession | None = None
 
@@ -57,7 +61,8 @@ class PytestRun:
                     allowed_hosts=settings.allowed_hosts,
                     id_token_command=settings.id_token_command,
                     audience=settings.audience,
-                )
+                ),
+                redactor=self.redactor,
             )
             session.start()
             self._session = session
@@ -271,7 +276,7 @@ def show_stand_in(item: pytest.Item, report: pytest.TestReport) -> None:
     if uses_it and report.when == "call" and report.failed:
         session = item.config.stash[RUN].session
         if session.mock is not None:
-            dump = session.redactor.redact(session.mock.dump())
+            dump = session.redactor.clean(session.mock.dump())
             report.sections.append(("stand-in for Azure", dump))
 
 

@@ -198,6 +198,12 @@ class _Index:
                 found += [match.span() for match in pattern.finditer(data)]
         return _merged(found)
 
+    def knows(self, data: bytes) -> bool:
+        """Tell whether a known secret lies in a text, whatever else does."""
+        squeezed = squeeze(data)
+        found = (any(piece.spans(squeezed)) for piece in self._met(squeezed) - MARKS)
+        return any(found) or any(pattern.search(data) for pattern in self._whole.values())
+
     def _met(self, text: bytes) -> set[_Piece]:
         """Return the pieces that may stand in a squeezed text."""
         met = {_Piece(form, 0, len(form)) for form in self._short if form in text}
@@ -304,6 +310,10 @@ class Redactor:
                 parts = {part for value in known for part in secretforms.variants(value)}
                 self._index = _Index(p for p in parts if len(p.strip()) >= MIN_SECRET_LENGTH)
             return self._index
+
+    def knows(self, text: str) -> bool:
+        """Tell whether a text has one of the known secrets in it, in any form."""
+        return bool(text) and self._indexed().knows(_bytes(text))
 
     def holds_secret(self, text: str) -> bool:
         """Tell whether there is anything in a text that `redact` would take out."""

@@ -55,6 +55,29 @@ def source_for(
     return _SOURCES[context.kind](context, clock, wait)
 
 
+class NotingSource:
+    """A source that tells every token to somebody before it is used.
+
+    Args:
+        source: Gives the tokens.
+        notice: Is told them, to keep them out of what is printed.
+    """
+
+    def __init__(self, source: IdTokenSource, *, notice: Callable[[str], None]) -> None:
+        self._source = source
+        self._notice = notice
+
+    def fetch(self, audience: str) -> IdToken:
+        """Get a token, as the source does.
+
+        Raises:
+            IdTokenError: There is none to be had.
+        """
+        token = self._source.fetch(audience)
+        self._notice(token.value)
+        return token
+
+
 class StaticSource:
     """The one token of a job that cannot get another."""
 

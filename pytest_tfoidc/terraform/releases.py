@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,10 @@ WHEELS = {
     "1.15.5": "0.15.0",
 }
 DOWNLOAD_SECONDS = 600.0
+OF_PIP = re.compile(
+    r"(?i)PIP_\w+|XDG_\w+|\w+_PROXY|SSL_CERT_(?:FILE|DIR)|(?:REQUESTS|CURL)_CA_BUNDLE|NETRC"
+    r"|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|LD_LIBRARY_PATH"
+)
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
@@ -84,7 +89,7 @@ def _fetch(version: str, folder: Path, environment: Mapping[str, str]) -> Path:
         try:
             subprocess.run(
                 [*command, "--only-binary=:all:", "--dest", scratch, package],
-                env={**os.environ, "PATH": environment.get("PATH", "")},
+                env={**_for_pip(os.environ), "PATH": environment.get("PATH", "")},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -95,6 +100,11 @@ def _fetch(version: str, folder: Path, environment: Mapping[str, str]) -> Path:
             return _unpack(next(Path(scratch).glob("*.whl")), folder)
         except (OSError, subprocess.SubprocessError, StopIteration, zipfile.BadZipFile) as error:
             raise _out_of_reach(version, package, error) from error
+
+
+def _for_pip(outer: Mapping[str, str]) -> dict[str, str]:
+    """Return what pip needs of an environment: its own settings, proxies, certificates, folders."""
+    return {name: value for name, value in outer.items() if OF_PIP.fullmatch(name)}
 
 
 def _unpack(wheel: Path, folder: Path) -> Path:

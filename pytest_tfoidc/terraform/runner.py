@@ -36,6 +36,7 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.logfile import redacted_log
 
 Flag = python_terraform.IsFlagged
 LineListener = Callable[[str], None]
@@ -58,7 +59,7 @@ class Completed:
     @cached_property
     def messages(self) -> tuple[dict[str, Any], ...]:
         """The machine-readable lines of a command that ran with -json."""
-        return tuple(m for m in map(_as_message, self.stdout.splitlines()) if m is not None)
+        return tuple(m for m in map(_as_message, self.stdout.split("\n")) if m is not None)
 
     @property
     def diagnostics(self) -> tuple[dict[str, Any], ...]:
@@ -68,7 +69,7 @@ class Completed:
     @property
     def text(self) -> str:
         """Everything that was printed, as a person would have seen it. Not redacted."""
-        lines = (_readable(line) for line in self.stdout.splitlines())
+        lines = (_readable(line) for line in self.stdout.removesuffix("\n").split("\n"))
         return "\n".join([*(line for line in lines if line is not None), self.stderr]).strip()
 
 
@@ -185,13 +186,34 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             TerraformError: It kept trying after a refusal, and was stopped in the same way.
             KeyboardInterrupt: After Terraform was interrupted once and has ended.
         """
+        with redacted_log(self.environment, self.redactor, folder=Path.cwd()) as log:
+            return self._run(
+                command,
+                *arguments,
+                environment={**(environment or {}), **log},
+                on_line=on_line,
+                on_start=on_start,
+                keep_output=keep_output,
+                **options,
+            )
+
+    def _run(
+        self,
+        command: str,
+        *arguments: str,
+        environment: Mapping[str, str],
+        on_line: LineListener | None,
+        on_start: Callable[[Callable[[], None]], None] | None,
+        keep_output: bool,
+        **options: Any,  # noqa: ANN401 - whatever Terraform takes
+    ) -> Completed:
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
         started = time.monotonic()
         with subprocess.Popen(
             [*self.executable.argv, *line],
             cwd=self.working_dir,
-            env={**self.environment, **(environment or {})},
+            env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -247,7 +269,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
 
     def _stopped(self, done: Completed, reason: str) -> TerraformError:
         what = f"`{self.executable.product.lower()} {done.command}`"
-        output = self.redactor.redact("\n".join([done.text, reason if reason != TOO_SLOW else ""]))
+        output = self.redactor.clean("\n".join([done.text, reason if reason != TOO_SLOW else ""]))
         if reason == TOO_SLOW:
             return TerraformTimeoutError(
                 f"{what} took longer than {self.timeout:g}s and was stopped.",

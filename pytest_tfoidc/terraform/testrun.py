@@ -279,7 +279,7 @@ class FileRun:
             on_start=self._started,
             keep_output=False,
             **self._options.arguments(),
-            **workspace.variable_options(),
+            **workspace.test_options(),
         )
 
     def _started(self, interrupt: Callable[[], None]) -> None:
@@ -290,7 +290,7 @@ class FileRun:
 
     def _read(self, line: str) -> None:
         """Take a line in. Nothing may escape: Terraform blocks when nobody reads."""
-        redact = self._workspace.setting.redactor.redact
+        redact = self._workspace.setting.redactor.clean
         try:
             event = read_line(line, redact=redact)
             self._log.append(redact(line) if event is None else event.text)
@@ -339,7 +339,7 @@ class FileRun:
             return f"{name} was killed by {_signal_name(-done.exit_code)}."
         if self._defect or any(diagnostic.is_error for diagnostic in self._diagnostics):
             return self._defect
-        said = self._workspace.setting.redactor.redact(done.stderr.strip())
+        said = self._workspace.setting.redactor.clean(done.stderr.strip())
         if not self._is_summed_up:
             return f"{name} ended early, with exit code {done.exit_code}.\n{said}".strip()
         if not self._is_found:

@@ -29,14 +29,22 @@ from pytest_tfoidc.terraform.audit import (
     module_sources,
 )
 from pytest_tfoidc.terraform.executable import Executable
-from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
+from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.isolation import isolate
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
+from pytest_tfoidc.terraform.variablesfile import (
+    as_file,
+    quote,
+    require_declared,
+    sensitive_values,
+    write_private,
+)
 
 OVERRIDE_FILE = "tfoidc_override.tf.json"
 BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
+VARIABLES_FILE = "given.tfvars"
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
@@ -47,9 +55,9 @@ CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for change
 class Inputs:
     """What the user gives to every command. `variables`: K=V; files are absolute."""
 
-    variables: tuple[str, ...] = ()
+    variables: tuple[str, ...] = field(default=(), repr=False)
     variable_files: tuple[Path, ...] = ()
-    backend: Mapping[str, str] = field(default_factory=dict)
+    backend: Mapping[str, str] = field(default_factory=dict, repr=False)
     backend_files: tuple[Path, ...] = ()
 
 
@@ -110,6 +118,14 @@ class Workspace:
         self.plugin_folder: Path | None = None  # a mirror that all providers come from
         self._given_backend = self._read_backend()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
+        setting.redactor.hide(
+            *sensitive_values(
+                self.configuration,
+                variables=inputs.variables,
+                files=inputs.variable_files,
+                environment=setting.environment,
+            )
+        )
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
@@ -134,6 +150,7 @@ class Workspace:
 
     def close(self) -> None:
         """Remove the copy, unless it is to be kept or holds the only way to what is deployed."""
+        (self.base / VARIABLES_FILE).unlink(missing_ok=True)
         if not self.keep:
             shutil.rmtree(self.base, ignore_errors=True)
 
@@ -219,10 +236,8 @@ class Workspace:
         if self._needs_backend():
             override: dict[str, Any] = {"terraform": {"backend": {"azurerm": {}}}}
             (self.path / OVERRIDE_FILE).write_text(json.dumps(override), encoding="utf-8")
-        lines = "".join(f"{name} = {_quote(value)}\n" for name, value in config.items())
-        descriptor = os.open(self.path / BACKEND_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(lines)
+        lines = "".join(f"{name} = {quote(value)}\n" for name, value in config.items())
+        write_private(self.path / BACKEND_FILE, lines)
 
     @contextlib.contextmanager
     def _plugin_cache(self) -> Iterator[None]:
@@ -237,17 +252,21 @@ class Workspace:
     def plan(self, *, out: str = PLAN_FILE, destroy: bool = False) -> Plan:
         """Run `terraform plan` and save the plan."""
         path = self.path / out
-        done = self.run(
-            "plan",
-            input=False,
-            json=Flag,
-            detailed_exitcode=Flag,
-            out=out,
-            destroy=Flag if destroy else None,
-            accept=(0, CHANGES),
-            **self.variable_options(),
-        )
-        path.chmod(0o600)
+        write_private(path, "")  # Terraform keeps the mode of what is there
+        try:
+            done = self.run(
+                "plan",
+                input=False,
+                json=Flag,
+                detailed_exitcode=Flag,
+                out=out,
+                destroy=Flag if destroy else None,
+                accept=(0, CHANGES),
+                **self.variable_options(),
+            )
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         self.plans.append(path)
         return Plan(path=path, has_changes=done.exit_code == CHANGES, completed=done)
 
@@ -275,6 +294,7 @@ class Workspace:
             KeyError: There is no output of this name.
         """
         values = json.loads(self.run("output", json=Flag, no_color=Flag).stdout)
+        self.setting.redactor.hide(*(o["value"] for o in values.values() if o.get("sensitive")))
         if name is None:
             return {key: output["value"] for key, output in values.items()}
         return values[name]["value"]
@@ -285,7 +305,7 @@ class Workspace:
         Raises:
             TerraformError: A run failed, or none could be made.
         """
-        return self.run("test", *arguments, json=Flag, **self.variable_options())
+        return self.run("test", *arguments, json=Flag, **self.test_options())
 
     def select_workspace(self, name: str) -> None:
         """Select a Terraform workspace, and make it where it does not exist yet.
@@ -299,7 +319,9 @@ class Workspace:
 
     def state(self) -> str:
         """Give the state as it is, JSON. It may hold secrets."""
-        return self.run("state pull").stdout
+        state = self.run("state pull").stdout
+        self.setting.redactor.hide(*sensitive_in_state(state))
+        return state
 
     def audit(self, *, used_at: datetime | None = None) -> tuple[CachedCredential, ...]:
         """Look for tokens and secrets in the plans, the backend cache, the state and the lock.
@@ -362,7 +384,7 @@ class Workspace:
         return done
 
     def _failure(self, done: Completed) -> TerraformError:
-        redact = self.setting.redactor.redact
+        redact = self.setting.redactor.clean
         errors = [d for d in done.diagnostics if d.get("severity") == "error"]
         crash = _crash(done.stderr)
         told = [d for d in errors if not crash or d.get("summary") not in CUT_OFF]
@@ -378,9 +400,22 @@ class Workspace:
         )
 
     def variable_options(self) -> dict[str, Any]:
-        """Give the variables as the runner takes them."""
+        """Return the variables as the runner takes them: by file, never as arguments.
+
+        Raises:
+            ModuleError: The module has no such variable.
+        """
+        require_declared(self.inputs.variables, self.configuration)
+        return self.test_options()
+
+    def test_options(self) -> dict[str, Any]:
+        """Return the same for `terraform test`, whose files may use variables of their own."""
         files = [str(file) for file in self.inputs.variable_files]
-        return {"var_file": files, "var": list(self.inputs.variables)}
+        if self.inputs.variables:
+            given = self.base / VARIABLES_FILE
+            write_private(given, as_file(self.inputs.variables, self.configuration))
+            files.append(str(given))
+        return {"var_file": files}
 
 
 def _temporary_folder() -> Path:
@@ -403,8 +438,3 @@ def _crash(stderr: str) -> tuple[str, ...]:
     """Give the beginning of the trace that a crashed provider left, if one did."""
     _, found, trace = stderr.partition(CRASH)
     return ("\n".join((found + trace).splitlines()[:CRASH_LINES]),) if found else ()
-
-
-def _quote(value: str) -> str:
-    """Write a string as HCL does: template markers are doubled, the rest is JSON's."""
-    return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
