@@ -151,7 +151,10 @@ def _mock(parsed: argparse.Namespace) -> int:
         with kept_in(parsed.state, mock):
             if parsed.serve:
                 return serve(
-                    session.environment, url=mock.url, env_file=parsed.env_file, form=parsed.format
+                    session.environment,
+                    url=mock.address,
+                    env_file=parsed.env_file,
+                    form=parsed.format,
                 )
             return run_command(parsed.command, session.environment)
 

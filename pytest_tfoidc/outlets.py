@@ -15,6 +15,7 @@ from pytest_tfoidc.pytestrun import PytestRun
 
 Redact = Callable[[str], str]
 PARTS = "_pytest._code."  # pytest's descriptions of a failure are objects of its own
+BETWEEN = "\0\n"  # lines that may end with a line break themselves
 COMMANDS = re.compile(r"##(?=(?:vso|teamcity)?\[)")
 
 
@@ -53,7 +54,7 @@ def shown(redact: Redact, value: Any) -> Any:  # noqa: ANN401 - what pytest's re
     if isinstance(value, str):
         return COMMANDS.sub("# #", redact(value))
     if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
-        return shown(redact, "\n".join(value)).split("\n")
+        return str(shown(redact, BETWEEN.join(value))).split(BETWEEN)
     if isinstance(value, list | tuple):
         parts = [shown(redact, part) for part in value]
         return parts if isinstance(value, list) else tuple(parts)
@@ -154,5 +155,5 @@ def _redact_tee(manager: Any, redact: Redact) -> None:  # noqa: ANN401 - pytest'
     capturing = getattr(manager, "_global_capturing", None)
     for one in (getattr(capturing, "out", None), getattr(capturing, "err", None)):
         copy = getattr(one, "tmpfile", None)
-        if hasattr(copy, "_other"):
+        if copy is not None and hasattr(copy, "_other"):
             copy._other = Outlet(copy._other, redact)  # noqa: SLF001 - it has no other way in

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 MIN_SECRET_LENGTH = 6  # a shorter value would take ordinary words out of the text
 
 BOXES = tuple(box.encode() for box in "│╷╵┃")  # what Terraform frames its messages with
-IGNORED = b" \t\n\r\x0b\x0c\\|"
+IGNORED = b"\0 \t\n\r\x0b\x0c\\|"
 ANSI = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 MARGIN = b"\nE "  # of pytest's tracebacks
 _ANY_ANSI = rb"(?:" + ANSI.pattern + rb")*"

@@ -14,7 +14,7 @@ from pytest_tfoidc.secretforms import encoded_forms
 
 Span = tuple[int, int]
 
-WRAP = rb"(?:\\?\r?\n[ \t|E]*(?:\xe2\x94\x82)?[ \t]*)"  # a line's end, and a frame or margin
+WRAP = rb"(?:\\?\0?\r?\n[ \t|E]*(?:\xe2\x94\x82)?[ \t]*)"  # a line's end, and a frame or margin
 LETTER = rb"[A-Za-z0-9_-]"
 JWT = re.compile(
     rb"eyJ(?:" + LETTER + rb"|" + WRAP + rb"(?=" + LETTER + rb"))+"
