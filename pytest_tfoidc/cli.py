@@ -23,6 +23,8 @@ from pytest_tfoidc.events import (
     RequestTokenExpiring,
 )
 from pytest_tfoidc.identity.variables import split_command
+from pytest_tfoidc.masking import masks_of, told_to
+from pytest_tfoidc.redaction import Redactor, harmless
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed = parser.parse_args(arguments)
         return int(parsed.run(parsed))
     except TfOidcError as error:
-        sys.stderr.write(f"tfoidc: {error}\n")
+        sys.stderr.write(f"tfoidc: {harmless(Redactor().redact(str(error)))}\n")
         return USAGE
 
 
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     mock.set_defaults(run=_mock, refuse=mock.error)
     _add_relay(commands)
     _add_doctor(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -120,6 +123,27 @@ def _add_doctor(commands: Commands) -> None:
     doctor.add_argument("--tf-executable", metavar="PATH", help="as for pytest")
     doctor.add_argument("path", nargs="?", default=".", metavar="PATH", help="the repository")
     doctor.set_defaults(run=_doctor)
+
+
+def _add_audit(commands: Commands) -> None:
+    audit = commands.add_parser(
+        "audit",
+        help="look for credentials in plans, states, folders and archives",
+        description="Look for credentials in saved plans, states, folders with a Terraform"
+        " configuration, and zip archives of them. Nothing is run or asked, and no value is shown."
+        " Exit code: 0 nothing was found, 1 something was, 2 it could not be looked for.",
+    )
+    audit.add_argument("--json", action="store_true", help="for machines")
+    audit.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="what to look in")
+    audit.set_defaults(run=_audit)
+
+
+def _audit(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc.terraform.auditcommand import audit, render, render_json  # noqa: PLC0415 - heavy
+
+    audited = [audit(path) for path in parsed.paths]
+    sys.stdout.write(render_json(audited) if parsed.json else render(audited))
+    return max(one.exit_code for one in audited)
 
 
 def _mock(parsed: argparse.Namespace) -> int:
@@ -184,7 +208,9 @@ def _relay(parsed: argparse.Namespace) -> int:
         needs_pipeline=True,
         keeps_events=False,
     )
-    with OidcSession(options) as session, session.events.subscribed(_tell):
+    masks = masks_of(os.environ, sys.stderr.fileno())  # stdout is the command's own
+    session = OidcSession(options, redactor=Redactor(told_to(masks)))
+    with session, session.events.subscribed(_tell):
         for warning in session.context.warnings:
             sys.stderr.write(f"tfoidc: {warning}\n")
         return run_command(parsed.command, session.environment)
@@ -192,15 +218,18 @@ def _relay(parsed: argparse.Namespace) -> int:
 
 def _tell(event: Event) -> None:
     """Say beside the command's own words why its tokens do not come."""
+    said = ""
     if isinstance(event, IdTokenFetchFailed):
-        sys.stderr.write(f"tfoidc: {event.reason}\n")
+        said = event.reason
     elif isinstance(event, IdTokenRefused):
-        sys.stderr.write(f"tfoidc: No ID token: HTTP {event.status}: {event.reason}\n")
+        said = f"No ID token: HTTP {event.status}: {event.reason}"
     elif isinstance(event, ExchangeRefused):
-        sys.stderr.write(f"tfoidc: No access token: {event.code}: {event.reason}\n")
+        said = f"No access token: {event.code}: {event.reason}"
     elif isinstance(event, RequestTokenExpiring):
         when = f"{event.expires_at:%H:%M:%S} UTC"
-        sys.stderr.write(f"tfoidc: The request token expires at {when}. {event.consequence}\n")
+        said = f"The request token expires at {when}. {event.consequence}"
+    if said:
+        sys.stderr.write(f"tfoidc: {harmless(Redactor().redact(said))}\n")
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ import pytest
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.identity.environment import secrets_in
+from pytest_tfoidc.masking import masks_of, told_to
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
 from pytest_tfoidc.redaction import Redactor
 
@@ -30,14 +31,16 @@ class PytestRun:
     Args:
         settings: What the user asked for.
         root: The folder that modules are named relative to.
+        masks_to: The file descriptor that a pipeline's agent reads.
     """
 
-    def __init__(self, settings: Settings, *, root: Path) -> None:
+    def __init__(self, settings: Settings, *, root: Path, masks_to: int = 1) -> None:
         self.settings = settings
         self.root = root
         self.kept: list[Path] = []
-        self.redactor = Redactor()
-        self.redactor.hide(*secrets_in(os.environ))
+        self._masks = masks_of(os.environ, masks_to)
+        self.redactor = Redactor(told_to(self._masks))
+        self.redactor.know(*secrets_in(os.environ))
         self.cleanup = contextlib.ExitStack()
         self._session: OidcSession | None = None
 
@@ -98,6 +101,9 @@ class PytestRun:
             session, self._session = self._session, None
             if session is not None:
                 session.stop()
+            masks, self._masks = self._masks, None
+            if masks is not None:
+                masks.close()
 
     def header(self) -> list[str]:
         """Say which Terraform and which context this is, and what was noticed about them."""
@@ -256,7 +262,11 @@ def configure(config: pytest.Config) -> None:
         pytest.UsageError: An option cannot be used as it was given.
     """
     with usage_errors():
-        run = PytestRun(settings_of(config), root=config.rootpath)
+        run = PytestRun(
+            settings_of(config),
+            root=config.rootpath,
+            masks_to=2 if hasattr(config, "workerinput") else 1,
+        )
     config.stash[RUN] = run
     config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
 

@@ -15,7 +15,7 @@ import sys
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -263,9 +263,14 @@ def _merged(spans: list[Span]) -> list[Span]:
 
 
 class Redactor:
-    """Replace known secrets, and everything that looks like a credential, in texts. Thread safe."""
+    """Replace known secrets, and everything that looks like a credential, in texts. Thread safe.
 
-    def __init__(self) -> None:
+    Args:
+        notice: Is told every secret when it becomes known, before anybody can use it.
+    """
+
+    def __init__(self, notice: Callable[[str], None] = lambda _secret: None) -> None:
+        self._notice = notice
         self._secrets: dict[str, None] = {}
         self._values: dict[str, None] = {}
         self._passing: deque[str] = deque(maxlen=MOST_PASSING)
@@ -289,13 +294,24 @@ class Redactor:
             if len(token) >= MIN_SECRET_LENGTH and token not in self._passing:
                 self._passing.append(str(token))
                 self._index = None
+        if len(token) >= MIN_SECRET_LENGTH:
+            self._notice(str(token))
 
     def _remember(self, kept: dict[str, None], texts: Iterable[str | None]) -> None:
         long = [str(text) for text in texts if text and len(text.strip()) >= MIN_SECRET_LENGTH]
         with self._lock:
+            fresh = [text for text in long if text not in {**self._secrets, **self._values}]
             if any(text not in kept for text in long):
                 kept.update(dict.fromkeys(long))
                 self._index = None
+        for text in fresh:
+            self._notice(text)
+
+    def know(self, *values: str) -> None:
+        """Remember what others have masked already: the secrets of the environment."""
+        with self._lock:
+            self._values.update(dict.fromkeys(v for v in values if len(v) >= MIN_SECRET_LENGTH))
+            self._index = None
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ class OidcSession:
         self.clock = VirtualClock()
         self.events = EventLog(keeps=options.keeps_events)
         self.redactor = redactor if redactor is not None else Redactor()
-        self.redactor.hide(*secrets_in(options.environment))
+        self.redactor.know(*secrets_in(options.environment))
         self.mock: MockAzure | None = None
         self.relay: IdTokenRelay | None = None
         self.notes: tuple[str, ...] = ()

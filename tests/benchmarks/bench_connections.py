@@ -83,7 +83,8 @@ def grown(azure: Azure, count: int, *, keep: bool) -> float:
     """Return by how many MB so many connections let the stand-in grow."""
     before = memory()
     with start(azure, count, keep=keep) as child:
-        assert child.stdout is not None and child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdin is not None
         if child.stdout.readline() != "open\n":
             raise RuntimeError("the clients failed")
         after = memory()
