@@ -14,13 +14,14 @@ from pytest_tfoidc.secretforms import encoded_forms
 
 Span = tuple[int, int]
 
-WRAP = rb"(?:\\?\0?\r?\n[ \t|E]*(?:\xe2\x94\x82)?[ \t]*)"  # a line's end, and a frame or margin
-LETTER = rb"[A-Za-z0-9_-]"
-JWT = re.compile(
-    rb"eyJ(?:" + LETTER + rb"|" + WRAP + rb"(?=" + LETTER + rb"))+"
-    rb"(?:\.(?:" + LETTER + rb"|" + WRAP + rb"(?=[A-Za-z0-9_-]+\.))*){1,4}"
-)
-TAIL = re.compile(WRAP + LETTER + rb"+(?=[ \t\"'|]*(?:\r?\n|$))")  # a signature's next line
+# A line's end, and the frame or margin of the next.
+WRAP = rb"(?:\\?\0?\r?\n(?:[ \t|]|\xe2\x94\x82|E )*)"
+RUN = re.compile(rb"(?:[A-Za-z0-9_.-]+|%b(?=[A-Za-z0-9_.-]))+" % WRAP)
+WRAPS = re.compile(WRAP)
+ALONE = re.compile(rb"[ \t\"'|,]*(?:\r?\n|$)")  # nothing else stands in a token's last line
+START = b"eyJ"  # {" in base64url
+SIGNED, ENCRYPTED = 2, 4  # parts after the header of a JWT, and of a JWE
+MOST_STARTS = 8  # tries in one part: linear, too, where a part is made of starts
 HEADER_NAMES = re.compile(rb'"(?:alg|enc|typ|kid|x5t|cty|zip)"')
 ENCODED = re.compile(rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{64,}={0,2}")
 HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){32,}")
@@ -28,7 +29,7 @@ SIGNATURE = re.compile(rb"(?i)\bsig(?:=|%3D|%253D)([A-Za-z0-9%+/=_-]{20,})")
 KEY = re.compile(rb"(?i)(?:account|shared_?access)_?key=([A-Za-z0-9+/=%]{20,})")
 PRIVATE_KEY = re.compile(
     rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
-    rb"(?:.{1,16000}?-----END [A-Z0-9 ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)",
+    rb"(?:(?:[^-]|-(?!----)){1,16000}-----END [A-Z0-9 ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)",
     re.DOTALL,
 )
 AUTHORIZATION = re.compile(rb"(?i)\b(bearer|basic)[ +]+([A-Za-z0-9._~+/=-]{20,})")
@@ -37,23 +38,47 @@ STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def _jwts(data: bytes) -> Iterator[Span]:
-    for found in JWT.finditer(data):
-        start, end = found.span()
-        if _is_header(re.sub(rb"[^A-Za-z0-9_-]", b"", found[0].split(b".")[0])):
-            yield start, _signature_end(data, start, end)
+    """Return the JWTs and JWEs, also those that were wrapped; also those that were cut off."""
+    for run in RUN.finditer(data):
+        parts = [(m.start(), m.end()) for m in PART.finditer(data, *run.span())]
+        number = 0
+        while number < len(parts) - 1:
+            header, count = _header(data[slice(*parts[number])])
+            if count == 0:
+                number += 1
+                continue
+            last = min(number + count, len(parts) - 1)
+            start = parts[number][0] + header
+            yield start, _end(data, start, parts[last], is_last=last == len(parts) - 1)
+            number = last + 1
 
 
-def _signature_end(data: bytes, start: int, end: int) -> int:
-    """Return where a JWT ends: one that was wrapped may go on in lines of its own."""
-    if b"\n" not in data[start:end]:
-        return end
-    while tail := TAIL.match(data, end):
-        end = tail.end()
-    return end
+PART = re.compile(rb"[^.]*")
 
 
-def _is_header(part: bytes) -> bool:
-    return bool(HEADER_NAMES.search(_decoded(part)))
+def _header(part: bytes) -> tuple[int, int]:
+    """Return where in a part a header begins, and how many parts follow it; 0 for no header."""
+    place = len(part)
+    for _ in range(MOST_STARTS):
+        place = part.rfind(START, 0, place + len(START) - 1)
+        if place < 0:
+            break
+        header = _decoded(WRAPS.sub(b"", part[place:]))
+        if HEADER_NAMES.search(header):
+            return place, ENCRYPTED if b'"enc"' in header else SIGNED
+    return 0, 0
+
+
+def _end(data: bytes, start: int, last: Span, *, is_last: bool) -> int:
+    """Return where a token ends: one that was wrapped may go on in lines of its own."""
+    wrap = WRAPS.search(data, *last)
+    if wrap is None or not is_last:
+        return last[1]
+    if b"\n" not in data[start : last[0]]:
+        return wrap.start()
+    if ALONE.match(data, last[1]):
+        return last[1]
+    return max(found.start() for found in WRAPS.finditer(data, *last))
 
 
 def _decoded(part: bytes) -> bytes:
