@@ -46,7 +46,8 @@ LINGER_READS = 64
 WATCH_SECONDS = 0.5
 RETRY_SECONDS = 0.2
 MOST_DEFECTS = 100
-MALFORMED = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\n[ \t]")  # bare line ends, folded lines
+MALFORMED = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# bare line ends, folded lines, control characters
 QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 STOP_SECONDS = 10.0
 STEPS = 10  # of the loop: asyncio leaks a client who is half accepted, or half closed, at its end

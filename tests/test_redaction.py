@@ -19,14 +19,19 @@ from pytest_tfoidc.secretforms import squeeze
 
 unhurried = settings(deadline=None, max_examples=60)
 WORDS = (
-    "azurerm_resource_group.main: Creation complete after 3s plan apply network subnet 2026-01-01 "
-    "https://management.azure.com/subscriptions HTTP/1.1 200 OK headers basic information Error: "
-    "│ ╷ ╵ x-ms-request-id Bearer authentication is required (see docs) eyJ is how one begins sig="
-).split()
+    *("azurerm_resource_group.main:", "Creation", "complete", "after", "3s", "plan", "apply"),
+    *("https://management.azure.com/subscriptions", "HTTP/1.1", "200", "OK", "basic", "Error:"),
+    *("│", "╷", "x-ms-request-id", "Bearer", "authentication", "(see", "eyJ", "sig=", "2026-01-01"),
+)
 
 strong = st.text(string.ascii_letters + string.digits + "+/=&?<>\"'~!%$ {}-_.", min_size=16).filter(
     lambda text: len(set(text.replace(" ", ""))) > 8 and any(c.isdigit() for c in text)
 )
+
+
+def letters(count: int) -> str:
+    """Give letters that are like a random secret's, and always the same."""
+    return base64.b64encode(random.Random(count).randbytes(count)).decode()[:count]  # noqa: S311 - no secret
 
 
 def jsoned(text: str) -> str:
@@ -132,7 +137,7 @@ def test_no_secret_gets_through_between_two_chunks(
 
 
 def test_a_secret_across_the_windows_of_a_large_text_is_found() -> None:
-    secret = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=40))
+    secret = letters(40)
     redactor = Redactor()
     redactor.add(secret)
     for place in range(262_100, 262_200, 7):
@@ -188,7 +193,7 @@ def test_secrets_that_begin_alike_are_all_taken_out_whole() -> None:
 
 
 def test_a_part_of_a_long_secret_is_taken_out() -> None:
-    secret = "".join(random.Random(2).choices(string.ascii_letters + string.digits, k=300))
+    secret = letters(300)
     redactor = Redactor()
     redactor.add(secret)
     assert redactor.redact(f"'{secret[:100]}...{secret[-100:]}'") == f"'{REDACTED}...{REDACTED}'"
@@ -322,7 +327,7 @@ def test_no_sequence_reaches_a_terminal(sequence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["plain\ttext\n", "a::b", "std::string", "## heading", "│ Error: x", "päß – 日本"]
+    "text", ["plain\ttext\n", "a::b", "std::string", "## heading", "│ Error: x", "päß 日本"]
 )
 def test_harmless_text_stays(text: str) -> None:
     assert harmless(text) == text
