@@ -181,8 +181,17 @@ class MockAzure(LoopbackServer):
                 remedy="Make the temporary folder writable, or set TMPDIR to one that is.",
             ) from error
         self._ca_file = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(self.certificates.bundle(self._environment))
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(self.certificates.bundle(self._environment))
+        except OSError as error:
+            self._ca_file.unlink()
+            raise TfOidcError(
+                "The stand-in's certificate cannot be written.",
+                where=name,
+                cause=error.strerror or str(error),
+                remedy="Make room on that disk, or set TMPDIR to a folder on another one.",
+            ) from error
         self.issuer.key.prepare()
         self.access_tokens.key.prepare()
         try:

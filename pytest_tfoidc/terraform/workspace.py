@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -128,6 +129,7 @@ class Workspace:
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
+            _make_writable(self.base)
             self.runner = self._runner()
         except BaseException:
             shutil.rmtree(self.base, ignore_errors=True)
@@ -431,6 +433,15 @@ def _temporary_folder() -> Path:
 
 def _copy(module: RootModule, base: Path) -> Path:
     return isolate(module.path, base, local_modules=module.local_modules())
+
+
+def _make_writable(base: Path) -> None:
+    """Let the copy of a read-only folder be written to, and removed."""
+    for name, folders, files in os.walk(base):
+        for path in (*(Path(name, f) for f in folders), *(Path(name, f) for f in files)):
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | (0o700 if path.is_dir() else 0o600))
 
 
 def _crash(stderr: str) -> tuple[str, ...]:

@@ -51,7 +51,10 @@ async def clients(port: int, ca_file: str, count: int, *, keep: bool) -> None:
 
     async def one() -> None:
         async with limit:
-            writer = await opened(port, context, password)
+            try:
+                writer = await opened(port, context, password)
+            except (OSError, asyncio.IncompleteReadError):  # closed as idle: a real client retries
+                writer = await opened(port, context, password)
             kept.append(writer)
             if not keep and len(kept) > KEPT:  # what the server has closed by now
                 with contextlib.suppress(OSError):
