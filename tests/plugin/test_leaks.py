@@ -103,8 +103,9 @@ def hunted(text: str, canaries: list[str]) -> list[str]:
         ("-s", "--tb=native", "--log-file=log.txt"),
         ("--capture=tee-sys", "--tb=long", "-l"),
         ("-n1", "--showlocals", "-rA"),
+        (f"--tf-backend-config=access_key={ACCESS_KEY}", "-vv", "-l"),  # init fails
     ],
-    ids=["verbose", "uncaptured", "tee", "xdist"],
+    ids=["verbose", "uncaptured", "tee", "xdist", "failing-init"],
 )
 def test_no_canary_leaves_a_run(
     project: Project, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
@@ -117,7 +118,6 @@ def test_no_canary_leaves_a_run(
     module = ("--tf-module", "module", "--tf-check=none", f"--tf-var=password={VARIABLE}")
     result = project.run(
         *module,
-        f"--tf-backend-config=access_key={ACCESS_KEY}",
         "--junitxml=junit.xml",
         *options,
         "test_it.py",
