@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 
 import pytest
 from project_kit import Project, text_of
@@ -146,13 +145,13 @@ def test_the_hunt_finds_what_is_planted(project: Project) -> None:
         assert hunted(f"a {form('canary-other-1')} b", ["canary-other-1"])
 
 
-def test_variables_are_no_arguments(project: Project, tmp_path: Path) -> None:
+def test_variables_are_no_arguments(project: Project) -> None:
     project.module(main=MAIN)
     (project.path / "test_it.py").write_text(
         "def test_it(tf_module):\n    tf_module.init()\n    tf_module.plan()\n"
         "    tf_module.apply()\n    assert tf_module.output('given')\n"
     )
-    arguments = tmp_path / "arguments"
+    arguments = project.path / "arguments"
     wrapper = project.wrapper(f'echo "$@" >> {arguments}')
     result = project.run(
         *("--tf-module", "module", "--tf-check=none", f"--tf-var=password={VARIABLE}"),
