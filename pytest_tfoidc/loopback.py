@@ -12,6 +12,7 @@ import http
 import inspect
 import json
 import logging
+import os
 import re
 import resource
 import socket
@@ -452,6 +453,17 @@ def most_connections(share: float) -> int:
     return max(LEAST_CONNECTIONS, min(MOST_CONNECTIONS, wanted))
 
 
+async def _listening() -> socket.socket:
+    """Return a socket that listens; asyncio binds it, and we accept."""
+    server = await asyncio.start_server(
+        lambda _reader, _writer: None, LOOPBACK, 0, start_serving=False
+    )
+    listening = socket.socket(fileno=os.dup(server.sockets[0].fileno()))
+    server.close()
+    listening.listen(BACKLOG)
+    return listening
+
+
 async def _take_steps() -> None:
     for _ in range(STEPS):
         await asyncio.sleep(0)
@@ -504,7 +516,7 @@ class LoopbackServer:
         """
         self._loop = asyncio.new_event_loop()
         try:
-            self._socket = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
+            self._socket = self._loop.run_until_complete(_listening())
         except OSError as error:
             self._loop.close()
             raise TfOidcError(
