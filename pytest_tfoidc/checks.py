@@ -239,7 +239,7 @@ def _require_empty(subject: Subject, plan: Plan) -> None:
     lines = [f"{_matches_nothing(allowance)}" for allowance in judgement.unmatched]
     if judgement.changes:
         lines = [_not_empty(workspace, judgement.changes), *lines]
-    raise CheckFailure(subject.session.redactor.redact("\n".join(lines)))
+    raise CheckFailure(subject.session.redactor.clean("\n".join(lines)))
 
 
 def _not_empty(workspace: Workspace, changes: Sequence[Change]) -> str:
@@ -282,7 +282,7 @@ def _require_clean(
         text = "\n\n".join(credential.message for credential in left)
         names = ", ".join(dict.fromkeys(f'"{credential.name}"' for credential in left))
         hint = f"If it is no secret, say so under [{TABLE}] in pyproject.toml: no_secret, {names}."
-        raise CheckFailure(subject.session.redactor.redact(f"{text}\n\n{hint}")) from cause
+        raise CheckFailure(subject.session.redactor.clean(f"{text}\n\n{hint}")) from cause
 
 
 def explain(error: TerraformError, session: OidcSession) -> str:

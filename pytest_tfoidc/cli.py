@@ -21,7 +21,9 @@ from pytest_tfoidc.events import (
     RequestTokenExpiring,
 )
 from pytest_tfoidc.identity.variables import split_command
+from pytest_tfoidc.masking import masks_of, told_to
 from pytest_tfoidc.processes import Foreground
+from pytest_tfoidc.redaction import Redactor, harmless
 
 if TYPE_CHECKING:
     from pytest_tfoidc.sweeping import SweepOptions
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed = parser.parse_args(arguments)
         return int(parsed.run(parsed))
     except TfOidcError as error:
-        sys.stderr.write(f"tfoidc: {error}\n")
+        sys.stderr.write(f"tfoidc: {harmless(Redactor().redact(str(error)))}\n")
         return USAGE
 
 
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_relay(commands)
     _add_doctor(commands)
     _add_sweep(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -213,6 +216,27 @@ def _progress(line: str) -> None:
     sys.stderr.flush()
 
 
+def _add_audit(commands: Commands) -> None:
+    audit = commands.add_parser(
+        "audit",
+        help="look for credentials in plans, states, folders and archives",
+        description="Look for credentials in saved plans, states, folders with a Terraform"
+        " configuration, and zip archives of them. Nothing is run or asked, and no value is shown."
+        " Exit code: 0 nothing was found, 1 something was, 2 it could not be looked for.",
+    )
+    audit.add_argument("--json", action="store_true", help="for machines")
+    audit.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="what to look in")
+    audit.set_defaults(run=_audit)
+
+
+def _audit(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc.terraform.auditcommand import audit, render, render_json  # noqa: PLC0415 - heavy
+
+    audited = [audit(path) for path in parsed.paths]
+    sys.stdout.write(render_json(audited) if parsed.json else render(audited))
+    return max(one.exit_code for one in audited)
+
+
 def _mock(parsed: argparse.Namespace) -> int:
     if bool(parsed.command) == parsed.serve:
         parsed.refuse("there has to be a command or --serve, and not both")
@@ -249,7 +273,10 @@ def _mock(parsed: argparse.Namespace) -> int:
             set_up(session, beforehand)
             if parsed.serve:
                 return serve(
-                    session.environment, url=mock.url, env_file=parsed.env_file, form=parsed.format
+                    session.environment,
+                    url=mock.address,
+                    env_file=parsed.env_file,
+                    form=parsed.format,
                 )
             return run_command(parsed.command, session.environment, foreground)
 
@@ -287,9 +314,10 @@ def _relay(parsed: argparse.Namespace) -> int:
         needs_pipeline=True,
         keeps_events=False,
     )
+    masks = masks_of(os.environ, sys.stderr.fileno())  # stdout is the command's own
     with (
         Foreground() as foreground,
-        OidcSession(options) as session,
+        OidcSession(options, redactor=Redactor(told_to(masks))) as session,
         session.events.subscribed(_tell),
     ):
         for warning in session.context.warnings:
@@ -299,15 +327,18 @@ def _relay(parsed: argparse.Namespace) -> int:
 
 def _tell(event: Event) -> None:
     """Say beside the command's own words why its tokens do not come."""
+    said = ""
     if isinstance(event, IdTokenFetchFailed):
-        sys.stderr.write(f"tfoidc: {event.reason}\n")
+        said = event.reason
     elif isinstance(event, IdTokenRefused):
-        sys.stderr.write(f"tfoidc: No ID token: HTTP {event.status}: {event.reason}\n")
+        said = f"No ID token: HTTP {event.status}: {event.reason}"
     elif isinstance(event, ExchangeRefused):
-        sys.stderr.write(f"tfoidc: No access token: {event.code}: {event.reason}\n")
+        said = f"No access token: {event.code}: {event.reason}"
     elif isinstance(event, RequestTokenExpiring):
         when = f"{event.expires_at:%H:%M:%S} UTC"
-        sys.stderr.write(f"tfoidc: The request token expires at {when}. {event.consequence}\n")
+        said = f"The request token expires at {when}. {event.consequence}"
+    if said:
+        sys.stderr.write(f"tfoidc: {harmless(Redactor().redact(said))}\n")
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from pytest_tfoidc import (
     collection,
     fixtures,
     options,
+    outlets,
     pytestrun,
     runitems,
     runreport,
@@ -40,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "tf_test_jump(time): the stand-in's clock jumps as this run block starts"
     )
     pytestrun.configure(config)
+    config.pluginmanager.register(outlets.Outlets(config.stash[RUN], config), "tfoidc-outlets")
     upgradeitems.register(config)
     config.pluginmanager.register(runreport.RunReport(config), "tfoidc-runs")
     config.pluginmanager.register(collection.ForeignTests(config), "tfoidc-foreign-tests")

@@ -16,7 +16,10 @@ import pytest
 from pytest_tfoidc.beforehand import DraftReport, UserExisting
 from pytest_tfoidc.clock import format_duration, real_seconds
 from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.identity.environment import secrets_in
+from pytest_tfoidc.masking import masks_of, told_to
 from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
+from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -38,15 +41,25 @@ class PytestRun:
         root: The folder that modules are named relative to.
         config: pytest's configuration.
         live_run: The name of a live run, in a worker of pytest-xdist: its part of the whole.
+        masks_to: The file descriptor that a pipeline's agent reads.
     """
 
     def __init__(
-        self, settings: Settings, *, root: Path, config: pytest.Config, live_run: str = ""
+        self,
+        settings: Settings,
+        *,
+        root: Path,
+        config: pytest.Config,
+        live_run: str = "",
+        masks_to: int = 1,
     ) -> None:
         self.settings = settings
         self._live_run = live_run
         self.root = root
         self.kept: list[Path] = []
+        self._masks = masks_of(os.environ, masks_to)
+        self.redactor = Redactor(told_to(self._masks))
+        self.redactor.know(*secrets_in(os.environ))
         self.cleanup = contextlib.ExitStack()
         self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)
         self._session: OidcSession | None = None
@@ -83,7 +96,8 @@ class PytestRun:
                     live_run=self._live_run,
                     allowed_subscriptions=settings.allowed_subscriptions,
                     test_directory=settings.test_directory,
-                )
+                ),
+                redactor=self.redactor,
             )
             session.start()
             self._session = session
@@ -158,6 +172,9 @@ class PytestRun:
             session, self._session = self._session, None
             if session is not None:
                 session.stop()
+            masks, self._masks = self._masks, None
+            if masks is not None:
+                masks.close()
 
     def header(self) -> list[str]:
         """Say which Terraform and which context this is, and what was noticed about them."""
@@ -445,7 +462,13 @@ def configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", {})
     live_run = f"{worker[LIVE_RUN]}-{worker['workerid']}" if worker.get(LIVE_RUN) else ""
     with usage_errors():
-        run = PytestRun(settings_of(config), root=config.rootpath, config=config, live_run=live_run)
+        run = PytestRun(
+            settings_of(config),
+            root=config.rootpath,
+            config=config,
+            live_run=live_run,
+            masks_to=2 if hasattr(config, "workerinput") else 1,
+        )
     config.stash[RUN] = run
     run.user_existing = UserExisting(config)
     if run.settings.existing_draft is not None:
@@ -473,7 +496,7 @@ def show_stand_in(item: pytest.Item, report: pytest.TestReport) -> None:
     if uses_it and report.when == "call" and report.failed:
         session = item.config.stash[RUN].session
         if session.mock is not None:
-            dump = session.redactor.redact(session.mock.dump())
+            dump = session.redactor.clean(session.mock.dump())
             report.sections.append(("stand-in for Azure", dump))
 
 

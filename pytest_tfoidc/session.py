@@ -29,10 +29,10 @@ from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ContextError, TfOidcError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
-from pytest_tfoidc.identity.environment import arm_environment
+from pytest_tfoidc.identity.environment import ChildEnvironment, arm_environment, secrets_in
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
-from pytest_tfoidc.identity.sources import IdTokenSource, source_for
+from pytest_tfoidc.identity.sources import IdTokenSource, NotingSource, source_for
 from pytest_tfoidc.identity.state_blobs import StateBlobs
 from pytest_tfoidc.identity.subscription import subscription_name
 from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
@@ -133,17 +133,19 @@ class OidcSession:
 
     Args:
         options: How to run.
+        redactor: Knows the secrets of more than this session.
 
     Raises:
         TfOidcError: From `start`: no usable context, no Terraform, no port.
     """
 
-    def __init__(self, options: SessionOptions) -> None:
+    def __init__(self, options: SessionOptions, *, redactor: Redactor | None = None) -> None:
         self.options = options
         self.clock = VirtualClock()
         self.deadline = deadline_of(options.deadline, options.environment)
         self.events = EventLog(keeps=options.keeps_events)
-        self.redactor = Redactor()
+        self.redactor = redactor if redactor is not None else Redactor()
+        self.redactor.know(*secrets_in(options.environment))
         self.mock: MockAzure | None = None
         self.relay: IdTokenRelay | None = None
         self.notes: tuple[str, ...] = ()
@@ -232,9 +234,15 @@ class OidcSession:
     def _start_identity(self, stack: contextlib.ExitStack) -> None:
         context = self.context
         self.redactor.add(context.request_token, context.static_token)
-        self.source = source_for(context, clock=self.clock)
+        self.source = NotingSource(
+            source_for(context, clock=self.clock), notice=self.redactor.hide_passing
+        )
         self.credential = RefreshingCredential(
-            context=context, source=self.source, clock=self.clock, events=self.events
+            context=context,
+            source=self.source,
+            clock=self.clock,
+            events=self.events,
+            notice=self.redactor.hide_passing,
         )
         stack.enter_context(self.credential)
         if not self.options.relay and not context.request_url:
@@ -285,7 +293,7 @@ class OidcSession:
         prepare_log(variables)
         if context.stand_in:
             variables["GO_AZURE_SDK_SKIP_POLLING_DELAY"] = "true"
-        return MappingProxyType(variables), notes
+        return ChildEnvironment(variables, added=ready.added), notes
 
     @functools.cached_property
     def ending(self) -> Ending:

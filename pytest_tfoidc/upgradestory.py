@@ -242,7 +242,7 @@ class UpgradeStory:
                 self.row = dataclasses.replace(self.row, notes=notes)
 
     def _redacted(self, text: str) -> str:
-        return self._session.redactor.redact(text)
+        return self._session.redactor.clean(text)
 
 
 def _version(subject: str, side: Side) -> str:

@@ -49,6 +49,7 @@ class RefreshingCredential:
         events: Is told of every ID token that was fetched.
         authority: The login host's URL, where it is not the cloud's own.
         wait: Waits for so many seconds between two attempts.
+        notice: Is told every access token before anyone gets it.
     """
 
     def __init__(  # noqa: PLR0913 - keyword only, three of them optional
@@ -60,7 +61,9 @@ class RefreshingCredential:
         events: EventLog | None = None,
         authority: str | None = None,
         wait: Wait | None = None,
+        notice: Callable[[str], None] = lambda _token: None,
     ) -> None:
+        self._notice = notice
         self._context = context
         self._source = source
         self._clock = clock
@@ -152,6 +155,7 @@ class RefreshingCredential:
         id_token = self._id_token()
         asked_at = self._now()
         grant = self._entra.exchange(id_token, scopes=key.scopes, tenant=key.tenant, claims=wanted)
+        self._notice(grant.value)
         return HeldToken.of(grant, asked_at=asked_at)
 
     def _id_token(self) -> IdToken:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
     from pytest_tfoidc.identity.pipeline import PipelineContext
@@ -81,6 +84,56 @@ ISOLATED = {
 ISOLATED_PREFIXES = {"TF_CLI_ARGS_": ISOLATION}
 
 
+SECRET_NAME = re.compile(
+    r"(?i)token|secret|passw|credential|private_?key|access_?key|account_?key|api_?key|storage_key"
+    r"|service_?principal_?key|sas(?:_|$)|connection_?string"
+)
+NOT_SECRET_NAME = re.compile(r"(?i)_(?:NAME|ID|UR[IL]|FILE|PATH|DIR|TYPE|LIFETIME|ENDPOINT)$")
+NO_SECRET = re.compile(  # a switch, a number, an id, a path, an address without a password
+    r"(?i)|true|false|yes|no|none|\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|[~.]?/[^\s=]*|https?://[^@\s]*"
+)
+GIT_PAIR = re.compile(r"GIT_CONFIG_(?:KEY|VALUE)_(\d+)")
+GIT_COUNT = "GIT_CONFIG_COUNT"
+
+
+class ChildEnvironment(Mapping[str, str]):
+    """A child's environment, read-only; its repr shows names, and no value.
+
+    Args:
+        variables: All of it.
+        added: The names that are ours.
+    """
+
+    def __init__(self, variables: Mapping[str, str], *, added: tuple[str, ...] = ()) -> None:
+        self._variables = dict(variables)
+        self._added = added
+
+    def __getitem__(self, name: str) -> str:
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    def __repr__(self) -> str:
+        """Show which variables are ours, and how many others there are."""
+        ours = ", ".join(name for name in self._added if name in self._variables)
+        others = len(self._variables) - len([n for n in self._added if n in self._variables])
+        return f"<environment with {ours} and {others} others>"
+
+
+def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
+    """Return the values of an environment that are secrets, by their variables' names."""
+    for name, value in environment.items():
+        if NOT_SECRET_NAME.search(name):
+            continue
+        if SECRET_NAME.search(name) and not NO_SECRET.fullmatch(value.strip()):
+            yield value
+
+
 @dataclass(frozen=True)
 class Withheld:
     """A variable of the outer environment that the child does not get. Never holds the value."""
@@ -127,21 +180,43 @@ def arm_environment(
         **_requests(context, request_url, request_token),
         **_no_proxy(outer),
     }
-    own = {context.request_token, context.static_token} - {"", request_token}
+    own = Redactor()
+    own.add(*{context.request_token, context.static_token} - {"", request_token})
     kept, withheld = {}, []
     for name, value in outer.items():
         reason = _reason(name, isolated=isolated)
-        if reason is None and any(secret in value for secret in own):
+        if reason is None and own.knows(value):
             reason = OTHER_NAME
         if reason is None:
             kept[name] = value
         elif value and value != added.get(name):
             withheld.append(Withheld(name, reason))
     return ArmEnvironment(
-        variables=MappingProxyType({**kept, **added}),
+        variables=MappingProxyType({**_whole_pairs(kept), **added}),
         added=tuple(sorted(added)),
         withheld=tuple(sorted(withheld, key=lambda one: one.name)),
     )
+
+
+def _whole_pairs(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which Git's settings are whole: the pairs numbered, and counted.
+
+    Git refuses to do anything where a key or a value is missing.
+    """
+    if GIT_COUNT not in variables:
+        return dict(variables)
+    rest = {n: v for n, v in variables.items() if n != GIT_COUNT and not GIT_PAIR.fullmatch(n)}
+    numbers = sorted({int(m[1]) for name in variables if (m := GIT_PAIR.fullmatch(name))})
+    pairs = [
+        (variables[f"GIT_CONFIG_KEY_{n}"], variables[f"GIT_CONFIG_VALUE_{n}"])
+        for n in numbers
+        if {f"GIT_CONFIG_KEY_{n}", f"GIT_CONFIG_VALUE_{n}"} <= variables.keys()
+    ]
+    if not pairs:
+        return rest
+    for n, (key, value) in enumerate(pairs):
+        rest |= {f"GIT_CONFIG_KEY_{n}": key, f"GIT_CONFIG_VALUE_{n}": value}
+    return {**rest, GIT_COUNT: str(len(pairs))}
 
 
 def _reason(name: str, *, isolated: bool) -> str | None:

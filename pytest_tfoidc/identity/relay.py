@@ -27,6 +27,7 @@ from pytest_tfoidc.events import (
     RequestTokenExpiring,
 )
 from pytest_tfoidc.identity.secret import Secret
+from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
 from pytest_tfoidc.loopback import LoopbackServer, Request, Response
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ CONSEQUENCE = (
 
 # What clients neither retry nor hide: azurerm shows the body, and the retries have been made here.
 NO_TOKEN_STATUS = 424
+MOST_ASKED = 64 * 1024  # bytes of a request's body, which nobody reads
+RELAY_SHARE = 0.125  # of the file descriptors
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,13 @@ class IdTokenRelay:
         self._shares = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fetches: asyncio.Semaphore
-        self._server = LoopbackServer(self._answer, name="tfoidc-relay")
+        self._server = LoopbackServer(
+            self._answer,
+            name="tfoidc-relay",
+            admit=self._admit,
+            share=RELAY_SHARE,
+            most_body=MOST_ASKED,
+        )
         self.bearer: str = Secret(secrets.token_urlsafe(32))
 
     @property
@@ -187,11 +196,17 @@ class IdTokenRelay:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    async def _answer(self, request: Request) -> Response:
+    def _admit(self, request: Request) -> Response | None:
+        """Refuse by its head who is no client of this session; browsers and rebound names too."""
+        if "origin" in request.headers or not _is_local(request.host):
+            return _refusal(403, "The relay is for programs on this machine, by its own address.")
         if request.method not in PROTOCOLS:
             return _refusal(405, "Ask with POST (Azure DevOps) or GET (GitHub).")
         if not hmac.compare_digest((request.bearer or "").encode(), self.bearer.encode()):
             return _refusal(401, "This is not the bearer of this session's relay.")
+        return None
+
+    async def _answer(self, request: Request) -> Response:
         path, parameters = _parameters(request.target)
         if path != PATH:
             return _refusal(404, "The relay gives ID tokens at another path.")
@@ -319,6 +334,11 @@ def _parameters(target: str) -> tuple[str, dict[str, str]]:
     """
     path, _, query = target.replace("?", "&").partition("&")
     return path, dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _is_local(host: str) -> bool:
+    """Tell whether a host is this machine: a name of the Internet's, which has a dot, may lie."""
+    return host in LOOPBACK_HOSTS or not {".", ":"} & set(host)
 
 
 def _refusal(status: int, message: str) -> Response:

@@ -58,6 +58,30 @@ def source_for(
     return _SOURCES[context.kind](context, clock, wait)
 
 
+class NotingSource:
+    """A source that tells every token to somebody before it is used.
+
+    Args:
+        source: Gives the tokens.
+        notice: Is told them, to keep them out of what is printed.
+    """
+
+    def __init__(self, source: IdTokenSource, *, notice: Callable[[str], None]) -> None:
+        self._source = source
+        self._notice = notice
+
+    def fetch(self, audience: str, connection: str = "") -> IdToken:
+        """Get a token, as the source does.
+
+        Raises:
+            IdTokenError: There is none to be had.
+        """
+        given = (connection,) if connection else ()
+        token = self._source.fetch(audience, *given)
+        self._notice(token.value)
+        return token
+
+
 class StaticSource:
     """The one token of a job that cannot get another."""
 

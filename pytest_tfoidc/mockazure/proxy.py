@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
+import hmac
+import re
+import secrets
 import ssl
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -17,6 +21,7 @@ from pytest_tfoidc.mockazure.certificates import public_certificates
 
 if TYPE_CHECKING:
     from pytest_tfoidc.loopback import Request
+from pytest_tfoidc.loopback import LOOPBACK, TlsStream
 
 REGISTRY_HOSTS = (
     "registry.terraform.io",
@@ -51,9 +56,59 @@ HOP_BY_HOP = frozenset(
 )
 
 
+HTTPS_PORT = 443
+LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+MOST_LETTERS = 253  # of a host's name
+
+
+def is_host_name(host: str) -> bool:
+    """Tell whether a text could be a host's name, or an IPv4 address; underscores are let pass."""
+    labels = host.lower().split(".")
+    return len(host) <= MOST_LETTERS and all(map(LABEL.fullmatch, labels))
+
+
+@functools.lru_cache(maxsize=4096)
 def matches(host: str, patterns: tuple[str, ...]) -> bool:
-    """Tell whether a host is one of the patterns (`*` stands for any labels)."""
-    return any(fnmatchcase(host.lower(), pattern) for pattern in patterns)
+    """Tell whether a host is one of the patterns, label by label.
+
+    A `*` at the beginning stands for one label or more, in other places for a part of one.
+    """
+    labels = host.lower().split(".")
+    return is_host_name(host) and any(_fits(labels, pattern.split(".")) for pattern in patterns)
+
+
+def _fits(labels: list[str], wanted: list[str]) -> bool:
+    if wanted[0] == "*" and len(labels) > len(wanted):
+        labels = labels[len(labels) - len(wanted) :]
+    pairs = zip(labels, wanted, strict=False)
+    return len(labels) == len(wanted) and all(fnmatchcase(label, want) for label, want in pairs)
+
+
+def may_pass(host: str, port: str, patterns: tuple[str, ...]) -> bool:
+    """Tell whether a tunnel to a host is let through: at port 443, or at one that is named."""
+    if port == str(HTTPS_PORT) and matches(host, patterns):
+        return True
+    return any(matches(host, (p[: -len(port) - 1],)) for p in patterns if p.endswith(f":{port}"))
+
+
+class ProxyCredential:
+    """What the clients of one run show to its proxy: a user and a password in the proxy's URL."""
+
+    USER = "tfoidc"
+
+    def __init__(self) -> None:
+        self.password: str = secrets.token_urlsafe(24)
+        self._expected = base64.b64encode(f"{self.USER}:{self.password}".encode()).decode()
+
+    def is_shown_by(self, headers: Mapping[str, str]) -> bool:
+        """Tell whether a request has the credential."""
+        scheme, _, shown = headers.get("proxy-authorization", "").partition(" ")
+        is_right = hmac.compare_digest(shown.strip().encode(), self._expected.encode())
+        return scheme.lower() == "basic" and is_right
+
+    def url(self, port: int) -> str:
+        """Return the proxy's URL, with the credential in it."""
+        return f"http://{self.USER}:{self.password}@{LOOPBACK}:{port}"
 
 
 def upstream_proxy(host: str, environment: Mapping[str, str]) -> str | None:
@@ -135,7 +190,7 @@ async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> 
 
 
 async def forward(
-    request: Request, client: asyncio.StreamWriter, *, environment: Mapping[str, str]
+    request: Request, client: asyncio.StreamWriter | TlsStream, *, environment: Mapping[str, str]
 ) -> None:
     """Send a request of a host that is played here to the real one, and carry its answer back.
 

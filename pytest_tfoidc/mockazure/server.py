@@ -50,9 +50,12 @@ from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.proxy import (
     HTTPS_PORT,
     REGISTRY_HOSTS,
+    ProxyCredential,
     forward,
     is_git_read,
+    is_host_name,
     matches,
+    may_pass,
     open_tunnel,
     splice,
 )
@@ -136,7 +139,8 @@ class MockAzure(LoopbackServer):
         ca_file: Path | None = None,
         directory: Directory | None = None,
     ) -> None:
-        super().__init__(self._answer_plain, name="tfoidc-mock-azure")
+        super().__init__(self._answer_plain, name="tfoidc-mock-azure", admit=self._admit_client)
+        self.credential = ProxyCredential()
         self.clock = clock
         self.events = events
         self.directory = directory = directory or Directory()
@@ -215,8 +219,17 @@ class MockAzure(LoopbackServer):
                 remedy="Make the temporary folder writable, or set TMPDIR to one that is.",
             ) from error
         self._ca_file = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(self.certificates.bundle(self._environment))
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(self.certificates.bundle(self._environment))
+        except OSError as error:
+            self._ca_file.unlink()
+            raise TfOidcError(
+                "The stand-in's certificate cannot be written.",
+                where=name,
+                cause=error.strerror or str(error),
+                remedy="Make room on that disk, or set TMPDIR to a folder on another one.",
+            ) from error
         self.issuer.key.prepare()
         self.access_tokens.key.prepare()
         try:
@@ -358,6 +371,16 @@ class MockAzure(LoopbackServer):
         )
 
     @property
+    def url(self) -> str:
+        """The proxy's URL, with the credential of this run: without it, it answers nobody."""
+        return self.credential.url(self.port)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, without the credential."""
+        return super().url
+
+    @property
     def ca_file(self) -> Path:
         """The bundle: the stand-in's CA and the ordinary public ones, PEM."""
         if self._ca_file is None:
@@ -393,6 +416,8 @@ class MockAzure(LoopbackServer):
         return {**self.transport_environment(), **step}
 
     def _service(self, host: str) -> Service | None:
+        if "_" in host:  # no host of Azure's has one, and no certificate may name one
+            return None
         for patterns, service in self.services.items():
             if matches(host, patterns):
                 return service
@@ -409,6 +434,21 @@ class MockAzure(LoopbackServer):
             return False
         return await super().answer(request, connection)
 
+    def _admit_client(self, request: Request) -> Response | None:
+        """Let only clients of this run in; inside of a tunnel, only those who mean its host."""
+        if request.scheme == "https":
+            named = request.headers.get("host", request.host).rpartition(":")
+            host = named[0] if named[2].isdecimal() else named[2]
+            is_meant = (host or named[2]).lower() == request.host
+            return None if is_meant else Response.text("This is another host.", status=421)
+        if self.credential.is_shown_by(request.headers):
+            return None
+        return Response.text(
+            "tfoidc: this is the proxy of a test run, for that run's own clients alone",
+            status=407,
+            headers={"Proxy-Authenticate": 'Basic realm="tfoidc"'},
+        )
+
     async def _connect(self, request: Request, connection: Connection) -> None:
         host, _, port = request.target.rpartition(":")
         host = host.strip("[]").lower()
@@ -419,7 +459,7 @@ class MockAzure(LoopbackServer):
                     await tls.serve(self._answer_tls)
                 finally:
                     tls.writer.close()
-        elif matches(host, self._passed_through) and port.isdecimal():
+        elif port.isdecimal() and may_pass(host, port, self._passed_through):
             await self._pass_through(host, int(port), connection)
         else:
             await connection.respond(self._refuse(host or request.target))
@@ -537,6 +577,8 @@ class MockAzure(LoopbackServer):
             f"refused by tfoidc: {host} is neither one of Azure's hosts nor a registry"
             " (--tf-allow-host lets it through)"
         )
+        if "_" in host or not (is_host_name(host) or ":" in host):
+            message = "refused by tfoidc: there is no such host: its name is no host's name"
         return Response.text(message, status=403, reason=_as_reason(message))
 
     async def _pass_through(self, host: str, port: int, connection: Connection) -> None:
@@ -548,7 +590,7 @@ class MockAzure(LoopbackServer):
             return
         self.events.emit(HostPassedThrough(at=self.clock.now(), host=host))
         if await connection.respond_to_connect():
-            await splice((connection.reader, connection.writer), upstream)
+            await splice(connection.streams, upstream)
 
 
 def _assertion(request: Request) -> str:

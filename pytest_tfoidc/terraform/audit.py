@@ -13,13 +13,18 @@ from typing import Any
 
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import ModuleError
-from pytest_tfoidc.terraform import detection, finders
+from pytest_tfoidc.terraform import detection, exposure, finders
 from pytest_tfoidc.terraform.detection import Detector
 from pytest_tfoidc.terraform.finders import LOCK_NAME, Finding
+from pytest_tfoidc.terraform.largestate import LARGE, in_large_state
 from pytest_tfoidc.terraform.plan import SavedPlan, is_plan, read_plan
 
 PLAN, BACKEND_CACHE, STATE, LOCK_FILE = "plan", "backend cache", "state", "lock file"
+SOURCE, VARIABLES_FILE, MODULES = "configuration", "variables file", "module folder"
 DATA_FOLDER = ".terraform"
+MANIFEST = f"{DATA_FOLDER}/modules/modules.json"
+GIT_CONFIGS = f"{DATA_FOLDER}/modules/**/.git/config"
+VARIABLE_PATTERNS = ("*.tfvars", "*.tfvars.json")
 CACHE_NAME = f"{DATA_FOLDER}/terraform.tfstate"
 SOURCE_PATTERNS = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 STATE_PATTERNS = ("*.tfstate", "*.tfstate.*", "terraform.tfstate.d/**/*.tfstate*")
@@ -134,6 +139,11 @@ def audit_workspace(
     return tuple(audit.found)
 
 
+def plans_in(folder: Path) -> list[Path]:
+    """Return the saved plans in a folder."""
+    return sorted(file for file in folder.glob("*") if file.is_file() and is_plan(file))
+
+
 def audit_path(
     path: Path, *, secrets: Sequence[str] = (), used_at: datetime | None = None
 ) -> tuple[CachedCredential, ...]:
@@ -144,10 +154,65 @@ def audit_path(
         PlanError: The file is not a saved plan.
     """
     if path.is_dir():
-        plans = sorted(file for file in path.glob("*") if file.is_file() and is_plan(file))
-        return audit_workspace(path, plans=plans, secrets=secrets, used_at=used_at)
+        return audit_workspace(path, plans=plans_in(path), secrets=secrets, used_at=used_at)
     audit = _Audit(Detector(secrets), used_at)
     audit.plan(path.name, read_plan(path))
+    return tuple(audit.found)
+
+
+def audit_plan_closely(
+    path: Path, *, name: str = "", secrets: Sequence[str] = ()
+) -> tuple[CachedCredential, ...]:
+    """Look in a plan also for credentials that only their names and places tell.
+
+    Raises:
+        PlanError: The file is not a saved plan.
+    """
+    audit = _Audit(Detector(secrets), None)
+    audit.plan_closely(name or path.name, read_plan(path))
+    return tuple(audit.found)
+
+
+def audit_state(
+    path: Path, *, name: str = "", secrets: Sequence[str] = ()
+) -> tuple[CachedCredential, ...]:
+    """Look for credentials in a state, however large.
+
+    Raises:
+        ModuleError: The file cannot be read.
+    """
+    audit = _Audit(Detector(secrets), None)
+    audit.state_file(name or path.name, path)
+    return tuple(audit.found)
+
+
+def audit_folder_closely(
+    folder: Path, *, secrets: Sequence[str] = ()
+) -> tuple[CachedCredential, ...]:
+    """Look in a folder also in provider blocks, variables files and the sources of modules.
+
+    Raises:
+        ModuleError: A file cannot be read.
+        PlanError: A plan cannot be read.
+    """
+    audit = _Audit(Detector(secrets), None)
+    for plan in plans_in(folder):
+        audit.plan_closely(plan.name, read_plan(plan))
+    sources = module_sources(folder)
+    for name, text in _texts(folder, f"{DATA_FOLDER}/*.tfstate*"):
+        audit.backend_cache(name, text, sources=sources)
+    for file in sorted({file for pattern in STATE_PATTERNS for file in folder.glob(pattern)}):
+        audit.state_file(_name(file, folder), file)
+    for name, text in _texts(folder, LOCK_NAME):
+        audit.lock_file(name, text)
+    for name, text in sources.items():
+        audit.source(name, text)
+    for name, text in _texts(folder, *VARIABLE_PATTERNS):
+        audit.variables_file(name, text)
+    for name, text in _texts(folder, MANIFEST):
+        audit.manifest(name, text)
+    for name, text in _texts(folder, GIT_CONFIGS):
+        audit.git_config(name, text)
     return tuple(audit.found)
 
 
@@ -224,6 +289,48 @@ class _Audit:
     def backend(self, kind: str, config: Mapping[str, Any], *, sources: Mapping[str, str]) -> None:
         findings = finders.in_backend(f"backend {kind}", kind, config, sources, self._detector)
         self._add(CACHE_NAME, BACKEND_CACHE, findings)
+
+    def plan_closely(self, file: str, plan: SavedPlan) -> None:
+        """Look in a plan; by names only for what is not found otherwise."""
+        by_name = exposure.in_values(
+            "root variable", plan.variables, self._detector, remedy=finders.VARIABLE_REMEDY
+        )
+        sources = (
+            replace(finding, field=f"source {name}, {finding.field}")
+            for name, text in plan.sources.items()
+            for finding in exposure.in_source(name, text, self._detector)
+        )
+        outputs = exposure.in_outputs(plan.prior_state, self._detector)
+        known = finders.in_plan(plan, self._detector)
+        self._add(file, PLAN, exposure.unique([*known, *by_name, *sources, *outputs]))
+
+    def state_file(self, file: str, path: Path) -> None:
+        """Look in a state, in bounded memory where it is large."""
+        try:
+            is_large = path.stat().st_size >= LARGE
+        except OSError:
+            is_large = False  # reading it says why
+        if is_large:
+            self._add(file, STATE, in_large_state(path, self._detector))
+            return
+        text = _text(path)
+        shown = exposure.in_outputs(text, self._detector)
+        self._add(file, STATE, exposure.unique([*finders.in_state(text, self._detector), *shown]))
+
+    def source(self, file: str, text: str) -> None:
+        known = finders.in_lines("its text", text, self._detector)
+        named = exposure.in_source(file, text, self._detector)
+        self._add(file, SOURCE, exposure.unique([*named, *known]))
+
+    def variables_file(self, file: str, text: str) -> None:
+        self._add(file, VARIABLES_FILE, exposure.in_variables_file(file, text, self._detector))
+
+    def manifest(self, file: str, text: str) -> None:
+        self._add(file, MODULES, exposure.in_manifest(text, self._detector))
+
+    def git_config(self, file: str, text: str) -> None:
+        remedy = exposure.URL_REMEDY
+        self._add(file, MODULES, exposure.in_text("its text", text, self._detector, remedy=remedy))
 
     def state(self, file: str, text: str) -> None:
         self._add(file, STATE, finders.in_state(text, self._detector))

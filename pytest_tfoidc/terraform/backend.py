@@ -25,9 +25,9 @@ class Inputs:
     identity than `plan`.
     """
 
-    variables: tuple[str, ...] = ()
+    variables: tuple[str, ...] = field(default=(), repr=False)
     variable_files: tuple[Path, ...] = ()
-    backend: Mapping[str, str] = field(default_factory=dict)
+    backend: Mapping[str, str] = field(default_factory=dict, repr=False)
     backend_files: tuple[Path, ...] = ()
     apply_environment: Mapping[str, str] = field(default_factory=dict)
 

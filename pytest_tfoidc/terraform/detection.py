@@ -23,7 +23,8 @@ REQUEST_TOKEN = "request token"  # noqa: S105 - the same
 CLIENT_SECRET = "client secret"  # noqa: S105 - the same
 CLIENT_CERTIFICATE = "client certificate"
 CERTIFICATE_PASSWORD = "client certificate password"  # noqa: S105 - the same
-STORAGE_ACCESS_KEY = "storage access key"
+STORAGE_ACCESS_KEY = STORAGE_KEY = "storage access key"
+PRIVATE_KEY = "private key"
 SAS_TOKEN = "SAS token"  # noqa: S105 - the same
 SECRET = "secret"  # noqa: S105 - the same
 KNOWN_SECRET = "known secret"  # noqa: S105 - the same
@@ -87,6 +88,14 @@ class Detector:
                 found[secret] = Detected(kind=KNOWN_SECRET, key=secret)
                 text = _without(text, needles)
         return tuple(found.values())
+
+    def knows(self, data: bytes) -> bool:
+        """Tell whether a known secret stands in UTF-8, in any of its forms."""
+        return any(
+            needle.encode("utf-8", "surrogatepass") in data
+            for needles in self._needles.values()
+            for needle in needles
+        )
 
     def redact(self, text: str) -> str:
         """Give the text with every credential replaced."""

@@ -18,7 +18,9 @@ EMBEDDED = "embedded"
 TERRAFORM, OPENTOFU = "Terraform", "OpenTofu"
 PROBE_SECONDS = 60.0
 # A probe neither warns of a configuration nor writes to the log that the user asked for.
-NOT_PROBED = frozenset({"TF_CLI_CONFIG_FILE", "TF_LOG", "TF_LOG_CORE", "TF_LOG_PATH"})
+NOT_PROBED = frozenset(
+    {"TF_CLI_CONFIG_FILE", "TF_LOG", "TF_LOG_CORE", "TF_LOG_PATH", "TF_LOG_PROVIDER"}
+)
 HOW_TO_GET_ONE = (
     "Put `terraform` or `tofu` on PATH, name one with --tf-executable, or install the embedded"
     " one: python -m pip install 'pytest-tfoidc[terraform]'"

@@ -24,7 +24,8 @@ def copy_file(original: str, copy: str, status: os.stat_result) -> None:
         target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             _fill(source, target, status.st_size)
-            os.fchmod(target, stat.S_IMODE(status.st_mode))
+            # ours to write, as a folder is: Terraform updates its lock file
+            os.fchmod(target, stat.S_IMODE(status.st_mode) | stat.S_IRUSR | stat.S_IWUSR)
         finally:
             os.close(target)
     finally:

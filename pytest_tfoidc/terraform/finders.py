@@ -220,6 +220,32 @@ def in_state(text: str, detector: Detector) -> Iterator[Finding]:
     yield from _untold(found, told)
 
 
+def sensitive_in_state(text: str) -> Iterator[object]:
+    """Return the values in a state that it marks as sensitive: outputs, and attributes."""
+    if '"sensitive' not in text:
+        return
+    state = _dict(_parsed(text))
+    for output in map(_dict, _dict(state.get("outputs")).values()):
+        if output.get("sensitive"):
+            yield output.get("value")
+    for resource in map(_dict, _list(state.get("resources"))):
+        for instance in map(_dict, _list(resource.get("instances"))):
+            for path in _list(instance.get("sensitive_attributes")):
+                yield _at(instance.get("attributes"), path)
+
+
+def _at(value: object, path: object) -> object:
+    """Return what a state's path leads to: steps of `{"type": …, "value": …}`."""
+    for step in map(_dict, _list(path)):
+        key = step.get("value")
+        key = _dict(key).get("value", key)  # an index is a value with its type
+        try:
+            value = value[key]  # type: ignore[index] # what it is not, is no KeyError but a TypeError
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
 def _untold(found: Iterable[Detected], told: set[str]) -> Iterator[Finding]:
     """Give what lies outside of the fields that we know."""
     for detected in found:

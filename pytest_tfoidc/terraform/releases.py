@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,10 @@ WHEELS = {
 DOWNLOAD_SECONDS = 600.0
 # In a rehearsal, what its proxies and certificates were before it: JSON, null for what was unset.
 OUTER = "TFOIDC_REHEARSAL_OUTER"
+OF_PIP = re.compile(
+    r"(?i)PIP_\w+|XDG_\w+|\w+_PROXY|SSL_CERT_(?:FILE|DIR)|(?:REQUESTS|CURL)_CA_BUNDLE|NETRC"
+    r"|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|LD_LIBRARY_PATH"
+)
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
@@ -101,13 +106,16 @@ def _fetch(version: str, folder: Path, environment: Mapping[str, str]) -> Path:
 
 
 def _reaching_out(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment that reaches the package index, from a rehearsal as well."""
+    """Return what pip needs of an environment to reach the package index, in a rehearsal as well.
+
+    That is its own settings, proxies, certificates and folders, and nothing that is secret.
+    """
     try:
         outer = json.loads(environment.get(OUTER, "{}"))
     except ValueError:
         outer = {}
     changed = {**environment, **outer} if isinstance(outer, dict) else environment
-    return {name: value for name, value in changed.items() if value is not None and name != OUTER}
+    return {name: value for name, value in changed.items() if value and OF_PIP.fullmatch(name)}
 
 
 def _unpack(wheel: Path, folder: Path) -> Path:

@@ -36,6 +36,7 @@ from pytest_tfoidc.processes import Child, LineListener
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.deployed import Deployed
 from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.logfile import redacted_log
 from pytest_tfoidc.terraform.turning import TURNED, Turning
 
 Flag = python_terraform.IsFlagged
@@ -64,7 +65,7 @@ class Completed:
     @cached_property
     def messages(self) -> tuple[dict[str, Any], ...]:
         """The machine-readable lines of a command that ran with -json."""
-        return tuple(m for m in map(_as_message, self.stdout.splitlines()) if m is not None)
+        return tuple(m for m in map(_as_message, self.stdout.split("\n")) if m is not None)
 
     @property
     def diagnostics(self) -> tuple[dict[str, Any], ...]:
@@ -74,7 +75,7 @@ class Completed:
     @property
     def text(self) -> str:
         """Everything that was printed, as a person would have seen it. Not redacted."""
-        lines = (_readable(line) for line in self.stdout.splitlines())
+        lines = (_readable(line) for line in self.stdout.removesuffix("\n").split("\n"))
         return "\n".join([*(line for line in lines if line is not None), self.stderr]).strip()
 
 
@@ -202,6 +203,27 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         """
         if self.ending.has_to_stop:
             raise self._not_begun(command)
+        with redacted_log(self.environment, self.redactor, folder=Path.cwd()) as log:
+            return self._run(
+                command,
+                *arguments,
+                environment={**(environment or {}), **log},
+                on_line=on_line,
+                on_start=on_start,
+                keep_output=keep_output,
+                **options,
+            )
+
+    def _run(
+        self,
+        command: str,
+        *arguments: str,
+        environment: Mapping[str, str],
+        on_line: LineListener | None,
+        on_start: Callable[[Running], None] | None,
+        keep_output: bool,
+        **options: Any,  # noqa: ANN401 - whatever Terraform takes
+    ) -> Completed:
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
         on_line = self._following(command, on_line)
         self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
@@ -209,7 +231,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         child = Child(
             [*self.executable.argv, *line],
             directory=self.working_dir,
-            environment={**self.environment, **(environment or {})},
+            environment={**self.environment, **environment},
             on_line=on_line,
             keep_output=keep_output,
             shared=self.shared,
@@ -327,7 +349,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
     def _stopped(self, done: Completed, watch: _Watch) -> TerraformError:
         what = f"`{self.executable.product.lower()} {done.command}`"
         reason = "" if watch.reason == TOO_SLOW else str(watch.reason)
-        output = self.redactor.redact(f"{done.text}\n{reason}")
+        output = self.redactor.clean(f"{done.text}\n{reason}")
         if watch.reason == TOO_SLOW:
             return TerraformTimeoutError(
                 f"{what} took longer than {self.timeout:g}s and was stopped: {watch.story}.",

@@ -366,7 +366,7 @@ class FileRun:
                 keep_output=False,
                 environment=workspace.inputs.apply_environment,
                 **self._arguments(),
-                **workspace.variable_options(),
+                **workspace.test_options(),
             )
         if workspace.setting.recorder is not None:
             name = f"test {self.file}"
@@ -387,7 +387,7 @@ class FileRun:
 
     def _read(self, line: str, record: LineListener) -> None:
         """Take a line in. Nothing may escape: Terraform blocks when nobody reads."""
-        redact = self._workspace.setting.redactor.redact
+        redact = self._workspace.setting.redactor.clean
         try:
             record(line)
             event = read_line(line, redact=redact)
@@ -455,7 +455,7 @@ class FileRun:
             return f"{name} was killed by {_signal_name(-done.exit_code)}."
         if self._defect or any(diagnostic.is_error for diagnostic in self._diagnostics):
             return self._defect
-        said = self._workspace.setting.redactor.redact(done.stderr.strip())
+        said = self._workspace.setting.redactor.clean(done.stderr.strip())
         if not self._is_summed_up:
             return f"{name} ended early, with exit code {done.exit_code}.\n{said}".strip()
         if not self._is_found:

@@ -308,7 +308,7 @@ class UpgradeStep:
         return shown
 
     def _line(self, change: Change) -> str:
-        return self.workspace.setting.redactor.redact(str(change))
+        return self.workspace.setting.redactor.clean(str(change))
 
 
 def _required(modules: tuple[RootModule, ...], source: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +34,7 @@ from pytest_tfoidc.terraform.deployed import Deployed
 from pytest_tfoidc.terraform.differences import Change, planned_changes
 from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
-from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
+from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
 from pytest_tfoidc.terraform.ledger import PLANNED, TEST
 from pytest_tfoidc.terraform.live_guard import Guard, LiveGuard, StateStore
@@ -48,11 +47,19 @@ from pytest_tfoidc.terraform.protection import lift_protection
 from pytest_tfoidc.terraform.recording import Record, Recorder, planned_change
 from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
 from pytest_tfoidc.terraform.source_files import last_override
+from pytest_tfoidc.terraform.variablesfile import (
+    as_file,
+    quote,
+    require_declared,
+    sensitive_values,
+    write_private,
+)
 
 BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
 APPLY_PLAN_FILE = "tfplan-apply"
 DEFAULT_WORKSPACE = "default"
+VARIABLES_FILE = "given.tfvars"
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
@@ -150,6 +157,14 @@ class Workspace:
         self._given_backend = self.backend.given()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
         setting.redactor.add(*backend_secrets("", inputs.backend))  # of another kind, too
+        setting.redactor.hide(
+            *sensitive_values(
+                self.configuration,
+                variables=inputs.variables,
+                files=inputs.variable_files,
+                environment=setting.environment,
+            )
+        )
         self.base = _temporary_folder()
         try:
             self.copy = self._isolated()
@@ -306,10 +321,8 @@ class Workspace:
             file = last_override(self.path, "backend")
             file.write_text(json.dumps(override), encoding="utf-8")
         values = {**config, **own}
-        lines = "".join(f"{name} = {_quote(value)}\n" for name, value in values.items())
-        descriptor = os.open(self.path / BACKEND_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(lines)
+        lines = "".join(f"{name} = {quote(value)}\n" for name, value in values.items())
+        write_private(self.path / BACKEND_FILE, lines)
 
     @contextlib.contextmanager
     def _plugin_cache(self) -> Iterator[None]:
@@ -324,17 +337,21 @@ class Workspace:
     def plan(self, *, out: str = PLAN_FILE, destroy: bool = False) -> Plan:
         """Run `terraform plan` and save the plan."""
         path = self.path / out
-        done = self.run(
-            "plan",
-            input=False,
-            json=Flag,
-            detailed_exitcode=Flag,
-            out=out,
-            destroy=Flag if destroy else None,
-            accept=(0, CHANGES),
-            **self.variable_options(),
-        )
-        path.chmod(0o600)
+        write_private(path, "")  # Terraform keeps the mode of what is there
+        try:
+            done = self.run(
+                "plan",
+                input=False,
+                json=Flag,
+                detailed_exitcode=Flag,
+                out=out,
+                destroy=Flag if destroy else None,
+                accept=(0, CHANGES),
+                **self.variable_options(),
+            )
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         self.plans.append(path)
         changes = map(planned_change, done.messages)
         self._planned[str(path)] = tuple(change for change in changes if change is not None)
@@ -434,6 +451,7 @@ class Workspace:
             KeyError: There is no output of this name.
         """
         values = json.loads(self.run("output", json=Flag, no_color=Flag).stdout)
+        self.setting.redactor.hide(*(o["value"] for o in values.values() if o.get("sensitive")))
         if name is None:
             return {key: output["value"] for key, output in values.items()}
         return values[name]["value"]
@@ -451,7 +469,7 @@ class Workspace:
             json=Flag,
             verbose=None if self.setting.recorder is None else Flag,  # tells what was made
             environment=self.inputs.apply_environment,
-            **self.variable_options(),
+            **self.test_options(),
         )
 
     def select_workspace(self, name: str) -> None:
@@ -492,7 +510,9 @@ class Workspace:
 
     def state(self) -> str:
         """Give the state as it is, JSON. It may hold secrets."""
-        return self.run("state pull").stdout
+        state = self.run("state pull").stdout
+        self.setting.redactor.hide(*sensitive_in_state(state))
+        return state
 
     def audit(self, *, used_at: datetime | None = None) -> tuple[CachedCredential, ...]:
         """Look for tokens and secrets in the plans, the backend cache, the state and the lock.
@@ -650,7 +670,7 @@ class Workspace:
         return tuple(file for module in (self.configuration, *called) for file in module.files)
 
     def _failure(self, done: Completed, missing: tuple[MissingRead, ...] = ()) -> TerraformError:
-        redact = self.setting.redactor.redact
+        redact = self.setting.redactor.clean
         errors = [d for d in done.diagnostics if d.get("severity") == "error"]
         crash = _crash(done.stderr)
         told = [d for d in errors if not crash or d.get("summary") not in CUT_OFF]
@@ -669,9 +689,22 @@ class Workspace:
         )
 
     def variable_options(self) -> dict[str, Any]:
-        """Give the variables as the runner takes them."""
+        """Return the variables as the runner takes them: by file, never as arguments.
+
+        Raises:
+            ModuleError: The module has no such variable.
+        """
+        require_declared(self.inputs.variables, self.configuration)
+        return self.test_options()
+
+    def test_options(self) -> dict[str, Any]:
+        """Return the same for `terraform test`, whose files may use variables of their own."""
         files = [str(file) for file in self.inputs.variable_files]
-        return {"var_file": files, "var": list(self.inputs.variables)}
+        if self.inputs.variables:
+            given = self.base / VARIABLES_FILE
+            write_private(given, as_file(self.inputs.variables, self.configuration))
+            files.append(str(given))
+        return {"var_file": files}
 
     def _ephemeral_options(self) -> dict[str, Any]:
         """Give the variables that no plan keeps."""
@@ -726,8 +759,3 @@ def _both(first: LineListener, second: LineListener | None) -> LineListener:
             second(line)
 
     return listen
-
-
-def _quote(value: str) -> str:
-    """Write a string as HCL does: template markers are doubled, the rest is JSON's."""
-    return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")

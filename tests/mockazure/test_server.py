@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 import requests
+from requests.auth import _basic_auth_str
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import (
@@ -320,7 +321,9 @@ def registry() -> Iterator[LoopbackServer]:
 
 def connect(mock: MockAzure, target: str) -> socket.socket:
     client = socket.create_connection((LOOPBACK, mock.port), timeout=10)
-    client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+    shown = _basic_auth_str("tfoidc", mock.credential.password)
+    head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nProxy-Authorization: {shown}\r\n\r\n"
+    client.sendall(head.encode())
     return client
 
 
@@ -328,7 +331,12 @@ def test_allowed_hosts_pass_through_untouched(
     clock: VirtualClock, events: EventLog, registry: LoopbackServer
 ) -> None:
     with (
-        MockAzure(clock=clock, events=events, environment={}, allowed_hosts=(LOOPBACK,)) as mock,
+        MockAzure(
+            clock=clock,
+            events=events,
+            environment={},
+            allowed_hosts=(f"{LOOPBACK}:{registry.port}",),
+        ) as mock,
         connect(mock, f"{LOOPBACK}:{registry.port}") as client,
     ):
         assert client.recv(1000).startswith(b"HTTP/1.1 200")

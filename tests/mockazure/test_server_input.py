@@ -16,6 +16,7 @@ import pytest
 from azurekit import ARM, Azure, running
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from requests.auth import _basic_auth_str
 
 from pytest_tfoidc.loopback import LOOPBACK, Request
 from pytest_tfoidc.mockazure.server import MockAzure
@@ -53,9 +54,18 @@ def plain(azure: Azure) -> socket.socket:
     return socket.create_connection((LOOPBACK, azure.mock.port), timeout=PATIENCE)
 
 
+def shown(azure: Azure) -> str:
+    """Give the header with the proxy's credential."""
+    return f"Proxy-Authorization: {_basic_auth_str('tfoidc', azure.mock.credential.password)}"
+
+
+def connect(azure: Azure, target: str) -> bytes:
+    return f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{shown(azure)}\r\n\r\n".encode()
+
+
 def tunnel(azure: Azure, target: str = f"{HOST}:443") -> tuple[socket.socket, bytes]:
     client = plain(azure)
-    client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+    client.sendall(connect(azure, target))
     return client, client.recv(4096)
 
 
@@ -91,7 +101,7 @@ def test_http_1_0_is_answered_and_the_connection_closed(azure: Azure) -> None:
 
 def test_a_half_closed_connection_still_gets_its_answer(azure: Azure) -> None:
     with plain(azure) as client:
-        client.sendall(b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n")
+        client.sendall(f"GET http://a.b/ HTTP/1.1\r\nHost: a.b\r\n{shown(azure)}\r\n\r\n".encode())
         client.shutdown(socket.SHUT_WR)
         assert status_of(received(client)) == 403
 
@@ -133,7 +143,10 @@ def test_a_certificate_is_for_the_host_of_the_tunnel_and_no_other(azure: Azure) 
         ("%00:443", 403),
         ("[:443", 400),
         (f"{'a' * 9000}:443", 403),
-        ("registry.terraform.io:99999999", 502),
+        ("registry.terraform.io:99999999", 403),
+        ("registry.terraform.io:22", 403),
+        ("127.0.0.1/.hashicorp.com:443", 403),
+        ("my_account.blob.core.windows.net:443", 403),
     ],
 )
 def test_connect_to_what_is_not_served_is_refused(azure: Azure, target: str, status: int) -> None:
@@ -152,7 +165,7 @@ def test_a_thousand_connections_at_once_are_served(azure: Azure) -> None:
         for _ in range(MANY):
             client = plain(azure)
             clients.append(client)
-            client.sendall(f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n\r\n".encode())
+            client.sendall(connect(azure, f"{HOST}:443"))
         assert {status_of(client.recv(4096)) for client in clients} == {200}
         assert azure.arm("GET", f"{S}/resourcegroups").status_code == 200
         context = trusting(azure)

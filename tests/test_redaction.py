@@ -1,0 +1,339 @@
+"""The redactor: no secret gets through, whatever is done to it; other text does."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import random
+import string
+import textwrap
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_tfoidc.redaction import REDACTED, Redactor, harmless
+from pytest_tfoidc.secretforms import squeeze
+
+unhurried = settings(deadline=None, max_examples=60)
+WORDS = (
+    *("azurerm_resource_group.main:", "Creation", "complete", "after", "3s", "plan", "apply"),
+    *("https://management.azure.com/subscriptions", "HTTP/1.1", "200", "OK", "basic", "Error:"),
+    *("│", "╷", "x-ms-request-id", "Bearer", "authentication", "(see", "eyJ", "sig=", "2026-01-01"),
+)
+
+strong = st.text(string.ascii_letters + string.digits + "+/=&?<>\"'~!%$ {}-_.", min_size=16).filter(
+    lambda text: len(set(text.replace(" ", ""))) > 8 and any(c.isdigit() for c in text)
+)
+
+
+def letters(count: int) -> str:
+    """Give letters that are like a random secret's, and always the same."""
+    return base64.b64encode(random.Random(count).randbytes(count)).decode()[:count]  # noqa: S311 - no secret
+
+
+def jsoned(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def as_go(text: str) -> str:
+    return jsoned(text).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def boxed(text: str) -> str:
+    return "\n".join(f"│ {line}" for line in textwrap.wrap(text, 30, break_on_hyphens=False))
+
+
+def hard_wrapped(text: str) -> str:
+    return "\n".join(f"E       {text[i : i + 11]}" for i in range(0, len(text), 11))
+
+
+def coloured(text: str) -> str:
+    return "".join(f"\x1b[1;31m{part}\x1b[0m" for part in (text[:5], text[5:]))
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "raw": str,
+    "url": lambda t: quote(t, safe=""),
+    "lower url": lambda t: (
+        "".join(f"%{b:02x}" if not chr(b).isalnum() else chr(b) for b in t.encode())
+        .replace("%2d", "-")
+        .replace("%5f", "_")
+        .replace("%2e", ".")
+        .replace("%7e", "~")
+    ),
+    "form": quote_plus,
+    "twice": lambda t: quote(quote(t, safe=""), safe=""),
+    "json": jsoned,
+    "json in json": lambda t: jsoned(jsoned(t)),
+    "go": as_go,
+    "go in json": lambda t: jsoned(as_go(t)),
+    "html": html.escape,
+    "repr": lambda t: repr(t)[1:-1],
+    "hcl": lambda t: t.replace("${", "$${").replace("%{", "%%{"),
+    "hex": lambda t: t.encode().hex(),
+    "HEX": lambda t: t.encode().hex().upper(),
+    "base64": lambda t: base64.b64encode(t.encode()).decode(),
+    "base64url": lambda t: base64.urlsafe_b64encode(t.encode()).decode().rstrip("="),
+    "basic": lambda t: base64.b64encode(f"user:{t}".encode()).decode(),
+    "basic, more after": lambda t: base64.b64encode(f"ab{t}cd".encode()).decode(),
+    "mime": lambda t: base64.encodebytes(t.encode()).decode(),
+}
+WRAPPINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "boxed": boxed,
+    "hard": hard_wrapped,
+    "coloured": coloured,
+}
+
+
+def remains(secret: str, redacted: str) -> list[str]:
+    """Give the forms of a secret that are still in a text, read as a thief would."""
+    seen = squeeze(redacted.encode())
+    core = secret.strip()
+    forms = {
+        name: encode(core).encode() for name, encode in ENCODINGS.items() if "asic" not in name
+    }
+    for before in range(3):
+        part = base64.b64encode(bytes(before) + core.encode())[4 * ((before + 2) // 3) :]
+        forms[f"base64 at {before}"] = part[: len(part) // 4 * 4 - 4]
+    return [name for name, form in forms.items() if squeeze(form) and squeeze(form) in seen]
+
+
+@unhurried
+@given(
+    secret=strong,
+    encoding=st.sampled_from(sorted(ENCODINGS)),
+    wrapping=st.sampled_from(sorted(WRAPPINGS)),
+    before=st.sampled_from(["", "token=", "x y ", '{"a":"']),
+    after=st.sampled_from(["", " and more", '"}', "\n"]),
+)
+def test_no_secret_gets_through(
+    secret: str, encoding: str, wrapping: str, before: str, after: str
+) -> None:
+    redactor = Redactor()
+    redactor.add(secret)
+    text = before + WRAPPINGS[wrapping](ENCODINGS[encoding](secret)) + after
+    assert remains(secret, redactor.redact(text)) == []
+
+
+@unhurried
+@given(
+    secret=strong,
+    encoding=st.sampled_from(["raw", "base64", "hex", "json"]),
+    cuts=st.lists(st.integers(1, 400), max_size=12),
+    distance=st.integers(0, 300),
+)
+def test_no_secret_gets_through_between_two_chunks(
+    secret: str, encoding: str, cuts: list[int], distance: int
+) -> None:
+    redactor = Redactor()
+    redactor.add(secret)
+    data = (" " * distance + ENCODINGS[encoding](secret) + " end").encode()
+    chunks = []
+    for cut in cuts:
+        chunks.append(data[:cut])
+        data = data[cut:]
+    redacted = b"".join(redactor.redact_chunks([*chunks, data])).decode()
+    assert remains(secret, redacted) == []
+    assert redacted.endswith("end")
+
+
+def test_a_secret_across_the_windows_of_a_large_text_is_found() -> None:
+    secret = letters(40)
+    redactor = Redactor()
+    redactor.add(secret)
+    for place in range(262_100, 262_200, 7):
+        text = "-" * place + secret + "-" * 300_000
+        assert redactor.redact(text) == "-" * place + REDACTED + "-" * 300_000
+
+
+@unhurried
+@given(words=st.lists(st.sampled_from(WORDS), max_size=60), secrets=st.lists(strong, max_size=3))
+def test_other_text_is_left_as_it_is(words: list[str], secrets: list[str]) -> None:
+    redactor = Redactor()
+    redactor.add(*secrets, "secret", "production", "123456", "a", "", "\n")
+    text = " ".join(words)
+    assert redactor.redact(text) is text
+
+
+@pytest.mark.parametrize("secret", ["", "a", "abc", " ", "\n", "     x", "\x00"])
+def test_what_is_too_short_is_no_secret(secret: str) -> None:
+    redactor = Redactor()
+    redactor.add(secret)
+    assert redactor.redact("a banana, abc; x\n") == "a banana, abc; x\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the password is hunter", f"the password is {REDACTED}"),
+        ("hunters hunt in hunterland", "hunters hunt in hunterland"),
+        ("hunter, hunter.", f"{REDACTED}, {REDACTED}."),
+        ("hun\nter and hun ter", "hun\nter and hun ter"),
+    ],
+)
+def test_a_secret_that_is_a_word_counts_as_a_whole_word(text: str, expected: str) -> None:
+    redactor = Redactor()
+    redactor.add("hunter")
+    assert redactor.redact(text) == expected
+
+
+def test_secrets_with_regex_and_control_characters_are_taken_literally() -> None:
+    redactor = Redactor()
+    redactor.add(r"a.*[b]+(?=c)\d", "tab\there\x07bell1", "$^pipe|pipe9")
+    assert redactor.redact(r"x a.*[b]+(?=c)\d y") == f"x {REDACTED} y"
+    assert "bell1" not in redactor.redact("x tab\there\x07bell1 y")
+    assert redactor.redact("aXX[b]") == "aXX[b]"
+    assert "pipe9" not in redactor.redact("$^pipe|pipe9")
+
+
+def test_secrets_that_begin_alike_are_all_taken_out_whole() -> None:
+    redactor = Redactor()
+    redactor.add("prefix-123", "prefix-123-longer-456", "prefix-123-longer-456-longest-789")
+    text = "prefix-123 prefix-123-longer-456 prefix-123-longer-456-longest-789"
+    assert redactor.redact(text) == " ".join([REDACTED] * 3)
+
+
+def test_a_part_of_a_long_secret_is_taken_out() -> None:
+    secret = letters(300)
+    redactor = Redactor()
+    redactor.add(secret)
+    assert redactor.redact(f"'{secret[:100]}...{secret[-100:]}'") == f"'{REDACTED}...{REDACTED}'"
+
+
+SAS = "?sv=2022-11-02&ss=b&se=2030-01-01&sig=abcDEF123%2Bxyz%2FABCDEFGHIJKLMNOPQRSTUVWXYZ01%3D"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://a.blob.core.windows.net/c{SAS}",
+        SAS.removeprefix("?"),
+        SAS.replace("&", "\\u0026"),
+        "signature abcDEF123+xyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ01= alone",
+    ],
+)
+def test_a_sas_is_known_with_and_without_its_question_mark(text: str) -> None:
+    redactor = Redactor()
+    redactor.add(SAS)
+    redacted = redactor.redact(text)
+    assert "ABCDEFGH" not in redacted
+    assert "abcDEF" not in redacted
+
+
+def encoded(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+SIGNATURE = base64.urlsafe_b64encode(bytes(range(256))).decode().rstrip("=")
+TOKEN = f"{encoded({'alg': 'RS256'})}.{encoded({'sub': 'x' * 80})}.{SIGNATURE}"
+JWE = f"{encoded({'alg': 'RSA-OAEP', 'enc': 'A256GCM'})}.{SIGNATURE}.aXY.{SIGNATURE}.dGFn"
+KEY = "-----BEGIN RSA PRIVATE KEY-----\n" + "\n".join([SIGNATURE[:64]] * 4)
+KEY += "\n-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("text", "trace"),
+    [
+        (TOKEN, "eyJ"),
+        (JWE, "eyJ"),
+        (f"Bearer {TOKEN}", "eyJ"),
+        (base64.b64encode(TOKEN.encode()).decode(), "ZXlK"),
+        (base64.b64encode(f":{TOKEN}".encode()).decode(), "leUpo"),
+        (TOKEN.encode().hex(), "65794a"),
+        (boxed(TOKEN), "eyJ"),
+        (hard_wrapped(TOKEN), "eyJ"),
+        (KEY, SIGNATURE[:20]),
+        (json.dumps(KEY), SIGNATURE[:20]),
+        (f"https://x/?sv=1&sig={SIGNATURE[:43]}%3D", SIGNATURE[:20]),
+        (f"AccountName=a;AccountKey={SIGNATURE[:86]}==;", SIGNATURE[:20]),
+        ("Authorization: Basic dXNlcjpwYXNzd29yZC1vZi11c2Vy", "dXNl"),
+    ],
+)
+def test_what_has_the_shape_of_a_credential_needs_no_registration(text: str, trace: str) -> None:
+    redacted = Redactor().redact(f"before {text} after\nand words that stay")
+    assert trace not in redacted
+    assert redacted.startswith("before ")
+    assert redacted.endswith("and words that stay")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "eyJhIjoxfQ is {'a': 1} in base64",
+        "module.eyJ.name",
+        "the signature sig=abc is short",
+        "Bearer authentication-is-required-here",
+        "basic information about something-that-is-long",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "h1:Pctug/s/2Hg5FJqjYcTM0kPyx3AoYK1MpRWO0T9V2ns=",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+    ],
+)
+def test_what_only_resembles_a_credential_stays(text: str) -> None:
+    assert Redactor().redact(text) == text
+
+
+def test_a_line_of_10_mb_and_bytes_that_are_no_utf_8_are_redacted() -> None:
+    secret = "a-secret-of-30-letters-or-more"
+    redactor = Redactor()
+    redactor.add(secret)
+    line = b"x" * 5_000_000 + secret.encode() + b"\xff\xfe" + b"y" * 5_000_000
+    redacted = b"".join(redactor.redact_chunks([line]))
+    assert redacted == b"x" * 5_000_000 + REDACTED.encode() + b"\xff\xfe" + b"y" * 5_000_000
+    assert redactor.redact("\udcff" + secret) == "\udcff" + REDACTED
+
+
+def test_values_that_may_be_kept_are_hidden_but_not_looked_for() -> None:
+    redactor = Redactor()
+    redactor.hide({"a": ["a-nested-value-1", 12345678901], "b": None, "c": True})
+    assert redactor.secrets == ()
+    assert redactor.redact("a-nested-value-1 12345678901") == f"{REDACTED} {REDACTED}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "##vso[task.setvariable variable=x]y",
+        "text ##vso[task.complete result=Failed]",
+        "##[set-env name=x]y",
+        "::set-output name=x::y",
+        "  ::error::no",
+        "│ ::add-mask::x",
+        "ok\r::stop-commands::x",
+        "ok\x85::error::x",
+        "##teamcity[message]",
+    ],
+)
+def test_no_command_reaches_a_pipeline(command: str) -> None:
+    shown = harmless(command)
+    assert "##" not in shown
+    assert not any(line.lstrip(" \t│|>").startswith("::") for line in shown.splitlines())
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        "\x1b[2J",
+        "\x1b]0;title\x07",
+        "\x1b]8;;http://x\x1b\\",
+        "\x9b31m",
+        "\x1bc",
+        "\x08",
+        "\x7f",
+        "\x1bP1$x\x1b\\",
+    ],
+)
+def test_no_sequence_reaches_a_terminal(sequence: str) -> None:
+    assert harmless(f"a{sequence}b") == "ab"
+
+
+@pytest.mark.parametrize(
+    "text", ["plain\ttext\n", "a::b", "std::string", "## heading", "│ Error: x", "päß 日本"]
+)
+def test_harmless_text_stays(text: str) -> None:
+    assert harmless(text) == text
