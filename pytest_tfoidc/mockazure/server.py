@@ -28,11 +28,11 @@ from pytest_tfoidc.events import (
     HostRefused,
     RequestAnswered,
 )
-from pytest_tfoidc.loopback import Connection, LoopbackServer, Request, Response
-from pytest_tfoidc.mockazure.armadditions import account_keys
-from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobService
+from pytest_tfoidc.httpserver import Connection, LoopbackServer, Request, Response
+from pytest_tfoidc.mockazure.arm.service import ResourceManager
+from pytest_tfoidc.mockazure.arm.types.base import account_keys
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
-from pytest_tfoidc.mockazure.devops import AzureDevOps
+from pytest_tfoidc.mockazure.devops.service import AzureDevOps
 from pytest_tfoidc.mockazure.directory import (
     OBJECT_ID,
     Application,
@@ -42,10 +42,9 @@ from pytest_tfoidc.mockazure.directory import (
 )
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
-from pytest_tfoidc.mockazure.graph import Graph
-from pytest_tfoidc.mockazure.inspection import HASH_LENGTH, SeenRequests
+from pytest_tfoidc.mockazure.graph.service import Graph
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
-from pytest_tfoidc.mockazure.keyvault import KeyVaults
+from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.proxy import (
     HTTPS_PORT,
@@ -59,7 +58,8 @@ from pytest_tfoidc.mockazure.proxy import (
     open_tunnel,
     splice,
 )
-from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
+from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
+from pytest_tfoidc.mockazure.storage.service import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class MockAzure(LoopbackServer):
             raise RuntimeError("the stand-in has a defect") from self.defects[0]
 
     def snapshot(self) -> tuple[Any, ...]:
-        """Give all that the services hold, for `restore`."""
+        """Return all that the services hold, for `restore`."""
         return tuple(service.snapshot() for service in self._holders())
 
     def restore(self, held: tuple[Any, ...]) -> None:
@@ -256,7 +256,7 @@ class MockAzure(LoopbackServer):
             service.restore(part)
 
     def snapshot_resources(self) -> tuple[Any, ...]:
-        """Give what clients have made: blobs, resources, directory objects, connections."""
+        """Return what clients have made: blobs, resources, directory objects, connections."""
         return tuple(service.snapshot() for service in self._services())
 
     def restore_resources(self, held: tuple[Any, ...]) -> None:
@@ -305,7 +305,7 @@ class MockAzure(LoopbackServer):
     def _identify_connection(
         self, connection_id: str, name: str, project: str, organization: str
     ) -> tuple[str, str]:
-        """Give the issuer and subject of a connection that a request makes: like the job's own."""
+        """Return the issuer and subject of a connection that a request makes, as the job's own."""
         ours = self.directory.connection
         is_home = organization.lower() == ours.organization.lower()
         organization_id = ours.organization_id if is_home else organization_id_of(organization)
@@ -388,7 +388,7 @@ class MockAzure(LoopbackServer):
         return self._ca_file
 
     def transport_environment(self) -> dict[str, str]:
-        """Give the variables that lead any client here, and none around it."""
+        """Return the variables that lead any client here, and none around it."""
         bundle = (
             "SSL_CERT_FILE",
             "REQUESTS_CA_BUNDLE",
@@ -407,7 +407,7 @@ class MockAzure(LoopbackServer):
         }
 
     def pipeline_environment(self, kind: str = AZURE_DEVOPS) -> dict[str, str]:
-        """Give the variables that a step of such a pipeline has.
+        """Return the variables that a step of such a pipeline has.
 
         Args:
             kind: A key of `pipelines.PIPELINES`.

@@ -1,0 +1,1 @@
+"""Resource Manager's stand-in."""

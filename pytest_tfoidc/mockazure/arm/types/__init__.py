@@ -1,0 +1,1 @@
+"""What is special of each resource type, one file for each family."""

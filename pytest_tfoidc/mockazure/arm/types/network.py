@@ -1,0 +1,140 @@
+"""Networks and what stands in them: the types of Microsoft.Network that need more than echo."""
+
+from __future__ import annotations
+
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.arm.types.rules import Rules
+
+GATEWAY_PARTS = (
+    "authenticationCertificates",
+    "backendAddressPools",
+    "backendHttpSettingsCollection",
+    "backendSettingsCollection",
+    "frontendIPConfigurations",
+    "frontendPorts",
+    "gatewayIPConfigurations",
+    "httpListeners",
+    "listeners",
+    "privateLinkConfigurations",
+    "probes",
+    "redirectConfigurations",
+    "requestRoutingRules",
+    "rewriteRuleSets",
+    "routingRules",
+    "sslCertificates",
+    "sslProfiles",
+    "trustedClientCertificates",
+    "trustedRootCertificates",
+    "urlPathMaps",
+)
+
+
+def private_endpoint(new: New) -> Properties:
+    """Return a private endpoint its interface; what it asked for is approved at once."""
+    group = new.id.partition("/providers/")[0]
+    nic = f"{group}/providers/Microsoft.Network/networkInterfaces/{new.name}.nic.{new.guid('nic')}"
+    return {
+        "customDnsConfigs": [],
+        "networkInterfaces": [{"id": nic}],
+        "manualPrivateLinkServiceConnections": [],
+        "privateLinkServiceConnections": [],
+    }
+
+
+def bastion(new: New) -> Properties:
+    """Return a bastion its host."""
+    return {"dnsName": f"bst-{new.guid('dnsName')}.bastion.azure.com", "scaleUnits": 2}
+
+
+def vpn_gateway(new: New) -> Properties:
+    """Return a virtual network gateway what it has without being asked."""
+    bgp = {"asn": 65515, "bgpPeeringAddress": "10.0.1.30", "peerWeight": 0}
+    return {
+        "activeActive": False,
+        "enableBgp": False,
+        "bgpSettings": bgp,
+        "resourceGuid": new.guid("resourceGuid"),
+        "vpnGatewayGeneration": "Generation1",
+    }
+
+
+def connection(new: New) -> Properties:
+    """Return a gateway's connection what it has without being asked."""
+    return {
+        "connectionStatus": "Unknown",
+        "connectionMode": "Default",
+        "connectionProtocol": "IKEv2",
+        "egressBytesTransferred": 0,
+        "enableBgp": False,
+        "ingressBytesTransferred": 0,
+        "ipsecPolicies": [],
+        "resourceGuid": new.guid("resourceGuid"),
+        "routingWeight": 0,
+        "trafficSelectorPolicies": [],
+        "useLocalAzureIpAddress": False,
+        "usePolicyBasedTrafficSelectors": False,
+    }
+
+
+def shared_key(new: New) -> Properties:
+    """Return a gateway's connection its key: the one that was written, or one of Azure's."""
+    return {"value": new.properties.get("sharedKey") or key(new.id, "sharedkey")}
+
+
+def frontdoor_endpoint(new: New) -> Properties:
+    """Return a Front Door endpoint its host."""
+    host = f"{new.name}-{new.guid('hostName')[:8]}.z01.azurefd.net"
+    return {"hostName": host, "enabledState": "Enabled"}
+
+
+def cdn_endpoint(new: New) -> Properties:
+    """Return a CDN endpoint its host."""
+    return {"hostName": f"{new.name}.azureedge.net", "resourceState": "Running"}
+
+
+TYPES: dict[str, Rules] = {
+    "Microsoft.Cdn/profiles": Rules(
+        adds=lambda new: {"frontDoorId": new.guid("frontDoorId"), "resourceState": "Active"}
+    ),
+    "Microsoft.Cdn/profiles/afdEndpoints": Rules(adds=frontdoor_endpoint),
+    "Microsoft.Cdn/profiles/endpoints": Rules(adds=cdn_endpoint),
+    "Microsoft.Network/applicationGateways": Rules(
+        created=201, items=GATEWAY_PARTS, adds=fixed(operationalState="Running")
+    ),
+    "Microsoft.Network/azureFirewalls": Rules(created=201, items=("ipConfigurations",)),
+    "Microsoft.Network/bastionHosts": Rules(created=201, items=("ipConfigurations",), adds=bastion),
+    "Microsoft.Network/connections": Rules(
+        created=201, adds=connection, implied={"sharedkey": shared_key}
+    ),
+    "Microsoft.Network/firewallPolicies": Rules(
+        created=201, adds=fixed(childPolicies=[], firewalls=[], ruleCollectionGroups=[])
+    ),
+    "Microsoft.Network/ipGroups": Rules(created=201, adds=fixed(firewalls=[], firewallPolicies=[])),
+    "Microsoft.Network/loadBalancers": Rules(
+        created=201,
+        items=(
+            "frontendIPConfigurations",
+            "inboundNatPools",
+            "loadBalancingRules",
+            "outboundRules",
+            "probes",
+        ),
+        children={
+            "backendAddressPools": "backendAddressPools",
+            "inboundNatRules": "inboundNatRules",
+        },
+    ),
+    "Microsoft.Network/networkWatchers": Rules(created=201, deleted=204),
+    "Microsoft.Network/networkWatchers/flowLogs": Rules(created=201, deleted=204),
+    "Microsoft.Network/privateEndpoints": Rules(
+        created=201,
+        items=("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"),
+        adds=private_endpoint,
+    ),
+    "Microsoft.Network/publicIPPrefixes": Rules(
+        created=201, adds=fixed(ipPrefix="20.50.0.0/28", publicIPAddressVersion="IPv4")
+    ),
+    "Microsoft.Network/virtualNetworkGateways": Rules(
+        created=201, items=("ipConfigurations",), adds=vpn_gateway
+    ),
+}

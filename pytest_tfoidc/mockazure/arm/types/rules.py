@@ -1,0 +1,46 @@
+"""The shape of an entry of the table of types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_tfoidc.mockazure.arm.types.base import Adds, Answers, nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a type needs beyond echo.
+
+    `adds`: properties; `beside`: what stands beside them, such as `kind`.
+    `created`: the status of a PUT that creates; `accepted`: of one that takes its time;
+    `updated`: of one that changes; `deleted`: of a DELETE.
+    `begun`: PUT and PATCH answer 202 with an operation to poll, however short that is.
+    `located`: a slow PUT announces `Location` instead of `Azure-AsyncOperation`.
+    `stateless`: it has no provisioningState.
+    `omitted`: properties that are not shown where they were written empty.
+    `items`: properties that are lists of named parts, which have ids below this one.
+    `children`: properties that show child resources, and the children's type below this one.
+    `implied`: children that are there with their parent, as `TYPE/NAME`, and their documents.
+    `actions`: answers to POSTs, by the action's name in lower case.
+    `returned`: DELETE gives the resource back. `listed_below`: lists reach into nested scopes.
+    `recoverable`: deleted ones are kept in this list of their location, until they are purged.
+    """
+
+    adds: Adds = nothing
+    beside: Adds = nothing
+    created: int = 200
+    accepted: int = 201
+    updated: int = 200
+    deleted: int = 200
+    begun: bool = False
+    located: bool = False
+    stateless: bool = False
+    omitted: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    children: Mapping[str, str] = field(default_factory=dict)
+    implied: Mapping[str, Adds] = field(default_factory=dict)
+    actions: Mapping[str, Answers] = field(default_factory=dict)
+    returned: bool = False
+    listed_below: bool = False
+    recoverable: str = ""
