@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, Place, parse_segments, split_path
+from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, Place, parse_segments
 from pytest_tfoidc.mockazure.arm.subscriptions import NAMESPACES
 from pytest_tfoidc.mockazure.directory import GUID
+from pytest_tfoidc.mockazure.requests import split_path
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.server import MockAzure

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from pytest_tfoidc.mockazure.arm import errors
-from pytest_tfoidc.mockazure.requests import ServiceCall
+from pytest_tfoidc.mockazure.requests import ContentError, ServiceCall, parse_object
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
 
 MAX_BODY = 4 * 1024 * 1024  # bytes: Resource Manager's own limit
-MAX_DEPTH = 100
 API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:-[A-Za-z0-9.-]+)?")
-
-
-def parse_query(target: str) -> dict[str, str]:
-    """Return a target's query; names in lower case, since Resource Manager does not tell them."""
-    query = target.partition("?")[2].partition("#")[0]
-    return {name.lower(): value for name, value in parse_qsl(query, keep_blank_values=True)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,55 +60,14 @@ class Call(ServiceCall):
         """
         if len(self.request.body) > MAX_BODY:
             raise errors.too_large(MAX_BODY)
-        return parse_object(self.request.body)
+        try:
+            return parse_object(self.request.body)
+        except ContentError as error:
+            raise errors.bad_content(str(error)) from error
 
     def header(self, name: str) -> str:
         """Return a header's value; empty where there is none."""
         return self.request.headers.get(name, "").strip()
-
-
-def parse_object(content: bytes) -> dict[str, Any]:
-    """Parse a body that has to be a JSON object.
-
-    Raises:
-        ArmError: It is something else, or nested deeper than anything of Azure.
-    """
-    try:
-        value = json.loads(content, parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        why = "too deeply nested" if isinstance(error, RecursionError) else str(error)
-        raise errors.bad_content(why) from error
-    if not isinstance(value, dict):
-        raise errors.bad_content("The body must be a JSON object.")
-    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_deep(value):
-        raise errors.bad_content("too deeply nested")
-    return value
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"{text} is too large")
-    return value
-
-
-def _is_deep(value: object) -> bool:
-    """Tell whether a value is nested too deeply, without recursion."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def check_api_version(query: Mapping[str, str]) -> None:

@@ -163,9 +163,8 @@ def method_not_allowed(method: str, *allowed: str) -> ArmError:
     return ArmError(405, "MethodNotAllowed", message, headers={"Allow": ", ".join(allowed)})
 
 
-def bad_content(why: str) -> ArmError:
+def bad_content(message: str) -> ArmError:
     """Word the 400 for a body that is not a JSON object."""
-    message = f"The request content was invalid and could not be deserialized: '{why}'."
     return ArmError(400, "InvalidRequestContent", message)
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.arm import errors
-from pytest_tfoidc.mockazure.arm.call import check_api_version, parse_query
-from pytest_tfoidc.mockazure.arm.resource_ids import split_path
+from pytest_tfoidc.mockazure.arm.call import check_api_version
+from pytest_tfoidc.mockazure.requests import parse_query, split_path
 
 if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request

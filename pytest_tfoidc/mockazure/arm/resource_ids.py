@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import unquote
 
 PROVIDERS = "providers"
 SUBSCRIPTION_TYPE = "Microsoft.Resources/subscriptions"
@@ -111,14 +110,6 @@ class Place:
             kind=f"{self.kind}/{kind}",
             parent_length=len(self.segments),
         )
-
-
-def split_path(target: str) -> tuple[str, ...]:
-    """Split a request's target into decoded segments. Empty ones (`//`) do not count."""
-    path = target.partition("?")[0].partition("#")[0]
-    if "://" in path[:9]:  # the absolute form, which proxies get
-        path = path.partition("://")[2].partition("/")[2]
-    return tuple(unquote(s) for s in path.split("/") if s)
 
 
 def parse_segments(segments: tuple[str, ...]) -> Place:

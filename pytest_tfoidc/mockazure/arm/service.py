@@ -22,16 +22,17 @@ import jwt
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.arm import errors, listings, verbs
-from pytest_tfoidc.mockazure.arm.call import Call, check_api_version, parse_query
+from pytest_tfoidc.mockazure.arm.call import Call, check_api_version
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate
 from pytest_tfoidc.mockazure.arm.metadata import cloud_of, is_metadata, metadata
 from pytest_tfoidc.mockazure.arm.operations import VERBS, Operations, OperationsSnapshot
-from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, parse_segments, split_path
+from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, parse_segments
 from pytest_tfoidc.mockazure.arm.store import Resource, Store, StoreSnapshot
 from pytest_tfoidc.mockazure.arm.subscriptions import ALIASES, Subscription, Subscriptions
 from pytest_tfoidc.mockazure.arm.types.table import rules_for
 from pytest_tfoidc.mockazure.federated import FederatedCredential
+from pytest_tfoidc.mockazure.requests import parse_query, split_path
 from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefused, from_seconds
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.arm.call import parse_object
-from pytest_tfoidc.mockazure.arm.errors import ArmError
+from pytest_tfoidc.mockazure.requests import ContentError, parse_object
 
 if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request
@@ -119,5 +118,5 @@ def read_body(request: Request) -> Document:
         raise DevOpsError(413, "RequestTooLargeException", "The request is too large.")
     try:
         return parse_object(request.body)
-    except ArmError as error:
-        raise DevOpsError(400, "VssPropertyValidationException", error.message) from error
+    except ContentError as error:
+        raise DevOpsError(400, "VssPropertyValidationException", str(error)) from error

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.arm.call import parse_query
-from pytest_tfoidc.mockazure.arm.resource_ids import split_path
 from pytest_tfoidc.mockazure.devops.call import (
     DevOpsError,
     Document,
@@ -27,6 +25,7 @@ from pytest_tfoidc.mockazure.devops.call import (
     queued,
     read_body,
 )
+from pytest_tfoidc.mockazure.requests import parse_query, split_path
 from pytest_tfoidc.mockazure.tokens import BearerRefused
 
 if TYPE_CHECKING:

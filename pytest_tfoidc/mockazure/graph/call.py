@@ -13,9 +13,7 @@ from urllib.parse import quote, urlencode
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure import odata
-from pytest_tfoidc.mockazure.arm.call import parse_object
-from pytest_tfoidc.mockazure.arm.errors import ArmError
-from pytest_tfoidc.mockazure.requests import ServiceCall
+from pytest_tfoidc.mockazure.requests import ContentError, ServiceCall, parse_object
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.graph.objects import Document
@@ -104,8 +102,8 @@ class GraphCall(ServiceCall):
             raise GraphError(413, "RequestEntityTooLarge", "The request is too large.")
         try:
             return parse_object(self.request.body)
-        except ArmError as error:
-            message = f"Unable to read JSON request payload. {error.message}"
+        except ContentError as error:
+            message = f"Unable to read JSON request payload. {error}"
             raise GraphError(400, "BadRequest", message) from error
 
     def only(self, *methods: str) -> None:

@@ -13,8 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.arm.call import parse_query
-from pytest_tfoidc.mockazure.arm.resource_ids import split_path
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.graph import verbs
 from pytest_tfoidc.mockazure.graph.call import GraphCall, GraphError, bad_segment, not_found
@@ -29,6 +27,7 @@ from pytest_tfoidc.mockazure.graph.objects import (
     merged,
     new_id,
 )
+from pytest_tfoidc.mockazure.requests import parse_query, split_path
 from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefused
 
 if TYPE_CHECKING:

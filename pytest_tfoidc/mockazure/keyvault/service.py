@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.arm.resource_ids import split_path
+from pytest_tfoidc.mockazure.requests import split_path
 from pytest_tfoidc.mockazure.tokens import BearerRefused
 
 if TYPE_CHECKING:
