@@ -16,21 +16,39 @@ from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.plugin.runblocks import ENDINGS
 
 
-class FileScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist is not typed for others
+class CrashedOnce(LoadScopeScheduling):  # type: ignore[misc] # xdist is not typed for others
+    """Runs no test again that a worker has crashed in: what it has deployed is still there."""
+
+    def remove_node(self, node: Any) -> str | None:  # noqa: ANN401 - xdist's
+        """Hand on what a worker has left, but for the test that it was at; return that one."""
+        pending = (
+            (unit, nodeid)
+            for unit in self.assigned_work.get(node, {}).values()
+            for nodeid, is_completed in unit.items()
+            if not is_completed
+        )
+        unit, crashed = next(pending, (None, None))
+        if unit is not None:
+            unit[crashed] = True
+        super().remove_node(node)
+        return crashed
+
+
+class FileScheduling(CrashedOnce):
     """Shares out tests one by one, and the run blocks of a test file together."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _test_file(nodeid) or nodeid
 
 
-class GroupScheduling(LoadGroupScheduling):  # type: ignore[misc] # as above
+class GroupScheduling(CrashedOnce, LoadGroupScheduling):  # type: ignore[misc] # as above
     """Shares out groups, and the run blocks of a test file together."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _test_file(nodeid) or str(super()._split_scope(nodeid))
 
 
-class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc] # as above
+class ModuleScheduling(CrashedOnce):
     """Shares out modules under test, each with everything that is about it, and other files."""
 
     def _split_scope(self, nodeid: str) -> str:
