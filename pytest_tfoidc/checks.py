@@ -182,7 +182,8 @@ def _expiring_tokens(subject: Subject) -> Iterator[OneCallTokens]:
     mock = session.mock
     assert mock is not None  # noqa: S101 - for mypy: the check was skipped otherwise
     length = mock.issuer.lifetime * JUMP
-    subject.clock.expire_id_tokens()  # what was issued before the apply is of no use in it
+    # what was issued before the apply is of no use in it
+    subject.clock.advance(mock.issuer.lifetime, reason="expiry before the apply")
 
     def jump() -> None:  # in the stand-in's loop: one call at a time
         subject.clock.advance(length, reason="expiry during apply")

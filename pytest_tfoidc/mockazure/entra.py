@@ -257,7 +257,9 @@ class Entra:
         one_call, token_id = self._access_tokens.one_call, claims.get("jti", "")
         if one_call is None or self._issuer.expired_early(token_id):
             return False
-        return one_call.may_exchange(token_id, application.client_id, _resource(form))
+        issued_at = from_seconds(claims["iat"])
+        client_id, audience = application.client_id, _resource(form)
+        return one_call.may_exchange(token_id, client_id, audience, issued_at=issued_at)
 
     def _tenant(self, request: Request) -> str:
         name = request.path.strip("/").split("/")[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.clock import real_seconds
@@ -91,9 +92,11 @@ class OneCallTokens:
     Everything happens in the stand-in's loop, one call at a time.
 
     Args:
-        expire: Moves the clock past the life of every token; called after each answer to one.
+        since: When this began, in virtual time.
+        expire: Moves the clock; called after each answer to a call with a token.
     """
 
+    since: datetime
     expire: Callable[[], None]
     _fresh: dict[str, _Fresh] = field(default_factory=dict)
     _uses: dict[str, _Use] = field(default_factory=dict)
@@ -114,8 +117,15 @@ class OneCallTokens:
         self._fresh.clear()
         self._uses.clear()
 
-    def may_exchange(self, token_id: str, client_id: str, audience: str) -> bool:
-        """Tell whether an ID token comes for the first time: by this client, for this service."""
+    def may_exchange(
+        self, token_id: str, client_id: str, audience: str, *, issued_at: datetime
+    ) -> bool:
+        """Tell whether an ID token comes for the first time: by this client, for this service.
+
+        One from before this began has grown old elsewhere.
+        """
+        if issued_at < self.since.replace(microsecond=0):  # tokens tell whole seconds
+            return False
         exchange = (token_id, client_id, audience)
         is_first = exchange not in self._exchanged
         self._exchanged.add(exchange)

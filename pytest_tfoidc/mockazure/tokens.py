@@ -221,7 +221,7 @@ class AccessTokens:
         """
         held = self.snapshot()
         self.expire_all()
-        self.one_call = one_call = OneCallTokens(expire)
+        self.one_call = one_call = OneCallTokens(self._clock.now(), expire)
         self.announced_lifetime = RENEW_ALWAYS
         try:
             yield one_call

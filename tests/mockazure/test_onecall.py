@@ -92,7 +92,7 @@ def test_an_id_token_is_good_for_its_first_exchange_and_dies_with_the_jumps_afte
 
 def test_what_was_issued_before_has_expired(azure: Azure) -> None:
     before, assertion = azure.bearer(), str(azure.id_token().json()["oidcToken"])
-    azure.mock.issuer.expire_all()
+    azure.clock.advance(azure.mock.issuer.lifetime)
     with azure.mock.access_tokens.serving_one_call(lambda: azure.clock.advance(JUMP)):
         assert call(azure, before) == 401
         assert "AADSTS700024" in azure.exchange(assertion)["error_description"]
