@@ -157,6 +157,7 @@ TYPES: dict[str, Rules] = {
         omitted=("encryption",),
         actions={"listkeys": configuration_keys},
         recoverable="deletedConfigurationStores",
+        retained=7,
     ),
     "Microsoft.CognitiveServices/accounts": Rules(
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from pytest_tfoidc.mockazure.armadditions import Adds, Answers, nothing
+from pytest_tfoidc.mockazure.armadditions import Adds, Answers, Properties, nothing
+
+# (the parent's properties, the name in the path, the properties that are written)
+Merges = Callable[[Mapping[str, Any], str, Mapping[str, Any]], Properties]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,10 @@ class Rules:
     `implied`: children that are there with their parent, as `TYPE/NAME`, and their documents.
     `actions`: answers to POSTs, by the action's name in lower case.
     `returned`: DELETE gives the resource back. `listed_below`: lists reach into nested scopes.
-    `recoverable`: deleted ones are kept in this list of their location, until they are purged.
+    `recoverable`: deleted ones are kept in this list of their location, until they are purged;
+    `retained`: for so many days where `softDeleteRetentionInDays` says nothing else; `protected`:
+    the property that forbids to purge them earlier.
+    `merges`: a PUT of this type changes its parent's properties, and leaves nothing behind.
     """
 
     adds: Adds = nothing
@@ -44,3 +51,6 @@ class Rules:
     returned: bool = False
     listed_below: bool = False
     recoverable: str = ""
+    retained: int = 90
+    protected: str = "enablePurgeProtection"
+    merges: Merges | None = None

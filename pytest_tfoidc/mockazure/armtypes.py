@@ -24,6 +24,7 @@ from pytest_tfoidc.mockazure import (
     armmessaging,
     armnetworks,
 )
+from pytest_tfoidc.mockazure.arm.types import vaults
 from pytest_tfoidc.mockazure.armadditions import nothing
 from pytest_tfoidc.mockazure.armids import GROUP_TYPE
 from pytest_tfoidc.mockazure.armrules import Rules
@@ -46,7 +47,6 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Insights/components": Rules(
         adds=adds.component, implied={"currentbillingfeatures": adds.billing}
     ),
-    "Microsoft.KeyVault/vaults": Rules(created=201, adds=adds.vault, recoverable="deletedVaults"),
     "Microsoft.ManagedIdentity/userAssignedIdentities": Rules(created=201, adds=adds.identity),
     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": Rules(
         created=201
@@ -109,6 +109,12 @@ TYPES: dict[str, Rules] = {
     **armdatabases.TYPES,
     **armmessaging.TYPES,
     **armnetworks.TYPES,
+    **vaults.TYPES,
+}
+RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, both in lower case
+    f"{name.partition('/')[0]}/locations/{rules.recoverable}".lower(): name.lower()
+    for name, rules in TYPES.items()
+    if rules.recoverable
 }
 ECHO = Rules()
 _BY_KEY = {name.lower(): rules for name, rules in TYPES.items()}

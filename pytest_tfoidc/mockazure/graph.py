@@ -246,6 +246,18 @@ class Graph:
             found = self._directory.named("servicePrincipals", "appId", app_id)
             return found.id if found else None
 
+    def groups_of(self, object_id: str) -> tuple[str, ...]:
+        """Return the ids of the groups that somebody is a member of, also through other groups."""
+        found: dict[str, None] = {}
+        waiting = [object_id.lower()]
+        with self._lock:
+            while waiting:
+                groups = self._directory.referred(waiting.pop(), "memberOf")
+                new = [group.id for group in groups if group.id not in found]
+                found |= dict.fromkeys(new)
+                waiting += new
+        return tuple(found)
+
     def federated_credentials(self, app_id: str) -> tuple[FederatedCredential, ...]:
         """Give the federated credentials of an application, for Entra to honour."""
         with self._lock:

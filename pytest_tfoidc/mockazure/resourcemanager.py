@@ -21,6 +21,7 @@ import jwt
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.loopback import Request, Response
 from pytest_tfoidc.mockazure import armerrors, armlists, armverbs
+from pytest_tfoidc.mockazure.arm import access
 from pytest_tfoidc.mockazure.armcall import Call, check_api_version, parse_query
 from pytest_tfoidc.mockazure.armerrors import ArmError
 from pytest_tfoidc.mockazure.armestate import Estate
@@ -45,6 +46,7 @@ SELF = "pytest-tfoidc"
 IDENTITIES = "microsoft.managedidentity/userassignedidentities"
 FEDERATED = f"{IDENTITIES}/federatedidentitycredentials"
 ACCOUNTS = "microsoft.storage/storageaccounts"
+VAULTS = "microsoft.keyvault/vaults"
 ACCOUNT_SEGMENTS = 8  # of /subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME
 STATUSES = ("operationstatuses", "operationresults")
 
@@ -94,6 +96,7 @@ class ResourceManager:
         self._store = Store()
         self._estate = Estate(store=self._store, operations=self._operations, tenant_id=tenant_id)
         self._subscriptions = Subscriptions(subscription_id=subscription_id, tenant_id=tenant_id)
+        self._groups_of: Callable[[str], tuple[str, ...]] = lambda _: ()
         self._lock = threading.RLock()
 
     def handle(self, request: Request) -> Response:
@@ -278,6 +281,46 @@ class ResourceManager:
             self._estate.settle()
             shown = {r.key: copy.deepcopy(self._estate.shown(r)) for r in self._store}
         return MappingProxyType(shown)
+
+    def on_purged(self, callback: Callable[[str, str], None]) -> None:
+        """Tell somebody the type (in lower case) and the name of what is purged."""
+        self._estate.on_purged = callback
+
+    def groups_of(self, groups_of: Callable[[str], tuple[str, ...]]) -> None:
+        """Take from somebody which groups a principal is in, for the role assignments of these."""
+        self._groups_of = groups_of
+
+    def vault(self, name: str) -> dict[str, Any] | None:
+        """Return a key vault's document by its name; None where there is none."""
+        return self.named(VAULTS, name)
+
+    def named(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Return the document of a resource whose name nobody else in the world can have.
+
+        Args:
+            kind: The type, in lower case.
+            name: The name, in any case.
+        """
+        with self._lock:
+            self._estate.settle()
+            found = (r for r in self._store.of_type(kind) if r.name.lower() == name.lower())
+            resource = next(found, None)
+            return self._estate.shown(resource) if resource else None
+
+    def is_deleted_vault(self, name: str) -> bool:
+        """Tell whether a key vault is deleted and can be recovered."""
+        with self._lock:
+            return self._estate.deleted(VAULTS, name) is not None
+
+    def permits(self, object_id: str, resource_id: str, data_action: str) -> bool:
+        """Tell whether a role assignment lets somebody, or a group of theirs, do something."""
+        with self._lock:
+            return access.permits(
+                self._store,
+                principals=(object_id, *self._groups_of(object_id)),
+                resource_id=resource_id,
+                action=data_action,
+            )
 
     def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
         """Give the federated credentials of a user-assigned identity, for Entra to honour."""

@@ -34,10 +34,10 @@ from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, sen
 from pytest_tfoidc.mockazure.graph import Graph
 from pytest_tfoidc.mockazure.inspection import SeenRequests
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
-from pytest_tfoidc.mockazure.keyvault import KeyVaults
+from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
-from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
+from pytest_tfoidc.mockazure.resourcemanager import VAULTS, ResourceManager
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 Service = Callable[[Request], Response]
@@ -144,7 +144,15 @@ class MockAzure(LoopbackServer):
         )
         tokens.time_jumps = lambda: not self.resource_manager.is_instant
         self.graph = Graph(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
-        self.key_vaults = KeyVaults(access_tokens=tokens, tenant_id=directory.tenant_id)
+        self.key_vaults = KeyVaults(
+            clock=clock,
+            access_tokens=tokens,
+            tenant_id=directory.tenant_id,
+            estate=self.resource_manager,
+            groups_of=self.graph.groups_of,
+        )
+        self.resource_manager.groups_of(self.graph.groups_of)
+        self.resource_manager.on_purged(self._forget)
         self.services: dict[tuple[str, ...], Service] = {
             LOGIN_HOSTS: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
@@ -209,11 +217,16 @@ class MockAzure(LoopbackServer):
             service.restore(part)
 
     def _services(self) -> tuple[Any, ...]:
-        return self.blobs, self.resource_manager, self.graph, self.devops
+        return self.blobs, self.resource_manager, self.graph, self.devops, self.key_vaults
 
     def _holders(self) -> tuple[Any, ...]:
         settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
         return (*self._services(), *settings, self.requests)
+
+    def _forget(self, kind: str, name: str) -> None:
+        """Drop the data of a resource that is purged. `kind`: its type, in lower case."""
+        if kind == VAULTS:
+            self.key_vaults.forget(name)
 
     def _find_application(self, client_id: str) -> Application | None:
         """Find whom Entra knows: configured here, or made in Graph or in Resource Manager."""

@@ -23,6 +23,7 @@ from pytest_tfoidc.mockazure.armstore import Resource, StoreSnapshot
 from pytest_tfoidc.mockazure.blobs import Account, Blob, Block, Container, Stamp
 from pytest_tfoidc.mockazure.devops import DevOpsSnapshot
 from pytest_tfoidc.mockazure.graphobjects import DirectoryObject, DirectorySnapshot
+from pytest_tfoidc.mockazure.keyvault.store import Content, Deleted, Item, Version
 from pytest_tfoidc.mockazure.leases import Lease
 from pytest_tfoidc.mockazure.resourcemanager import Snapshot
 
@@ -33,6 +34,7 @@ CLASSES: dict[str, type[Any]] = {
         *(Account, Blob, Block, Container, Lease, Stamp),
         *(Operation, OperationsSnapshot, Resource, Snapshot, StoreSnapshot),
         *(DevOpsSnapshot, DirectoryObject, DirectorySnapshot),
+        *(Content, Deleted, Item, Version),
     )
 }
 
