@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key, keys
+from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, guid, key, keys
 from pytest_tfoidc.mockazure.armerrors import ArmError
 from pytest_tfoidc.mockazure.armrules import Rules
 
@@ -21,22 +21,26 @@ def configuration_store(new: New) -> Properties:
     }
 
 
+def configuration_access(store_id: str) -> dict[str, tuple[str, str]]:
+    """Return the ids and secrets of a configuration store's four keys, by the keys' names."""
+    names = ("Primary", "Secondary", "Primary Read Only", "Secondary Read Only")
+    return {name: (guid(store_id, name)[:4], key(store_id, name)) for name in names}
+
+
 def configuration_keys(new: New) -> Any:  # noqa: ANN401 - JSON
     """Give the four keys of an App Configuration store."""
-    names = ("Primary", "Secondary", "Primary Read Only", "Secondary Read Only")
     return {
         "value": [
             {
-                "id": new.guid(name)[:4],
+                "id": key_id,
                 "name": name,
                 "readOnly": name.endswith("Read Only"),
-                "value": key(new.id, name),
+                "value": secret,
                 "connectionString": (
-                    f"Endpoint=https://{new.name}.azconfig.io;"
-                    f"Id={new.guid(name)[:4]};Secret={key(new.id, name)}"
+                    f"Endpoint=https://{new.name}.azconfig.io;Id={key_id};Secret={secret}"
                 ),
             }
-            for name in names
+            for name, (key_id, secret) in configuration_access(new.id).items()
         ]
     }
 

@@ -24,7 +24,10 @@ from pytest_tfoidc.events import (
     RequestAnswered,
 )
 from pytest_tfoidc.loopback import Connection, LoopbackServer, Request, Response
+from pytest_tfoidc.mockazure.appconfig.auth import AccessKey
+from pytest_tfoidc.mockazure.appconfig.service import STORES, ConfigurationStores
 from pytest_tfoidc.mockazure.armadditions import account_keys
+from pytest_tfoidc.mockazure.armapps import configuration_access
 from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.devops import AzureDevOps
@@ -58,6 +61,7 @@ GRAPH_HOSTS = (
     "microsoftgraph.chinacloudapi.cn",
 )
 KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.azure.cn")
+CONFIGURATION_HOSTS = ("*.azconfig.io", "*.azconfig.azure.us", "*.azconfig.azure.cn")
 SERVICES = {  # as faults and inspection name them
     "entra": LOGIN_HOSTS,
     "issuer": ISSUER_HOSTS,
@@ -66,6 +70,7 @@ SERVICES = {  # as faults and inspection name them
     "arm": RESOURCE_MANAGER_HOSTS,
     "graph": GRAPH_HOSTS,
     "key-vaults": KEY_VAULT_HOSTS,
+    "app-configuration": CONFIGURATION_HOSTS,
 }
 HTTPS_PORT = 443
 NO_ANSWER = 0  # instead of a status
@@ -151,6 +156,12 @@ class MockAzure(LoopbackServer):
             estate=self.resource_manager,
             groups_of=self.graph.groups_of,
         )
+        self.configurations = ConfigurationStores(
+            clock=clock,
+            access_tokens=tokens,
+            estate=self.resource_manager,
+            keys=_configuration_keys,
+        )
         self.resource_manager.groups_of(self.graph.groups_of)
         self.resource_manager.on_purged(self._forget)
         self.services: dict[tuple[str, ...], Service] = {
@@ -160,6 +171,7 @@ class MockAzure(LoopbackServer):
             RESOURCE_MANAGER_HOSTS: self.resource_manager.handle,
             GRAPH_HOSTS: self.graph.handle,
             KEY_VAULT_HOSTS: self.key_vaults.handle,
+            CONFIGURATION_HOSTS: self.configurations.handle,
         }
         self.faults = Faults(clock=clock, services=SERVICES)
         self.requests = SeenRequests(SERVICES)
@@ -217,7 +229,8 @@ class MockAzure(LoopbackServer):
             service.restore(part)
 
     def _services(self) -> tuple[Any, ...]:
-        return self.blobs, self.resource_manager, self.graph, self.devops, self.key_vaults
+        made = (self.blobs, self.resource_manager, self.graph, self.devops)
+        return (*made, self.key_vaults, self.configurations)
 
     def _holders(self) -> tuple[Any, ...]:
         settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
@@ -227,6 +240,8 @@ class MockAzure(LoopbackServer):
         """Drop the data of a resource that is purged. `kind`: its type, in lower case."""
         if kind == VAULTS:
             self.key_vaults.forget(name)
+        elif kind == STORES:
+            self.configurations.forget(name)
 
     def _find_application(self, client_id: str) -> Application | None:
         """Find whom Entra knows: configured here, or made in Graph or in Resource Manager."""
@@ -309,7 +324,8 @@ class MockAzure(LoopbackServer):
 
     def takes_access_tokens(self, host: str) -> bool:
         """Tell whether a host is a service that checks access tokens."""
-        return matches(host, (*STORAGE_HOSTS, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
+        planes = (*STORAGE_HOSTS, *KEY_VAULT_HOSTS, *CONFIGURATION_HOSTS)
+        return matches(host, (*planes, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
 
     async def answer(self, request: Request, connection: Connection) -> bool:
         """Answer a request of a client, or open the tunnel that it asks for."""
@@ -402,6 +418,14 @@ class MockAzure(LoopbackServer):
         self.events.emit(HostPassedThrough(at=self.clock.now(), host=host))
         if await connection.respond_to_connect():
             await splice((connection.reader, connection.writer), upstream)
+
+
+def _configuration_keys(store_id: str) -> tuple[AccessKey, ...]:
+    """Return the access keys of a configuration store, as Resource Manager lists them."""
+    return tuple(
+        AccessKey(id=key_id, secret=secret, read_only=name.endswith("Read Only"))
+        for name, (key_id, secret) in configuration_access(store_id).items()
+    )
 
 
 def _as_reason(message: str) -> str:

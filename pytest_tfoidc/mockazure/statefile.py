@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.mockazure.appconfig.store import ConfigSnapshot, Configuration, KeyValue
 from pytest_tfoidc.mockazure.armoperations import Operation, OperationsSnapshot
 from pytest_tfoidc.mockazure.armstore import Resource, StoreSnapshot
 from pytest_tfoidc.mockazure.blobs import Account, Blob, Block, Container, Stamp
@@ -35,6 +36,7 @@ CLASSES: dict[str, type[Any]] = {
         *(Operation, OperationsSnapshot, Resource, Snapshot, StoreSnapshot),
         *(DevOpsSnapshot, DirectoryObject, DirectorySnapshot),
         *(Content, Deleted, Item, Version),
+        *(ConfigSnapshot, Configuration, KeyValue),
     )
 }
 
