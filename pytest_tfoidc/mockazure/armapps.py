@@ -104,7 +104,6 @@ def site(new: New) -> Properties:
         "outboundIpAddresses": "20.0.0.1",
         "possibleOutboundIpAddresses": "20.0.0.1,20.0.0.2",
         "repositorySiteName": app,
-        "state": "Running",
     }
 
 
@@ -152,7 +151,7 @@ SITE = Rules(
         "basicPublishingCredentialsPolicies/scm": fixed(properties={"allow": True}),
     },
 )
-SITE_CONFIG = Rules(stateless=True, actions={"list": site_answer})
+SITE_CONFIG = Rules(stateless=True, free_form=True, actions={"list": site_answer})
 
 TYPES: dict[str, Rules] = {
     "Microsoft.AppConfiguration/configurationStores": Rules(

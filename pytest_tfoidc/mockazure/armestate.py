@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure import armdocuments, armerrors
+from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.armadditions import guid
 from pytest_tfoidc.mockazure.armids import Place, parse_segments
 from pytest_tfoidc.mockazure.armroles import ROLE_TYPE, Roles
@@ -46,12 +47,16 @@ class Estate:
         if parent is None:
             return None
         tail = "/".join(place.segments[place.parent_length :]).lower()
-        for name, makes in rules_for(parent.kind).implied.items():
-            if name.lower() == tail:
-                new = armdocuments.as_new({}, place, call)
-                body = makes(dataclasses.replace(new, body=parent.document))
-                return armdocuments.compose(place, body, before=None, call=call)
-        return None
+        implied = {n.lower(): makes for n, makes in rules_for(parent.kind).implied.items()}
+        kind, slash, _ = tail.partition("/")
+        makes = implied.get(tail) or (implied.get(f"{kind}/*") if slash else None)
+        if makes is None:
+            return None
+        new = armdocuments.as_new({}, place, call)
+        body = makes(dataclasses.replace(new, body=parent.document))
+        return (
+            armdocuments.compose(place, body, before=None, call=call) if body is not None else None
+        )
 
     def shown(self, resource: Resource) -> Document:
         """Give a document with what changes without being written: children, progress."""
@@ -62,7 +67,7 @@ class Estate:
             document = armdocuments.with_properties(document, shown)
         operation = self.operations.on(resource.key)
         if operation is not None:
-            state = {"provisioningState": operation.state}
+            state = {**states.busy(resource.kind), "provisioningState": operation.state}
             document = armdocuments.with_properties(document, state)
         return document
 

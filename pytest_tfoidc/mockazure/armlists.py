@@ -16,11 +16,7 @@ from pytest_tfoidc.mockazure.armestate import Estate, not_found
 from pytest_tfoidc.mockazure.armids import GROUP_TYPE
 from pytest_tfoidc.mockazure.armroles import ROLE_TYPE
 from pytest_tfoidc.mockazure.armtypes import RECOVERABLE, rules_for
-from pytest_tfoidc.mockazure.armverbs import (
-    ASSIGNMENT,
-    DEPLOYMENTS,
-    deployments_refused,
-)
+from pytest_tfoidc.mockazure.armverbs import ASSIGNMENT
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.armcall import Call
@@ -141,8 +137,6 @@ def act(estate: Estate, call: Call) -> Response:
     """POST an action on a resource."""
     place = call.place
     action = place.name.lower()
-    if place.type_key.startswith(f"{DEPLOYMENTS}/"):
-        raise deployments_refused()
     if action == "checknameavailability":
         return _name_available(estate, call)
     document = estate.find(call, place.parent) or _unwritten(estate, call)

@@ -89,18 +89,25 @@ def frontdoor_endpoint(new: New) -> Properties:
 
 def cdn_endpoint(new: New) -> Properties:
     """Give a CDN endpoint its host."""
-    return {"hostName": f"{new.name}.azureedge.net", "resourceState": "Running"}
+    return {"hostName": f"{new.name}.azureedge.net"}
+
+
+def virtual_hub(_: New) -> Properties:
+    """Return what a virtual hub has without being asked."""
+    return {
+        "allowBranchToBranchTraffic": False,
+        "hubRoutingPreference": "ExpressRoute",
+        "virtualRouterAsn": 65515,
+        "virtualRouterIps": ["10.0.32.4", "10.0.32.5"],
+        "virtualRouterAutoScaleConfiguration": {"minCapacity": 2},
+    }
 
 
 TYPES: dict[str, Rules] = {
-    "Microsoft.Cdn/profiles": Rules(
-        adds=lambda new: {"frontDoorId": new.guid("frontDoorId"), "resourceState": "Active"}
-    ),
+    "Microsoft.Cdn/profiles": Rules(adds=lambda new: {"frontDoorId": new.guid("frontDoorId")}),
     "Microsoft.Cdn/profiles/afdEndpoints": Rules(adds=frontdoor_endpoint),
     "Microsoft.Cdn/profiles/endpoints": Rules(adds=cdn_endpoint),
-    "Microsoft.Network/applicationGateways": Rules(
-        created=201, items=GATEWAY_PARTS, adds=fixed(operationalState="Running")
-    ),
+    "Microsoft.Network/applicationGateways": Rules(created=201, items=GATEWAY_PARTS),
     "Microsoft.Network/azureFirewalls": Rules(created=201, items=("ipConfigurations",)),
     "Microsoft.Network/bastionHosts": Rules(created=201, items=("ipConfigurations",), adds=bastion),
     "Microsoft.Network/connections": Rules(
@@ -124,6 +131,7 @@ TYPES: dict[str, Rules] = {
             "inboundNatRules": "inboundNatRules",
         },
     ),
+    "Microsoft.Network/virtualHubs": Rules(created=201, adds=virtual_hub),
     "Microsoft.Network/networkWatchers": Rules(created=201, deleted=204),
     "Microsoft.Network/networkWatchers/flowLogs": Rules(created=201, deleted=204),
     "Microsoft.Network/privateEndpoints": Rules(

@@ -23,7 +23,6 @@ GROUP_NAME = re.compile(r"[-\w.()]{0,89}[-\w()]")  # it does not end with a dot
 FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f\x7f]")
 MAX_NAME = 260
 ASSIGNMENT = "microsoft.authorization/roleassignments"
-DEPLOYMENTS = "microsoft.resources/deployments"
 READ_ONLY = ("readonly",)
 UNDELETABLE = ("cannotdelete", "readonly")
 
@@ -218,8 +217,6 @@ def _operation_url(call: Call, operation: Operation, what: str) -> str:
 def _check_write(estate: Estate, call: Call, before: Resource | None) -> None:
     place = call.place
     _check_name(place)
-    if place.type_key == DEPLOYMENTS:
-        raise deployments_refused()
     estate.check_parent(call, write=True)
     _check_conditions(call, before)
     deleting = estate.operations.deleting_around(place.key)
@@ -229,15 +226,6 @@ def _check_write(estate: Estate, call: Call, before: Resource | None) -> None:
         raise armerrors.conflict(f"Another operation is in progress on '{place.id}'.")
     if place.type_key != LOCKS:
         estate.check_locks(place, verb="write", levels=READ_ONLY)
-
-
-def deployments_refused() -> ArmError:
-    """Word the refusal of template deployments: nothing here runs templates."""
-    message = (
-        "pytest-tfoidc's stand-in for Azure does not run template deployments (ARM, Bicep). "
-        "Declare the resources themselves, or run this against Azure."
-    )
-    return ArmError(400, "DeploymentsNotSupported", message)
 
 
 def _being_deleted(operation: Operation) -> ArmError:

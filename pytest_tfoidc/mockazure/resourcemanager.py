@@ -31,6 +31,8 @@ from pytest_tfoidc.mockazure.armoperations import VERBS, Operations, OperationsS
 from pytest_tfoidc.mockazure.armstore import Resource, Store, StoreSnapshot
 from pytest_tfoidc.mockazure.armsubscriptions import Subscriptions
 from pytest_tfoidc.mockazure.armtypes import rules_for
+from pytest_tfoidc.mockazure.deployments.service import KIND as DEPLOYMENTS
+from pytest_tfoidc.mockazure.deployments.service import Deployments
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefused, from_seconds
 
@@ -97,6 +99,9 @@ class ResourceManager:
         self._estate = Estate(store=self._store, operations=self._operations, tenant_id=tenant_id)
         self._subscriptions = Subscriptions(subscription_id=subscription_id, tenant_id=tenant_id)
         self._groups_of: Callable[[str], tuple[str, ...]] = lambda _: ()
+        self.deployments = Deployments(
+            estate=self._estate, enter=self._enter, subscription=self._subscriptions.subscription
+        )
         self._lock = threading.RLock()
 
     def handle(self, request: Request) -> Response:
@@ -188,7 +193,19 @@ class ResourceManager:
             return armverbs.operation_result(self._estate, call)
         return armverbs.operation_status(self._estate, call)
 
+    def _enter(self, call: Call, method: str, target: str, version: str, body: Any) -> Response:  # noqa: ANN401 - JSON
+        """Let a deployment's request in, as if its client had sent it."""
+        path = f"{quote(target)}?api-version={version}"
+        content = json.dumps(body).encode()
+        host = {"host": call.request.headers.get("host", call.request.host)}
+        request = Request(method, "https", call.request.host, path, host, content)
+        return self._called(request, call.caller)
+
     def _item(self, call: Call) -> Response:
+        if call.place.type_key == DEPLOYMENTS and call.method == "PUT":
+            return self.deployments.write(call)
+        if call.place.type_key == f"{DEPLOYMENTS}/operations":
+            return self._only_get(call, lambda: self.deployments.operations(call))
         verb = ITEM_VERBS.get(call.method)
         if verb is None:
             raise armerrors.method_not_allowed(call.method, *ITEM_VERBS)
@@ -196,6 +213,8 @@ class ResourceManager:
 
     def _collection(self, call: Call) -> Response:
         """Answer for a collection, an action, or a resource without a name of its own."""
+        if call.place.type_key == f"{DEPLOYMENTS}/operations":
+            return self._only_get(call, lambda: self.deployments.operations(call))
         if call.method == "POST":
             return self._act(call)
         if self._is_singleton(call.place):
@@ -215,6 +234,8 @@ class ResourceManager:
         if place.parent.is_subscription and action in {"register", "unregister"}:
             registered = action == "register"
             return self._subscriptions.register(place.namespace, registered=registered)
+        if place.parent.type_key == DEPLOYMENTS:
+            return self.deployments.act(call)
         return armlists.act(self._estate, call)
 
     def takes(

@@ -28,8 +28,10 @@ from pytest_tfoidc.mockazure.appconfig.auth import AccessKey
 from pytest_tfoidc.mockazure.appconfig.service import STORES, ConfigurationStores
 from pytest_tfoidc.mockazure.armadditions import account_keys
 from pytest_tfoidc.mockazure.armapps import configuration_access
+from pytest_tfoidc.mockazure.armerrors import ArmError
 from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
+from pytest_tfoidc.mockazure.deployments.service import NO_SECRETS
 from pytest_tfoidc.mockazure.devops import AzureDevOps
 from pytest_tfoidc.mockazure.directory import Application, Directory
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
@@ -164,6 +166,7 @@ class MockAzure(LoopbackServer):
         )
         self.resource_manager.groups_of(self.graph.groups_of)
         self.resource_manager.on_purged(self._forget)
+        self.resource_manager.deployments.secrets = self._secret_of_parameter
         self.services: dict[tuple[str, ...], Service] = {
             LOGIN_HOSTS: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
@@ -235,6 +238,26 @@ class MockAzure(LoopbackServer):
     def _holders(self) -> tuple[Any, ...]:
         settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
         return (*self._services(), *settings, self.requests)
+
+    def _secret_of_parameter(self, reference: Mapping[str, Any]) -> str:
+        """Return the secret that a deployment's parameter refers to.
+
+        Raises:
+            ArmError: There is none, or its vault does not let deployments in.
+        """
+        vault = reference.get("keyVault")
+        name = str(vault.get("id", "")).rpartition("/")[2] if isinstance(vault, dict) else ""
+        secret, version = (str(reference.get(n, "")) for n in ("secretName", "secretVersion"))
+        found = self.resource_manager.vault(name)
+        is_open = found is not None and found["properties"].get("enabledForTemplateDeployment")
+        value = self.key_vaults.secret(name, secret, version) if is_open else None
+        if value is None:
+            reason = (
+                "is not there" if is_open else "is in no vault with enabledForTemplateDeployment"
+            )
+            message = f"The secret '{secret}' of the key vault '{name}' {reason}."
+            raise ArmError(400, NO_SECRETS, message)
+        return value
 
     def _forget(self, kind: str, name: str) -> None:
         """Drop the data of a resource that is purged. `kind`: its type, in lower case."""

@@ -239,6 +239,26 @@ def test_a_purged_vault_comes_back_empty(here: World) -> None:
         assert list(sdk.list_properties_of_secrets()) == []
 
 
+def test_a_deployment_takes_a_parameter_from_a_vault_that_lets_it_in(here: World) -> None:
+    written = {
+        "parameters": {"p": {"type": "securestring"}},
+        "resources": [],
+        "outputs": {"n": {"type": "int", "value": "[length(parameters('p'))]"}},
+    }
+    reference = {"keyVault": {"id": here.vault_id("kv")}, "secretName": "one"}
+    properties = {"template": written, "parameters": {"p": {"reference": reference}}}
+    path = f"{here.group}/providers/Microsoft.Resources/deployments/d"
+    with secrets.SecretClient(here.vault(), **here.me.options()) as sdk:
+        sdk.set_secret("one", "hidden")
+    refused = here.azure.arm("PUT", path, {"properties": properties})
+    assert refused.status_code == 400
+    assert "enabledForTemplateDeployment" in refused.json()["error"]["message"]
+    here.vault(enabledForTemplateDeployment=True)
+    made = here.azure.arm("PUT", path, {"properties": properties})
+    assert made.json()["properties"]["outputs"]["n"]["value"] == 6
+    assert "hidden" not in made.text
+
+
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
 def test_a_key_signs_and_its_public_part_verifies(here: World, key_client: Any, kind: str) -> None:
     key = (

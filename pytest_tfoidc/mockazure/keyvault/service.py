@@ -188,6 +188,13 @@ class KeyVaults:
         headers = {"WWW-Authenticate": challenge}
         return VaultError(401, "Unauthorized", message, headers=headers)
 
+    def secret(self, vault: str, name: str, version: str = "") -> str | None:
+        """Return a secret's value, for a deployment that refers to it; None where there is none."""
+        content = self._store.content(vault, self._clock.now())
+        item = content.items.get(("secrets", name.lower()))
+        found = item.version(version) if item else None
+        return str(found.content["value"]) if found and found.enabled else None
+
     def forget(self, name: str) -> None:
         """Drop all that a vault holds: it was purged."""
         self._store.forget(name)
