@@ -43,6 +43,7 @@ from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
 from pytest_tfoidc.mockazure.resourcemanager import VAULTS, ResourceManager
+from pytest_tfoidc.mockazure.storage.accounts import StorageAccounts
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 Service = Callable[[Request], Response]
@@ -142,6 +143,9 @@ class MockAzure(LoopbackServer):
             keys=account_keys,
             tenant_id=directory.tenant_id,
         )
+        self.storage = StorageAccounts(
+            clock=clock, access_tokens=tokens, blobs=self.blobs, tenant_id=directory.tenant_id
+        )
         self.resource_manager = ResourceManager(
             clock=clock,
             access_tokens=tokens,
@@ -170,7 +174,7 @@ class MockAzure(LoopbackServer):
         self.services: dict[tuple[str, ...], Service] = {
             LOGIN_HOSTS: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
-            STORAGE_HOSTS: self.blobs.handle,
+            STORAGE_HOSTS: self.storage.handle,
             RESOURCE_MANAGER_HOSTS: self.resource_manager.handle,
             GRAPH_HOSTS: self.graph.handle,
             KEY_VAULT_HOSTS: self.key_vaults.handle,
@@ -233,7 +237,7 @@ class MockAzure(LoopbackServer):
 
     def _services(self) -> tuple[Any, ...]:
         made = (self.blobs, self.resource_manager, self.graph, self.devops)
-        return (*made, self.key_vaults, self.configurations)
+        return (*made, self.key_vaults, self.configurations, self.storage)
 
     def _holders(self) -> tuple[Any, ...]:
         settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
