@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ tables: Any = pytest.importorskip("azure.data.tables", reason="not installed")
 
 from azure.core.credentials import AzureNamedKeyCredential  # noqa: E402 - after the check
 from azure.core.exceptions import HttpResponseError  # noqa: E402 - the same
-from test_azurite import AZURITE, STOP_SECONDS, Azurite, port_of  # noqa: E402 - the same
+from test_azurite import AZURITE, STOP_SECONDS, Azurite  # noqa: E402 - the same
 from vaultkit import World, world  # noqa: E402 - the same
 
 from pytest_tfoidc.loopback import LOOPBACK  # noqa: E402 - the same
@@ -41,8 +42,9 @@ def azurite(service: str, key: str, folder: Path) -> Iterator[Azurite]:
     certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     context = ssl.create_default_context()
     ca.configure_trust(context)
+    port = free_port()  # the table service does not say which one it got
     arguments = [
-        *(f"--{service}Host", LOOPBACK, f"--{service}Port", "0", "--silent"),
+        *(f"--{service}Host", LOOPBACK, f"--{service}Port", str(port), "--silent"),
         *("--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")),
         *("--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck"),
     ]
@@ -54,10 +56,28 @@ def azurite(service: str, key: str, folder: Path) -> Iterator[Azurite]:
         text=True,
     ) as process:
         try:
-            yield Azurite(port_of(process), context)
+            wait_for(process)
+            yield Azurite(port, context)
         finally:
             process.terminate()
             process.communicate(timeout=STOP_SECONDS)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(process: subprocess.Popen[str]) -> None:
+    """Wait until Azurite says that it has started."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "successfully" in line:
+            return
+    pytest.fail(f"Azurite did not start: {''.join(said)}")
 
 
 def outcome(action: Callable[[], Any]) -> object:
