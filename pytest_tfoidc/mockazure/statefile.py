@@ -27,6 +27,7 @@ from pytest_tfoidc.mockazure.graphobjects import DirectoryObject, DirectorySnaps
 from pytest_tfoidc.mockazure.keyvault.store import Content, Deleted, Item, Version
 from pytest_tfoidc.mockazure.leases import Lease
 from pytest_tfoidc.mockazure.resourcemanager import Snapshot
+from pytest_tfoidc.mockazure.storage.files import Entry, Share
 from pytest_tfoidc.mockazure.storage.queues import Message, Queue
 from pytest_tfoidc.mockazure.storage.tables import Row, Table
 
@@ -39,7 +40,7 @@ CLASSES: dict[str, type[Any]] = {
         *(DevOpsSnapshot, DirectoryObject, DirectorySnapshot),
         *(Content, Deleted, Item, Version),
         *(ConfigSnapshot, Configuration, KeyValue),
-        *(Message, Queue, Row, Table),
+        *(Entry, Message, Queue, Row, Share, Table),
     )
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure.blobservice import HOST
+from pytest_tfoidc.mockazure.storage.files import FileService
 from pytest_tfoidc.mockazure.storage.queues import QueueService
 from pytest_tfoidc.mockazure.storage.tables import TableService
 from pytest_tfoidc.mockazure.storageauth import Authenticator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class StorageAccounts:
-    """Every storage account: its queues and tables here, its blobs where they are.
+    """Every storage account: its queues, tables and files here, its blobs where they are.
 
     Args:
         clock: Tells the virtual time.
@@ -39,10 +40,12 @@ class StorageAccounts:
         self.tables = TableService(
             clock=clock, authenticator=authenticator, properties=blobs.handle
         )
+        self.files = FileService(clock=clock, authenticator=authenticator, properties=blobs.handle)
         self._blobs = blobs
         self._services: dict[str, Callable[[Request], Response]] = {
             "queue": self.queues.handle,
             "table": self.tables.handle,
+            "file": self.files.handle,
         }
 
     def handle(self, request: Request) -> Response:
@@ -53,9 +56,14 @@ class StorageAccounts:
 
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of what the services hold, for `restore`."""
-        return {"queues": self.queues.snapshot(), "tables": self.tables.snapshot()}
+        return {
+            "queues": self.queues.snapshot(),
+            "tables": self.tables.snapshot(),
+            "files": self.files.snapshot(),
+        }
 
     def restore(self, held: Mapping[str, Any]) -> None:
         """Put back what `snapshot` returned."""
         self.queues.restore(held["queues"])
         self.tables.restore(held["tables"])
+        self.files.restore(held["files"])
