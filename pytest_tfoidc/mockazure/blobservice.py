@@ -175,6 +175,11 @@ class BlobService:
         )
         return run(call)
 
+    @property
+    def store(self) -> BlobStore:
+        """What holds the blobs: Data Lake works on the same ones."""
+        return self._store
+
     def key_for(self, account: str) -> str:
         """Give an account's first key, in base64."""
         return self._keys(account)[0]

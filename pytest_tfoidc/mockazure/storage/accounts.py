@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure.blobservice import HOST
+from pytest_tfoidc.mockazure.storage.datalake import DataLake
 from pytest_tfoidc.mockazure.storage.files import FileService
 from pytest_tfoidc.mockazure.storage.queues import QueueService
 from pytest_tfoidc.mockazure.storage.tables import TableService
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class StorageAccounts:
-    """Every storage account: its queues, tables and files here, its blobs where they are.
+    """Every storage account: what is no blob is here, blobs are where they are.
 
     Args:
         clock: Tells the virtual time.
@@ -41,11 +42,13 @@ class StorageAccounts:
             clock=clock, authenticator=authenticator, properties=blobs.handle
         )
         self.files = FileService(clock=clock, authenticator=authenticator, properties=blobs.handle)
+        self.lake = DataLake(clock=clock, authenticator=authenticator, store=blobs.store)
         self._blobs = blobs
         self._services: dict[str, Callable[[Request], Response]] = {
             "queue": self.queues.handle,
             "table": self.tables.handle,
             "file": self.files.handle,
+            "dfs": self.lake.handle,
         }
 
     def handle(self, request: Request) -> Response:
@@ -60,6 +63,7 @@ class StorageAccounts:
             "queues": self.queues.snapshot(),
             "tables": self.tables.snapshot(),
             "files": self.files.snapshot(),
+            "lake": self.lake.snapshot(),
         }
 
     def restore(self, held: Mapping[str, Any]) -> None:
@@ -67,3 +71,4 @@ class StorageAccounts:
         self.queues.restore(held["queues"])
         self.tables.restore(held["tables"])
         self.files.restore(held["files"])
+        self.lake.restore(held["lake"])

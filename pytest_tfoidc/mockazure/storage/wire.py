@@ -140,6 +140,11 @@ def common_headers(request: Request, now: datetime, *, server: str) -> dict[str,
     return headers
 
 
+def unquoted(path: str) -> str:
+    """Return a path decoded."""
+    return unquote(path)
+
+
 def refused(code: str, status: int, words: str) -> StorageError:
     """Return a refusal that only one service has."""
     return StorageError(code, status=status, words=words)
