@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse
     from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
     from pytest_tfoidc.terraform.audit import audit_path
-    from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+    from pytest_tfoidc.terraform.backend import Inputs
+    from pytest_tfoidc.terraform.workspace import Workspace
 
 __all__ = [
     "AsyncRefreshingCredential",
@@ -53,7 +54,7 @@ _HOMES = {
     "AsyncRefreshingCredential": "identity.credential",
     "EventLog": "events",
     "IdTokenRelay": "identity.relay",
-    "Inputs": "terraform.workspace",
+    "Inputs": "terraform.backend",
     "KeptTokenFile": "identity.tokenfile",
     "MockAzure": "mockazure.server",
     "OidcClock": "session",

@@ -48,7 +48,10 @@ class CheckItem(ModuleItem):
         from pytest_tfoidc.checks import CHECKS, CheckSkipped, Subject  # noqa: PLC0415 - heavy
 
         run = self._run
-        with run.recorded(self, self.path), run.workspace(self.path) as workspace:
+        with (
+            run.recorded(self, self.path),
+            run.workspace(self.path, item=f"{GROUP}-{self.name}") as workspace,
+        ):
             subject = Subject(
                 session=run.session,
                 workspace=workspace,

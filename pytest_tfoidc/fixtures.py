@@ -124,7 +124,8 @@ def tf_workspace(
 
         def make(path: str | Path) -> Workspace:
             try:
-                return stack.enter_context(run.workspace((request.path.parent / path).resolve()))
+                module = (request.path.parent / path).resolve()
+                return stack.enter_context(run.workspace(module, item=request.node.nodeid))
             except TfOidcError as error:
                 _fail(error)
 
@@ -165,7 +166,7 @@ def tf_upgrade(
                 remedy="Name one with --tf-module PATH, and put the test into its folder.",
             )
         )
-    return make_factory(_run(request), module)
+    return make_factory(_run(request), module, item=request.node.nodeid)
 
 
 def _module_of(request: pytest.FixtureRequest) -> Path | None:

@@ -14,7 +14,7 @@ import pytest
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.identity.kinds import LABELS
-from pytest_tfoidc.identity.variables import split_command
+from pytest_tfoidc.identity.variables import GUID, split_command
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.steps import Step
@@ -26,6 +26,7 @@ CHECKS = (
     "no_cached_credentials",
     "cached_token_fails",
 )
+LIVE_STATES = ("isolated", "own")
 CONTEXTS = ("auto", "mock", *LABELS)
 DEFAULT_DELAY = timedelta(minutes=30)
 TERRAFORM_FILES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
@@ -66,6 +67,8 @@ class Settings:
     timeout: float | None = None
     keep: bool = False
     relay: bool = True
+    live_state: str = LIVE_STATES[0]
+    allowed_subscriptions: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     upgrades: tuple[Step, ...] = ()
     upgrade_downgrade: bool = False
@@ -144,6 +147,19 @@ OPTIONS = (
         many=True,
     ),
     Option("timeout", "time limit for one Terraform command", "TIME"),
+    Option(
+        "live-state",
+        "where the state of a live test is: `isolated` (default), in a place of its own beside the"
+        " module's; `own`, where the module's backend says, for a module whose state is for tests"
+        " only. A state that holds anything is refused either way",
+        "isolated|own",
+    ),
+    Option(
+        "allowed-subscription",
+        "the only subscription that a live run may touch (repeatable)",
+        "ID",
+        many=True,
+    ),
     Option("keep", "keep the workspaces, and say where they are", flag=True),
     Option("no-relay", "hand the pipeline's own URL and token to Terraform", flag=True),
     Option(
@@ -262,6 +278,10 @@ def settings_of(config: pytest.Config) -> Settings:
         timeout=None if timeout is None else _duration("--tf-timeout", timeout).total_seconds(),
         keep=values.flag("keep"),
         relay=not values.flag("no-relay"),
+        live_state=_known(
+            "--tf-live-state", values.one("live-state") or LIVE_STATES[0], LIVE_STATES
+        ),
+        allowed_subscriptions=tuple(map(_guid, values.many("allowed-subscription"))),
         allowed_hosts=tuple(host.lower() for host in values.many("allow-host")),
         upgrades=_upgrades(values),
         upgrade_downgrade=values.flag("upgrade-downgrade"),
@@ -363,6 +383,16 @@ def _duration(option: str, text: str) -> timedelta:
         return parse_duration(text)
     except UsageError as error:
         raise UsageError(error.what, where=option, remedy=error.remedy) from error
+
+
+def _guid(text: str) -> str:
+    if not GUID.fullmatch(text.strip()):
+        raise UsageError(
+            f"{text!r} is not the id of a subscription.",
+            where="--tf-allowed-subscription",
+            remedy="Give its id, a GUID: az account show --query id",
+        )
+    return text.strip().lower()
 
 
 def _positive(option: str, text: str | None) -> int | None:

@@ -6,7 +6,7 @@ imported here.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return run.header() if run.settings.modules else []
 
 
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: Sequence[pytest.Item]
+) -> list[str]:
+    """Say what a live run will leave behind on purpose."""
+    return runitems.kept_resources(config, items)
+
+
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect a module under test."""
     return collection.directory(path, parent)
@@ -81,6 +88,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what was not selected, and keep the run blocks of a file together."""
     collection.deselect(config, items)
     runitems.keep_files_together(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Tell a worker which live run it is a part of."""
+    pytestrun.tell_worker(node.config, node.workerinput)
 
 
 @pytest.hookimpl(optionalhook=True)

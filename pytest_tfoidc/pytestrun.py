@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ from pytest_tfoidc.options import DEFAULT_DELAY, Settings, settings_of
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession
-    from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+    from pytest_tfoidc.terraform.backend import Inputs
+    from pytest_tfoidc.terraform.module import RootModule
+    from pytest_tfoidc.terraform.workspace import Workspace
 
 
 class PytestRun:
@@ -28,14 +31,17 @@ class PytestRun:
     Args:
         settings: What the user asked for.
         root: The folder that modules are named relative to.
+        live_run: The name of a live run, in a worker of pytest-xdist: its part of the whole.
     """
 
-    def __init__(self, settings: Settings, *, root: Path) -> None:
+    def __init__(self, settings: Settings, *, root: Path, live_run: str = "") -> None:
         self.settings = settings
+        self._live_run = live_run
         self.root = root
         self.kept: list[Path] = []
         self.cleanup = contextlib.ExitStack()
         self._session: OidcSession | None = None
+        self._live: list[str] = []
 
     @property
     def session(self) -> OidcSession:
@@ -57,6 +63,9 @@ class PytestRun:
                     allowed_hosts=settings.allowed_hosts,
                     id_token_command=settings.id_token_command,
                     audience=settings.audience,
+                    live_state=settings.live_state,
+                    live_run=self._live_run,
+                    allowed_subscriptions=settings.allowed_subscriptions,
                 )
             )
             session.start()
@@ -66,13 +75,24 @@ class PytestRun:
     def require_readable_modules(self) -> None:
         """Read the modules under test, so that a mistake in one is told once and not by each item.
 
+        In a live context what it may touch is looked at as well.
+
         Raises:
-            TfOidcError: A module cannot be read.
+            TfOidcError: A module cannot be read, or may not be deployed from here.
         """
+        for module in self._modules.values():
+            module.local_modules()
+        session = self.session
+        session.require_allowed_subscriptions(self._modules.values())
+        if session.live_states is not None and (self.settings.checks or self.settings.upgrades):
+            self._live = session.describe_live(self._modules, self.inputs())
+
+    @functools.cached_property
+    def _modules(self) -> dict[str, RootModule]:
+        """The modules under test, as their files describe them, by their names."""
         from pytest_tfoidc.terraform.module import read_module  # noqa: PLC0415 - heavy
 
-        for module in self.settings.modules:
-            read_module(module).local_modules()
+        return {self.name_of(module): read_module(module) for module in self.settings.modules}
 
     def notices(self) -> list[str]:
         """Say what came up while the tests ran: a request token that is about to die."""
@@ -107,7 +127,7 @@ class PytestRun:
             if longest is not None
             else ""
         )
-        told = (*self._findings(), *session.notes, limit)
+        told = (*self._live, *self._findings(), *session.notes, limit)
         notes = [f"tfoidc: {note}" for note in told if note]
         return [f"tfoidc: {session.describe()}", *withheld, *notes]
 
@@ -156,7 +176,7 @@ class PytestRun:
 
     def inputs(self) -> Inputs:
         """Give the variables and the backend configuration of every workspace."""
-        from pytest_tfoidc.terraform.workspace import Inputs  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.terraform.backend import Inputs  # noqa: PLC0415 - heavy
 
         settings = self.settings
         return Inputs(
@@ -167,29 +187,21 @@ class PytestRun:
         )
 
     @contextlib.contextmanager
-    def workspace(self, module: Path) -> Iterator[Workspace]:
-        """Give a workspace; at the end destroy what is still deployed, and remove the copy.
+    def workspace(self, module: Path, *, item: str = "") -> Iterator[Workspace]:
+        """Yield a workspace that is cleaned up at the end, with the user's inputs.
 
-        What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
+        Args:
+            module: The root module's folder.
+            item: The test that it is for; in a live context its state is named after it.
         """
-        workspace = self.session.workspace(module, inputs=self.inputs(), keep=self.settings.keep)
-        try:
+        with self.session.cleaned_workspace(
+            module,
+            inputs=self.inputs(),
+            keep=self.settings.keep,
+            item=item,
+            on_kept=self.kept.append,
+        ) as workspace:
             yield workspace
-        except BaseException:
-            with contextlib.suppress(TfOidcError):  # the first error is the one to show
-                self._clean_up(workspace)
-            raise
-        self._clean_up(workspace)
-
-    def _clean_up(self, workspace: Workspace) -> None:
-        try:
-            if workspace.is_deployed:
-                workspace.destroy()
-        finally:
-            workspace.keep |= workspace.is_deployed and self.session.is_live
-            if workspace.keep:
-                self.kept.append(workspace.path)
-            workspace.close()
 
     @contextlib.contextmanager
     def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:
@@ -206,6 +218,13 @@ class PytestRun:
             shown = evidence_of(session.events.since(mark), real=real)
             module_name, before = item.stash.get(EVIDENCE, (self.name_of(module), Evidence()))
             item.stash[EVIDENCE] = (module_name, before + shown)
+
+
+def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
+    """Tell a worker of pytest-xdist the name of the live run that it is a part of."""
+    run = config.stash[RUN]
+    if run.settings.modules and run.session.live_states is not None:
+        workerinput[LIVE_RUN] = run.session.live_states.run
 
 
 def clock_of(config: pytest.Config) -> OidcClock:
@@ -239,6 +258,7 @@ def _beat(config: pytest.Config, left: float) -> None:
         reporter.write_line(f"tfoidc: waiting, {format_duration(timedelta(seconds=left))} left")
 
 
+LIVE_RUN = "tfoidc_live_run"  # what the workers of pytest-xdist are told
 REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along
 RUN = pytest.StashKey[PytestRun]()
 EVIDENCE = pytest.StashKey["tuple[str, Evidence]"]()
@@ -250,8 +270,10 @@ def configure(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: An option cannot be used as it was given.
     """
+    worker = getattr(config, "workerinput", {})
+    live_run = f"{worker[LIVE_RUN]}-{worker['workerid']}" if worker.get(LIVE_RUN) else ""
     with usage_errors():
-        run = PytestRun(settings_of(config), root=config.rootpath)
+        run = PytestRun(settings_of(config), root=config.rootpath, live_run=live_run)
     config.stash[RUN] = run
     config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
 

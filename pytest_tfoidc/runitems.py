@@ -87,6 +87,8 @@ class TestFile(pytest.File):
         run = self._run
         self._recording.enter_context(run.recorded(self, self.module))
         workspace = _initialized(self.config, self.module)
+        if run.session.is_live:
+            _require_harmless(workspace)
         items = [item for item in self.session.items if item.parent is self]
         self._remaining = {item.name for item in items}
         self._jumps = list(_jumps(run.settings.test_jumps, self.file, items))
@@ -194,6 +196,25 @@ class RunItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Say where the run block stands."""
         return self.path, self.block.line - 1, self.name
+
+
+def _require_harmless(workspace: Workspace) -> None:
+    from pytest_tfoidc.terraform.live_guard import require_no_import_blocks  # noqa: PLC0415 - heavy
+
+    require_no_import_blocks(workspace.configuration.imports, module=str(workspace.module))
+
+
+def kept_resources(config: pytest.Config, items: Iterable[pytest.Item]) -> list[str]:
+    """Say which run blocks leave resources behind on purpose, in a live context."""
+    run = config.stash[RUN]
+    if not run.settings.modules or not run.session.is_live:
+        return []
+    return [
+        f"tfoidc: live: {item.nodeid} (line {item.block.line}): {item.block.keeps}, so what it"
+        " deploys stays"
+        for item in items
+        if isinstance(item, RunItem) and item.block.keeps
+    ]
 
 
 class InitializedModule:

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,18 +19,31 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from pytest_tfoidc.clock import VirtualClock, format_duration, parse_duration
-from pytest_tfoidc.errors import ContextError, UsageError
+from pytest_tfoidc.errors import ContextError, TfOidcError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import IdTokenSource, source_for
+from pytest_tfoidc.identity.state_blobs import StateBlobs
+from pytest_tfoidc.identity.subscription import subscription_name
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.executable import Executable, find_executable
+from pytest_tfoidc.terraform.live_guard import StateStore
+from pytest_tfoidc.terraform.live_scope import Named, require_allowed, written_in
+from pytest_tfoidc.terraform.live_state import (
+    AZURERM,
+    ISOLATED,
+    LiveStates,
+    StatePlace,
+    held_by,
+)
+from pytest_tfoidc.terraform.module import RootModule
 from pytest_tfoidc.terraform.runner import terraform_environment
-from pytest_tfoidc.terraform.workspace import NO_INPUTS, Inputs, Setting, Workspace
+from pytest_tfoidc.terraform.workspace import Setting, Workspace
 
 STANDIN_BACKEND = MappingProxyType(
     {
@@ -61,6 +74,9 @@ class SessionOptions:
         isolated: False leaves the variables that change Terraform's commands to the child.
         needs_pipeline: Refuse to fall back to the stand-in where this is no pipeline.
         keeps_events: False for what runs for days: events are told to subscribers only.
+        live_state: Where a live test's state is: `isolated`, or `own` for the module's own place.
+        live_run: The name of a live run, where somebody has chosen it already.
+        allowed_subscriptions: The only ones that a live run may touch; empty for any.
         environment: The outer environment.
     """
 
@@ -77,6 +93,9 @@ class SessionOptions:
     isolated: bool = True
     needs_pipeline: bool = False
     keeps_events: bool = True
+    live_state: str = ISOLATED
+    live_run: str = ""
+    allowed_subscriptions: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
 
@@ -256,10 +275,66 @@ class OidcSession:
         relay = "on" if self.relay else "off"
         return f"{self.executable} | {where} | relay {relay}"
 
+    @functools.cached_property
+    def live_states(self) -> LiveStates | None:
+        """Derives the state of each test of a live run; None on the stand-in."""
+        if not self.is_live:
+            return None
+        options = self.options
+        return LiveStates(options.environment, mode=options.live_state, run=options.live_run)
+
+    @functools.cached_property
+    def state_blobs(self) -> StateBlobs:
+        """Reads and removes the state objects of the azurerm backend."""
+        return StateBlobs(self.credential, context=self.context)
+
+    def require_allowed_subscriptions(self, modules: Iterable[RootModule]) -> None:
+        """Make sure that a live run touches no subscription but those that are allowed.
+
+        Raises:
+            SubscriptionError: The environment or a provider block names another one.
+        """
+        allowed = self.options.allowed_subscriptions
+        if not self.is_live or not allowed:
+            return
+        named = [Named(self.context.subscription_id or "", "ARM_SUBSCRIPTION_ID")]
+        require_allowed([*named, *(one for m in modules for one in written_in(m))], allowed)
+
+    def describe_live(self, modules: Mapping[str, RootModule], inputs: Inputs) -> list[str]:
+        """Say what a live run is about to do, a sentence each; nothing on the stand-in.
+
+        Args:
+            modules: The modules under test by their names.
+            inputs: What the user gives for every backend.
+        """
+        if self.live_states is None:
+            return []
+        context = self.context
+        name = subscription_name(self.credential, context) if context.subscription_id else ""
+        where = " ".join(filter(None, (context.subscription_id, f"({name})" if name else "")))
+        subscription = f"subscription {where}" if where else "the subscription of its providers"
+        told = [f"live: what the tests deploy is created, and destroyed again, in {subscription}"]
+        for module_name, module in modules.items():
+            choice = BackendChoice(module=module, inputs=inputs, standin=self._standin_backend)
+            told.append(
+                f"live: {module_name}: {self.live_states.describe(choice.type, choice.config())}"
+            )
+        return told
+
+    @property
+    def _standin_backend(self) -> Mapping[str, str] | None:
+        return STANDIN_BACKEND if self.context.stand_in else None
+
     def workspace(
-        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False
+        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False, item: str = ""
     ) -> Workspace:
         """Make an isolated copy of a module.
+
+        Args:
+            module: The root module's folder.
+            inputs: Variables and backend configuration.
+            keep: Leave the copy on disk at the end.
+            item: The test that it is for; in a live context its state is named after it.
 
         Raises:
             ModuleError: The module cannot be read or copied.
@@ -271,9 +346,54 @@ class OidcSession:
             clock=self.clock,
             redactor=self.redactor,
             timeout=self.options.timeout,
-            standin_backend=STANDIN_BACKEND if self.context.stand_in else None,
+            standin_backend=self._standin_backend,
+            live_states=self.live_states,
+            allowed_subscriptions=self.options.allowed_subscriptions if self.is_live else (),
+            state_store=AzureStates(self.state_blobs) if self.is_live else StateStore(),
         )
-        return Workspace(module, setting=setting, inputs=inputs, keep=keep)
+        return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
+
+    @contextlib.contextmanager
+    def cleaned_workspace(
+        self,
+        module: Path,
+        *,
+        inputs: Inputs = NO_INPUTS,
+        keep: bool = False,
+        item: str = "",
+        on_kept: Callable[[Path], None] = lambda _path: None,
+    ) -> Iterator[Workspace]:
+        """Yield a workspace; at the end destroy what is still deployed, and remove the copy.
+
+        What cannot be destroyed in a live context keeps its workspace: it holds the way to it.
+
+        Args:
+            module: The root module's folder.
+            inputs: Variables and backend configuration.
+            keep: Leave the copy on disk at the end.
+            item: The test that it is for; in a live context its state is named after it.
+            on_kept: Is told where a copy is that is left on disk.
+
+        Raises:
+            TfOidcError: The module cannot be copied, or the clean-up failed.
+        """
+        workspace = self.workspace(module, inputs=inputs, keep=keep, item=item)
+        try:
+            yield workspace
+        except BaseException:
+            with contextlib.suppress(TfOidcError):  # the first error is the one to show
+                self._clean_up(workspace, on_kept)
+            raise
+        self._clean_up(workspace, on_kept)
+
+    def _clean_up(self, workspace: Workspace, on_kept: Callable[[Path], None]) -> None:
+        try:
+            workspace.destroy_everything()
+        finally:
+            workspace.keep |= workspace.is_deployed and self.is_live
+            if workspace.keep:
+                on_kept(workspace.path)
+            workspace.close()
 
     @contextlib.contextmanager
     def isolated(self) -> Iterator[None]:
@@ -299,6 +419,29 @@ class OidcSession:
     def oidc_clock(self) -> OidcClock:
         """The clock as tests use it."""
         return OidcClock(self)
+
+
+class AzureStates(StateStore):
+    """The state objects of the azurerm backend.
+
+    Args:
+        blobs: Gets at them.
+    """
+
+    def __init__(self, blobs: StateBlobs) -> None:
+        self._blobs = blobs
+
+    def since(self, place: StatePlace) -> str:
+        """Return when a state was last written; empty where that cannot be had."""
+        return self._blobs.last_written(place.blob) if place.backend == AZURERM else ""
+
+    def remove(self, place: StatePlace) -> None:
+        """Remove a state object that holds nothing; leave it where that cannot be done."""
+        if place.backend != AZURERM:
+            return
+        state = self._blobs.read(place.blob)
+        if state is not None and not held_by(state):
+            self._blobs.remove(place.blob)
 
 
 class LiveClockError(UsageError):

@@ -49,7 +49,10 @@ class UpgradeItem(ModuleItem):
         from pytest_tfoidc.upgradestory import UpgradeStory  # noqa: PLC0415 - heavy
 
         run = self._run
-        with run.recorded(self, self.path), run.workspace(self.path) as workspace:
+        with (
+            run.recorded(self, self.path),
+            run.workspace(self.path, item=f"{GROUP}-{self.name}") as workspace,
+        ):
             story = UpgradeStory(
                 session=run.session,
                 workspace=workspace,
@@ -121,8 +124,8 @@ def register(config: pytest.Config) -> None:
 UpgradeFactory = Callable[[str, str, str], AbstractContextManager["UpgradeStep"]]
 
 
-def make_factory(run: PytestRun, module: Path) -> UpgradeFactory:
-    """Give what the fixture `tf_upgrade` is."""
+def make_factory(run: PytestRun, module: Path, *, item: str) -> UpgradeFactory:
+    """Return what the fixture `tf_upgrade` is, for one test."""
 
     @contextlib.contextmanager
     def start(subject: str, before: str, after: str) -> Iterator[UpgradeStep]:
@@ -136,7 +139,7 @@ def make_factory(run: PytestRun, module: Path) -> UpgradeFactory:
             downgrade=settings.upgrade_downgrade,
             override=settings.upgrade_override,
         )
-        with run.workspace(module) as workspace:
+        with run.workspace(module, item=item) as workspace:
             upgrade = UpgradeStep(workspace, step, where="tf_upgrade")
             upgrade.start()
             yield upgrade

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.reporting.upgradetable import UpgradeRow
 from pytest_tfoidc.session import OidcSession
+from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.differences import WARNING, Judgement
 from pytest_tfoidc.terraform.floors import floor_note
 from pytest_tfoidc.terraform.source_files import TEST_SUFFIXES, source_files
 from pytest_tfoidc.terraform.steps import TERRAFORM, Step
 from pytest_tfoidc.terraform.upgrade import Comparison, Side, UpgradeStep
 from pytest_tfoidc.terraform.versions import parse_version
-from pytest_tfoidc.terraform.workspace import Inputs, Workspace
+from pytest_tfoidc.terraform.workspace import Workspace
 
 TEST_DIRECTORY = "tests"  # Terraform's own default
 HOW_TO_ALLOW = (
@@ -175,7 +176,7 @@ class UpgradeStory:
 
     def _check(self, name: str) -> bool:
         """Make a check; tell whether it could be made here."""
-        with self._session.isolated(), self._fresh() as workspace:
+        with self._session.isolated(), self._fresh(name) as workspace:
             subject = Subject(
                 session=self._session,
                 workspace=workspace,
@@ -196,7 +197,7 @@ class UpgradeStory:
         if not _has_tests(self._workspace.module, directory):
             return False
         given = directory if directory != TEST_DIRECTORY else None
-        with self._session.isolated(), self._fresh() as workspace:
+        with self._session.isolated(), self._fresh("run-blocks") as workspace:
             workspace.init(backend=False, test_directory=given)
             try:
                 workspace.test(*([f"-test-directory={given}"] if given else []))
@@ -204,10 +205,16 @@ class UpgradeStory:
                 raise self._under("the module's run blocks", error) from error
         return True
 
-    def _fresh(self) -> Workspace:
-        workspace = self._session.workspace(self._workspace.module, inputs=self._inputs)
-        self._upgrade.prepare(workspace)
-        return workspace
+    @contextlib.contextmanager
+    def _fresh(self, name: str) -> Iterator[Workspace]:
+        with self._session.cleaned_workspace(
+            self._workspace.module,
+            inputs=self._inputs,
+            item=f"{self._upgrade.step.name}-{name}",
+            on_kept=lambda path: self.notes.append(f"workspace kept: {path}"),
+        ) as workspace:
+            self._upgrade.prepare(workspace)
+            yield workspace
 
     def _under(self, what: str, error: CheckFailure | TerraformError) -> UpgradeFailure:
         self.row = dataclasses.replace(self.row, oidc=f"{what} failed")

@@ -16,13 +16,14 @@ from pytest_tfoidc import OidcSession, SessionOptions
 from pytest_tfoidc.checks import CHECKS, Subject
 from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.reporting.upgradetable import UpgradeRow, markdown_table, terminal_table
+from pytest_tfoidc.terraform.backend import NO_INPUTS
 from pytest_tfoidc.terraform.executable import find_executable
 from pytest_tfoidc.terraform.floors import FLOORS
 from pytest_tfoidc.terraform.providerstore import UpgradeError, locked_versions
 from pytest_tfoidc.terraform.steps import TERRAFORM, Step, parse_steps
 from pytest_tfoidc.terraform.upgrade import PINS_FILE, UpgradeStep
 from pytest_tfoidc.terraform.versions import Version
-from pytest_tfoidc.terraform.workspace import NO_INPUTS, Workspace
+from pytest_tfoidc.terraform.workspace import Workspace
 from pytest_tfoidc.upgradestory import UpgradeFailure, UpgradeStory
 
 MODULE = """

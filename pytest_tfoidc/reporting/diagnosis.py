@@ -31,6 +31,17 @@ REFRESH_ONLY = (
 # The first that matches wins: the more special one stands before the more general one.
 KNOWN: tuple[tuple[str, str, str], ...] = (
     (
+        r"to be managed via Terraform this resource needs to be imported|Resource already exists",
+        (
+            "a resource of this name exists already, and belongs to somebody else: a test neither"
+            " imports nor changes nor destroys it."
+        ),
+        (
+            "give the test's resources names of their own by a variable, a suffix say:"
+            " --tf-var suffix=-test."
+        ),
+    ),
+    (
         r"AADSTS700024\b",
         (
             "the ID token had expired before it was exchanged: it was cached in the plan, the"

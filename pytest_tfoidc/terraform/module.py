@@ -27,7 +27,8 @@ class Backend:
 
     Attributes:
         type: The backend's type, such as azurerm.
-        config: The arguments that are plain literals. They may be secrets: never show the values.
+        config: The arguments that are plain literals, and the blocks in it with theirs. They may
+            be secrets: never show the values.
         names: The names of all arguments, blocks included.
         file: The file that it is in.
         line: Its first line, from 1.
@@ -87,7 +88,7 @@ class RootModule:
         path: The folder.
         files: The files that Terraform reads, overrides last.
         backend: The backend, if there is one; override files have the last word.
-        has_cloud: Whether there is a `cloud` block in its place.
+        cloud: That block, if there is one; its type is `cloud`.
         calls: The modules that it calls, from this folder's files alone.
         required_version: The constraints on Terraform's version, joined by commas.
         required_providers: What `required_providers` asks for.
@@ -95,12 +96,13 @@ class RootModule:
         variables: The variables, in the order of the files.
         outputs: The names of the outputs.
         opentofu: Whether it was read as OpenTofu reads it.
+        imports: Where its `import` blocks are, as `file:line`.
     """
 
     path: Path
     files: tuple[Path, ...]
     backend: Backend | None
-    has_cloud: bool
+    cloud: Backend | None
     calls: tuple[ModuleCall, ...]
     required_version: str
     required_providers: tuple[ProviderRequirement, ...]
@@ -108,6 +110,12 @@ class RootModule:
     variables: tuple[Variable, ...]
     outputs: tuple[str, ...]
     opentofu: bool = False
+    imports: tuple[str, ...] = ()
+
+    @property
+    def has_cloud(self) -> bool:
+        """Whether there is a `cloud` block in the place of a backend."""
+        return self.cloud is not None
 
     def local_modules(self) -> tuple[Path, ...]:
         """Give the folders of all modules that are called by a path, directly or further down.
@@ -160,7 +168,7 @@ def read_module(path: Path, *, opentofu: bool = False) -> RootModule:
     """
     files = _files(path, opentofu=opentofu)
     parsed = [_parse(file) for file in files]
-    backend, has_cloud = _backend(parsed)
+    backend, cloud = _backend(parsed)
     required = _required_providers(parsed)
     implied = _implied_providers(one.body for one in parsed)
     implied_sources = (_short(name) for name in implied if name not in required)
@@ -168,7 +176,7 @@ def read_module(path: Path, *, opentofu: bool = False) -> RootModule:
         path=path,
         files=files,
         backend=backend,
-        has_cloud=has_cloud,
+        cloud=cloud,
         calls=tuple(_calls(parsed)),
         required_version=_required_version(parsed),
         required_providers=tuple(required.values()),
@@ -176,6 +184,9 @@ def read_module(path: Path, *, opentofu: bool = False) -> RootModule:
         variables=tuple(_variables(parsed)),
         outputs=tuple(name for _, name, _, _ in _merged(parsed, "output")),
         opentofu=opentofu,
+        imports=tuple(
+            f"{one.file}:{block.line}" for one in parsed for block in one.body.of_type("import")
+        ),
     )
 
 
@@ -257,8 +268,8 @@ def _parse(file: Path) -> _Parsed:
         ) from error
 
 
-def _backend(parsed: Sequence[_Parsed]) -> tuple[Backend | None, bool]:
-    """Give the backend and whether there is a `cloud` block; the last override file wins."""
+def _backend(parsed: Sequence[_Parsed]) -> tuple[Backend | None, Backend | None]:
+    """Return the backend, and the `cloud` block in its place; the last override file wins."""
     found = [
         (one, block)
         for one in parsed
@@ -266,21 +277,22 @@ def _backend(parsed: Sequence[_Parsed]) -> tuple[Backend | None, bool]:
         for block in settings.of_type("backend", "cloud")
     ]
     if not found:
-        return None, False
+        return None, None
     one, block = found[-1] if found[-1][0].is_override else found[0]
-    if block.type == "cloud":
-        return None, True
-    literals = {name: value.value for name, value in block.body.attributes.items()}
-    config = {name: value for name, value in literals.items() if value is not hcl.NOT_LITERAL}
-    names = frozenset([*literals, *(inner.type for inner in block.body.blocks)])
+    inner = {nested.type: _literals(nested.body) for nested in block.body.blocks}
     backend = Backend(
-        type=".".join(block.labels),
-        config=MappingProxyType(config),
-        names=names,
+        type=".".join(block.labels) or block.type,
+        config=MappingProxyType({**inner, **_literals(block.body)}),
+        names=frozenset([*inner, *block.body.attributes]),
         file=one.file,
         line=block.line,
     )
-    return backend, False
+    return (None, backend) if block.type == "cloud" else (backend, None)
+
+
+def _literals(body: hcl.Body) -> dict[str, hcl.Literal]:
+    values = {name: attribute.value for name, attribute in body.attributes.items()}
+    return {name: value for name, value in values.items() if value is not hcl.NOT_LITERAL}
 
 
 def _required_version(parsed: Sequence[_Parsed]) -> str:

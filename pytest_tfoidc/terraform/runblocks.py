@@ -70,6 +70,7 @@ class RunBlock:
         parallel: Whether it may run beside others (Terraform 1.12).
         state_key: The name of the state that it works on, if given (Terraform 1.11).
         source: Its source lines, from `line` to `end_line`.
+        keeps: Why what it deploys is there after the test; empty where it is not.
     """
 
     name: str
@@ -85,6 +86,7 @@ class RunBlock:
     parallel: bool
     state_key: str | None
     source: tuple[str, ...]
+    keeps: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def read_test_file(path: Path) -> TestFile:
     data = _content(path)
     body = hcl.parse(data, file=path)
     lines = data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    reader = _Reader(path, lines, parallel=_is_parallel(body))
+    reader = _Reader(path, lines, body)
     return TestFile(
         path=path,
         runs=tuple(reader.runs(body)),
@@ -191,10 +193,11 @@ def _content(path: Path) -> bytes:
 class _Reader:
     """Reads the run blocks of one file."""
 
-    def __init__(self, path: Path, lines: list[str], *, parallel: bool) -> None:
+    def __init__(self, path: Path, lines: list[str], body: hcl.Body) -> None:
         self._path = path
         self._lines = lines
-        self._parallel = parallel
+        self._parallel = _is_set(body, "parallel")
+        self._skips_cleanup = _is_set(body, "skip_cleanup")
 
     def runs(self, body: hcl.Body) -> Iterator[RunBlock]:
         """Give the runs; the name of each is checked as Terraform does."""
@@ -233,7 +236,15 @@ class _Reader:
             parallel=self._parallel if parallel is None else parallel is True,
             state_key=_string(body.literal("state_key")),
             source=tuple(self._lines[block.line - 1 : block.end_line]),
+            keeps=self._keeps(body),
         )
+
+    def _keeps(self, body: hcl.Body) -> str:
+        if next(body.of_type("backend"), None) is not None:
+            return "it keeps its state in a backend of its own"
+        skips = body.literal("skip_cleanup")
+        is_skipped = self._skips_cleanup if skips is None else skips is True
+        return "it skips its clean-up" if is_skipped else ""
 
     def _command(self, body: hcl.Body) -> Command:
         attribute = body.attributes.get("command")
@@ -259,9 +270,9 @@ def is_name(text: str) -> bool:
     return text[:1] != "-" and text.replace("-", "_").isidentifier()
 
 
-def _is_parallel(body: hcl.Body) -> bool:
-    """Tell whether the file's `test` block makes its runs parallel."""
-    return any(block.body.literal("parallel") is True for block in body.of_type("test"))
+def _is_set(body: hcl.Body, name: str) -> bool:
+    """Return whether the file's `test` block switches something on for all of its runs."""
+    return any(block.body.literal(name) is True for block in body.of_type("test"))
 
 
 def _assertion(block: hcl.Block) -> Assertion:

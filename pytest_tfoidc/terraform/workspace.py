@@ -20,7 +20,6 @@ from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.errors import ModuleError, TerraformError
 from pytest_tfoidc.events import CredentialFound, EventLog
 from pytest_tfoidc.redaction import Redactor
-from pytest_tfoidc.terraform import hcl
 from pytest_tfoidc.terraform.audit import (
     CACHE_NAME,
     CachedCredential,
@@ -28,34 +27,24 @@ from pytest_tfoidc.terraform.audit import (
     audit_workspace,
     module_sources,
 )
+from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets
 from pytest_tfoidc.terraform.isolation import isolate
+from pytest_tfoidc.terraform.live_guard import Guard, LiveGuard, StateStore
+from pytest_tfoidc.terraform.live_state import LiveStates
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
 
 OVERRIDE_FILE = "tfoidc_override.tf.json"
 BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
+APPLY_PLAN_FILE = "tfplan-apply"
+DEFAULT_WORKSPACE = "default"
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
 CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for changes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """What the user gives to every command. `variables`: K=V; files are absolute."""
-
-    variables: tuple[str, ...] = ()
-    variable_files: tuple[Path, ...] = ()
-    backend: Mapping[str, str] = field(default_factory=dict)
-    backend_files: tuple[Path, ...] = ()
-
-
-NO_INPUTS = Inputs()
-# A backend with one of these says how it gets at its account: by a key that it looks up or has.
-SAY_HOW = frozenset({"resource_group_name", "access_key", "sas_token"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +62,8 @@ class Setting:
 
     `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
     leaves values out; None in a live context, where the module's own backend is used.
+    `live_states` derives each test's own state in a live context; None on the stand-in.
+    `allowed_subscriptions` are the only ones that a live run may touch; empty for any.
     """
 
     executable: Executable
@@ -82,6 +73,9 @@ class Setting:
     redactor: Redactor
     timeout: float | None = None
     standin_backend: Mapping[str, str] | None = None
+    live_states: LiveStates | None = None
+    allowed_subscriptions: tuple[str, ...] = ()
+    state_store: StateStore = field(default_factory=StateStore)
 
 
 class Workspace:
@@ -92,13 +86,20 @@ class Workspace:
         setting: What every workspace of the run shares.
         inputs: Variables and backend configuration.
         keep: Leave the copy on disk at the end.
+        item: The test that it is for; in a live context its state is named after it.
 
     Raises:
         ModuleError: The module cannot be read or copied.
     """
 
     def __init__(
-        self, module: Path, *, setting: Setting, inputs: Inputs = NO_INPUTS, keep: bool = False
+        self,
+        module: Path,
+        *,
+        setting: Setting,
+        inputs: Inputs = NO_INPUTS,
+        keep: bool = False,
+        item: str = "",
     ) -> None:
         self.module = module
         self.setting = setting
@@ -106,23 +107,36 @@ class Workspace:
         self.keep = keep
         self.configuration = read_module(module)
         self.is_deployed = False
+        self._selected = setting.environment.get("TF_WORKSPACE") or DEFAULT_WORKSPACE
+        self._deployed_in: dict[str, bool] = {}  # the workspaces that are not selected now
         self.plans: list[Path] = []
         self.plugin_folder: Path | None = None  # a mirror that all providers come from
-        self._given_backend = self._read_backend()
+        self.backend = BackendChoice(
+            module=self.configuration, inputs=inputs, standin=setting.standin_backend
+        )
+        self._given_backend = self.backend.given()
         setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
         self.base = _temporary_folder()
         try:
             self.path = _copy(self.configuration, self.base)
-            self.runner = self._runner()
+            self.runner = self.runner_in(self.path)
         except BaseException:
             shutil.rmtree(self.base, ignore_errors=True)
             raise
+        self.guard = self._make_guard(item)
 
-    def _runner(self) -> Runner:
+    def _make_guard(self, item: str) -> Guard:
+        states = self.setting.live_states
+        if states is None:
+            return Guard()
+        return LiveGuard(self, states=states, item=item, store=self.setting.state_store)
+
+    def runner_in(self, folder: Path) -> Runner:
+        """Return what runs Terraform in a folder, with everything else as in the workspace."""
         setting = self.setting
         return Runner(
             executable=setting.executable,
-            directory=self.path,
+            directory=folder,
             environment=setting.environment,
             events=setting.events,
             clock=setting.clock,
@@ -133,7 +147,11 @@ class Workspace:
         )
 
     def close(self) -> None:
-        """Remove the copy, unless it is to be kept or holds the only way to what is deployed."""
+        """Remove the copy, unless it is to be kept or holds the only way to what is deployed.
+
+        In a live context the test's own state is removed as well, where it holds nothing.
+        """
+        self.guard.remove_state()
         if not self.keep:
             shutil.rmtree(self.base, ignore_errors=True)
 
@@ -148,7 +166,7 @@ class Workspace:
     def use(self, executable: Executable) -> None:
         """Run every command from now on with another Terraform."""
         self.setting = dataclasses.replace(self.setting, executable=executable)
-        self.runner = self._runner()
+        self.runner = self.runner_in(self.path)
 
     def init(
         self,
@@ -165,6 +183,10 @@ class Workspace:
             backend_config: More backend configuration; wins over what was given before.
             upgrade: Take the newest versions that are allowed, not those of the lock file.
             test_directory: The folder of test files, where it is not `tests`.
+
+        Raises:
+            TerraformError: Init failed.
+            LiveStateError: In a live context: there is no state that the test may use.
         """
         options: dict[str, Any] = {"input": False, "no_color": Flag}
         options["test_directory"] = test_directory
@@ -174,52 +196,30 @@ class Workspace:
             options["plugin_dir"] = str(self.plugin_folder)
             options["environment"] = {"TF_PLUGIN_CACHE_DIR": ""}  # it would copy what is linked to
         if backend:
-            self._write_backend({**self._backend_config(), **(backend_config or {})})
+            self._write_backend({**self.backend.options(), **(backend_config or {})})
             options["backend_config"] = [*map(str, self.inputs.backend_files), BACKEND_FILE]
         else:
             options["backend"] = False
         with self._plugin_cache():
-            return self.run("init", **options)
-
-    def _backend_config(self) -> dict[str, str]:
-        own = self.configuration.backend
-        given = self.setting.standin_backend
-        if given is None:
-            return dict(self.inputs.backend)
-        known = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
-        if SAY_HOW & {*known, *self.inputs.backend}:
-            known |= {"use_azuread_auth"}
-        return {**{k: v for k, v in given.items() if k not in known}, **self.inputs.backend}
+            done = self._run("init", **options)
+        if backend:
+            self.guard.check_state()
+        return done
 
     @property
     def _backend_type(self) -> str:
-        own = self.configuration.backend
-        return AZURERM if own is None or self._needs_backend() else own.type
-
-    def _read_backend(self) -> dict[str, Any]:
-        """Give what the user configures the backend with: the block, the files, the options."""
-        own = self.configuration.backend
-        is_used = own is not None and not self._needs_backend()
-        config: dict[str, Any] = dict(own.config) if own is not None and is_used else {}
-        for file in self.inputs.backend_files:
-            with contextlib.suppress(OSError, hcl.HclError):  # Terraform says it better
-                attributes = hcl.parse_file(file).attributes.items()
-                config.update({name: attribute.value for name, attribute in attributes})
-        return {**config, **self.inputs.backend}
-
-    def _needs_backend(self) -> bool:
-        own = self.configuration.backend
-        if self.setting.standin_backend is not None:
-            return own is None or own.type != "azurerm"
-        has_none = own is None and not self.configuration.has_cloud
-        return has_none and bool(self.inputs.backend or self.inputs.backend_files)
+        return self.backend.type or AZURERM
 
     def _write_backend(self, config: Mapping[str, str]) -> None:
         """Write the configuration where no process list shows it, and an override if needed."""
-        if self._needs_backend():
-            override: dict[str, Any] = {"terraform": {"backend": {"azurerm": {}}}}
+        own = self.guard.settings(self.backend.type, {**self._given_backend, **config})
+        override = self.guard.override()
+        if self.backend.is_replaced:
+            override = {"terraform": {"backend": {AZURERM: {}}}}
+        if override is not None:
             (self.path / OVERRIDE_FILE).write_text(json.dumps(override), encoding="utf-8")
-        lines = "".join(f"{name} = {_quote(value)}\n" for name, value in config.items())
+        values = {**config, **own}
+        lines = "".join(f"{name} = {_quote(value)}\n" for name, value in values.items())
         descriptor = os.open(self.path / BACKEND_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(lines)
@@ -252,19 +252,40 @@ class Workspace:
         return Plan(path=path, has_changes=done.exit_code == CHANGES, completed=done)
 
     def apply(self, plan: Plan | None = None) -> Completed:
-        """Run `terraform apply`, of a saved plan or of what there is to do now."""
-        self.is_deployed = True
+        """Run `terraform apply`, of a saved plan or of what there is to do now.
+
+        Raises:
+            TerraformError: It failed.
+            LiveStateError: In a live context: the state holds what was not made here.
+            ForeignResourceError: In a live context: the plan imports something.
+        """
+        if plan is None and self.guard.is_live:  # what is applied is what was looked at
+            plan = self.plan(out=APPLY_PLAN_FILE)
         if plan is not None:
-            return self.run("apply", str(plan.path), input=False, json=Flag)
-        return self.run(
-            "apply", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
-        )
+            self.guard.check_plan(plan)
+        before, self.is_deployed = self.is_deployed, True
+        options: dict[str, Any] = {"input": False, "json": Flag}
+        if plan is not None:
+            done = self.runner.run("apply", str(plan.path), **options)
+        else:
+            done = self.runner.run("apply", auto_approve=Flag, **options, **self.variable_options())
+        if done.exit_code:
+            self.is_deployed = before or _has_begun(done)
+            raise self._failure(done)
+        return done
 
     def destroy(self) -> Completed:
-        """Run `terraform destroy`."""
-        done = self.run(
+        """Run `terraform destroy`.
+
+        Raises:
+            TerraformError: It failed, or in a live context the state is not empty after it.
+            LiveStateError: In a live context: the state holds what was not made here.
+        """
+        self.guard.check_destroy()
+        done = self._run(
             "destroy", input=False, json=Flag, auto_approve=Flag, **self.variable_options()
         )
+        self.guard.confirm_destroyed()
         self.is_deployed = False
         return done
 
@@ -293,9 +314,35 @@ class Workspace:
         It wins over TF_WORKSPACE, with which Terraform would refuse to select another one.
         """
         self.runner.environment.pop("TF_WORKSPACE", None)
-        done = self.run("workspace select", name, no_color=Flag, accept=(0, 1))
+        done = self._run("workspace select", name, no_color=Flag, accept=(0, 1))
         if done.exit_code:
-            self.run("workspace new", name, no_color=Flag)
+            self._run("workspace new", name, no_color=Flag)
+        self._deployed_in[self._selected] = self.is_deployed
+        self._selected, self.is_deployed = name, self._deployed_in.pop(name, False)
+        if self.guard.is_live:
+            self.guard.check_state()
+
+    def destroy_everything(self) -> None:
+        """Destroy what is deployed, in every Terraform workspace that was selected.
+
+        Raises:
+            TerraformError: As for `destroy`; what was not reached is still `is_deployed`.
+        """
+        if self.is_deployed:
+            self.destroy()
+        for name in [name for name, is_deployed in self._deployed_in.items() if is_deployed]:
+            self.select_workspace(name)
+            self.destroy()
+        if self.guard.is_live and self._selected != DEFAULT_WORKSPACE:
+            self._remove_workspaces()
+
+    def _remove_workspaces(self) -> None:
+        """Let Terraform remove the states of the workspaces that were selected; all are empty."""
+        names = {self._selected, *self._deployed_in} - {DEFAULT_WORKSPACE}
+        self.select_workspace(DEFAULT_WORKSPACE)
+        for name in sorted(names):
+            self._run("workspace delete", name, no_color=Flag, accept=(0, 1))
+            self._deployed_in.pop(name, None)
 
     def state(self) -> str:
         """Give the state as it is, JSON. It may hold secrets."""
@@ -355,7 +402,19 @@ class Workspace:
 
         Raises:
             TerraformError: It ended with an exit code that is not in `accept`.
+            LiveStateError: In a live context: it could write a state that is not this test's.
         """
+        self.guard.check_command(command)
+        self.is_deployed |= command == "apply"
+        return self._run(command, *arguments, accept=accept, **options)
+
+    def _run(
+        self,
+        command: str,
+        *arguments: str,
+        accept: tuple[int, ...] = (0,),
+        **options: Any,  # noqa: ANN401 - whatever Terraform takes
+    ) -> Completed:
         done = self.runner.run(command, *arguments, **options)
         if done.exit_code not in accept:
             raise self._failure(done)
@@ -381,6 +440,11 @@ class Workspace:
         """Give the variables as the runner takes them."""
         files = [str(file) for file in self.inputs.variable_files]
         return {"var_file": files, "var": list(self.inputs.variables)}
+
+
+def _has_begun(done: Completed) -> bool:
+    """Tell whether an apply that failed has done anything, or may have: it was killed."""
+    return done.exit_code < 0 or any(m.get("type") == "apply_start" for m in done.messages)
 
 
 def _temporary_folder() -> Path:

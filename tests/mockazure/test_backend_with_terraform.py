@@ -15,8 +15,8 @@ import pytest
 
 from pytest_tfoidc.errors import ExecutableError
 from pytest_tfoidc.session import OidcSession, SessionOptions
+from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.executable import find_executable
-from pytest_tfoidc.terraform.workspace import Inputs
 
 ACCOUNT = "statekeeper"
 MODULE = """

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_tfoidc.events import ExchangeRefused
 from pytest_tfoidc.session import OidcSession, SessionOptions
-from pytest_tfoidc.terraform.workspace import Inputs
+from pytest_tfoidc.terraform.backend import Inputs
 
 MODULES = Path(__file__).parents[1] / "modules"
 EXAMPLE = Path(__file__).parents[2] / "example_module"

@@ -167,8 +167,17 @@ class AzureResource(Resource):  # type: ignore[misc] # tf has no types
         raise NotImplementedError
 
     def create(self, ctx: Any, planned: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ANN401 - tf has no types
-        """Write the resource, and give it its id."""
-        return self._guarded(ctx, lambda: self._write({**planned, "id": self.path(planned)}))
+        """Write the resource, and give it its id; what exists already is not taken over."""
+
+        def new() -> dict[str, Any]:
+            if self._exists(planned):
+                raise CloudError(
+                    f'A resource with the ID "{self.path(planned)}" already exists - to be managed'
+                    " via Terraform this resource needs to be imported into the State."
+                )
+            return self._write({**planned, "id": self.path(planned)})
+
+        return self._guarded(ctx, new)
 
     def update(
         self,

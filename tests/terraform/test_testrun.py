@@ -13,6 +13,7 @@ from runs_kit import Gate
 
 from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.session import OidcSession, SessionOptions
+from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.testrun import (
     TEARDOWN,
@@ -20,7 +21,6 @@ from pytest_tfoidc.terraform.testrun import (
     TestOptions,
     require_test_command,
 )
-from pytest_tfoidc.terraform.workspace import Inputs
 
 RUNS = ("first", "waits", "last")
 FILE = "tests/gate.tftest.hcl"
