@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,17 @@ class Estate:
         self.operations = operations
         self.tenant_id = tenant_id
         self.roles = Roles()
+        self.on_handed_over: Callable[[Place, Mapping[str, Any]], Document] = (
+            lambda _place, properties: dict(properties)
+        )
+        """Takes what belongs into a data plane, such as a vault's secret; returns what is shown."""
         self.on_purged: Callable[[str, str], None] = lambda _kind, _name: None
         """Is told the type and the name of what is gone for good, so that its data goes as well."""
+
+    def handed_over(self, place: Place, body: Document) -> Document:
+        """Give what is written to its data plane; return the body that is kept instead."""
+        shown = self.on_handed_over(place, armdocuments.properties_of(body))
+        return {**body, "properties": shown}
 
     def find(self, call: Call, place: Place) -> Document | None:
         """Give what a resource reads like: stored, or there with its parent; None without."""

@@ -69,6 +69,8 @@ def write(estate: Estate, call: Call) -> Response:
     rules = rules_for(place.kind)
     if rules.merges is not None:
         return _merge(estate, call)
+    if rules.handed_over:
+        body = estate.handed_over(place, body)
     if rules.recoverable and before is None:
         body = _check_deleted(estate, place, body)
     verb = "update" if before else "create"

@@ -307,6 +307,12 @@ class ResourceManager:
         """Tell somebody the type (in lower case) and the name of what is purged."""
         self._estate.on_purged = callback
 
+    def on_handed_over(
+        self, callback: Callable[[Place, Mapping[str, Any]], dict[str, Any]]
+    ) -> None:
+        """Let somebody take what is written here and belongs into a data plane."""
+        self._estate.on_handed_over = callback
+
     def groups_of(self, groups_of: Callable[[str], tuple[str, ...]]) -> None:
         """Take from somebody which groups a principal is in, for the role assignments of these."""
         self._groups_of = groups_of

@@ -29,6 +29,7 @@ from pytest_tfoidc.mockazure.appconfig.service import STORES, ConfigurationStore
 from pytest_tfoidc.mockazure.armadditions import account_keys
 from pytest_tfoidc.mockazure.armapps import configuration_access
 from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.mockazure.armids import Place
 from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.deployments.service import NO_SECRETS
@@ -39,6 +40,7 @@ from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, sen
 from pytest_tfoidc.mockazure.graph import Graph
 from pytest_tfoidc.mockazure.inspection import SeenRequests
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.keyvault.errors import VaultError
 from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.proxy import REGISTRY_HOSTS, matches, open_tunnel, splice
@@ -170,6 +172,7 @@ class MockAzure(LoopbackServer):
         )
         self.resource_manager.groups_of(self.graph.groups_of)
         self.resource_manager.on_purged(self._forget)
+        self.resource_manager.on_handed_over(self._take)
         self.resource_manager.deployments.secrets = self._secret_of_parameter
         self.services: dict[tuple[str, ...], Service] = {
             LOGIN_HOSTS: self.entra.handle,
@@ -262,6 +265,20 @@ class MockAzure(LoopbackServer):
             message = f"The secret '{secret}' of the key vault '{name}' {reason}."
             raise ArmError(400, NO_SECRETS, message)
         return value
+
+    def _take(self, place: Place, written: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a vault the secret or the key that was written in Resource Manager.
+
+        Raises:
+            ArmError: The vault refuses it.
+        """
+        vault = self.resource_manager.vault(place.parent.name)
+        host = str((vault or {}).get("properties", {}).get("vaultUri", "")).partition("//")[2]
+        try:
+            kind = place.kind.rpartition("/")[2].lower()
+            return self.key_vaults.take(host.strip("/"), kind, place.name, written)
+        except VaultError as error:
+            raise ArmError(error.status, error.code, error.message) from error
 
     def _forget(self, kind: str, name: str) -> None:
         """Drop the data of a resource that is purged. `kind`: its type, in lower case."""

@@ -259,6 +259,26 @@ def test_a_deployment_takes_a_parameter_from_a_vault_that_lets_it_in(here: World
     assert "hidden" not in made.text
 
 
+def test_a_secret_that_resource_manager_writes_is_in_the_vault(here: World) -> None:
+    uri = here.vault()
+    path = f"{here.vault_id('kv')}/secrets/one"
+    made = here.azure.arm("PUT", path, {"properties": {"value": "hidden", "contentType": "t"}})
+    assert made.status_code == 201
+    assert "hidden" not in made.text
+    assert made.json()["properties"]["secretUri"] == f"{uri}secrets/one"
+    with secrets.SecretClient(uri, **here.me.options()) as sdk:
+        assert sdk.get_secret("one").value == "hidden"
+        assert sdk.get_secret("one").id == made.json()["properties"]["secretUriWithVersion"]
+    bad = here.azure.arm(
+        "PUT", f"{here.vault_id('kv')}/secrets/a_b", {"properties": {"value": "x"}}
+    )
+    assert (bad.status_code, bad.json()["error"]["code"]) == (400, "BadParameter")
+    key = {"properties": {"kty": "EC", "curveName": "P-384"}}
+    assert here.azure.arm("PUT", f"{here.vault_id('kv')}/keys/k", key).status_code == 200
+    with keys.KeyClient(uri, **here.me.options()) as client:
+        assert client.get_key("k").key.crv == "P-384"
+
+
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
 def test_a_key_signs_and_its_public_part_verifies(here: World, key_client: Any, kind: str) -> None:
     key = (

@@ -5,12 +5,13 @@ Source: https://learn.microsoft.com/rest/api/keyvault.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.loopback import Request, Response
 from pytest_tfoidc.mockazure.armcall import parse_query
 from pytest_tfoidc.mockazure.armids import split_path
 from pytest_tfoidc.mockazure.keyvault import (
@@ -29,7 +30,6 @@ from pytest_tfoidc.mockazure.tokens import AccessToken, BearerRefused
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.loopback import Request
     from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 AUDIENCES = (
@@ -187,6 +187,48 @@ class KeyVaults:
             message = f"AKV10032: The token in the request is refused: {reason}."
         headers = {"WWW-Authenticate": challenge}
         return VaultError(401, "Unauthorized", message, headers=headers)
+
+    def take(self, host: str, kind: str, name: str, written: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep a secret or a key that was written in Resource Manager; return what is shown there.
+
+        Args:
+            host: The vault's host.
+            kind: `secrets` or `keys`.
+            name: The object's.
+            written: The properties that were written.
+
+        Raises:
+            VaultError: Key Vault refuses them.
+        """
+        now = self._clock.now()
+        vault = host.partition(".")[0]
+        found = self._vault(host)
+        properties = {
+            "key_size": written.get("keySize"),
+            "crv": written.get("curveName"),
+            **written,
+        }
+        call = Call(
+            request=Request("PUT", "https", host, "/", {}, json.dumps(properties).encode()),
+            query={},
+            caller=AccessToken("", "", "", "", self._tenant_id, now),
+            now=now,
+            vault=found,
+            content=self._store.content(vault, now),
+            kind=kind,
+            name=_name(name),
+            allow=lambda _permission, _name: None,
+        )
+        before = call.find()
+        if kind == "secrets":
+            secrets.put(call)
+        elif before is None:  # a key that is there is not made anew
+            keys.create(call)
+        singular = kind.removesuffix("s")
+        versioned = call.url(kind, name, call.existing().latest.id)
+        shown = {n: v for n, v in written.items() if n != "value"}
+        uris = {f"{singular}Uri": call.url(kind, name), f"{singular}UriWithVersion": versioned}
+        return {**shown, **uris}
 
     def secret(self, vault: str, name: str, version: str = "") -> str | None:
         """Return a secret's value, for a deployment that refers to it; None where there is none."""

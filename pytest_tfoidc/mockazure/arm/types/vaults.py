@@ -71,5 +71,7 @@ def _united(before: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, A
 
 TYPES: dict[str, Rules] = {
     "Microsoft.KeyVault/vaults": Rules(created=201, adds=vault, recoverable="deletedVaults"),
+    "Microsoft.KeyVault/vaults/keys": Rules(handed_over=True, stateless=True),
+    "Microsoft.KeyVault/vaults/secrets": Rules(created=201, handed_over=True, stateless=True),
     "Microsoft.KeyVault/vaults/accessPolicies": Rules(merges=with_policies),
 }
