@@ -68,6 +68,8 @@ def _properties(written: object, new: New, place: Place) -> object:
         return written
     rules = rules_for(place.kind)
     given = (written or {}) if rules.free_form else wholeness.without_secrets(written or {})
+    if rules.normalized is not None:
+        given = rules.normalized(given, new)
     added = {**states.settled(place.kind), **rules.adds(new)}
     properties = wholeness.with_lists(wholeness.filled(given, added), rules.lists)
     properties = {n: v for n, v in properties.items() if n not in rules.omitted or not _empty(v)}

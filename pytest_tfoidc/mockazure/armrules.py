@@ -35,6 +35,7 @@ class Rules:
     `recoverable`: deleted ones are kept in this list of their location, until they are purged;
     `retained`: for so many days where `softDeleteRetentionInDays` says nothing else; `protected`:
     the property that forbids to purge them earlier.
+    `normalized`: makes of the properties that were written what Azure makes of them.
     `handed_over`: what is written goes to a data plane, which says what is shown of it.
     `merges`: a PUT of this type changes its parent's properties, and leaves nothing behind.
     """
@@ -60,5 +61,6 @@ class Rules:
     recoverable: str = ""
     retained: int = 90
     protected: str = "enablePurgeProtection"
+    normalized: Callable[[Any, New], Any] | None = None
     handed_over: bool = False
     merges: Merges | None = None

@@ -24,7 +24,7 @@ from pytest_tfoidc.mockazure import (
     armmessaging,
     armnetworks,
 )
-from pytest_tfoidc.mockazure.arm.types import vaults
+from pytest_tfoidc.mockazure.arm.types import management, vaults
 from pytest_tfoidc.mockazure.armadditions import nothing
 from pytest_tfoidc.mockazure.armids import GROUP_TYPE
 from pytest_tfoidc.mockazure.armrules import Rules
@@ -109,6 +109,7 @@ TYPES: dict[str, Rules] = {
     **armdatabases.TYPES,
     **armmessaging.TYPES,
     **armnetworks.TYPES,
+    **management.TYPES,
     **vaults.TYPES,
 }
 RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, both in lower case

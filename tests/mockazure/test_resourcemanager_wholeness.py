@@ -142,3 +142,59 @@ def test_a_membership_needs_no_body_and_other_resources_do(arm: Arm) -> None:
     subscription = RG.split("/")[2]
     assert arm("PUT", f"{group}/subscriptions/{subscription}").status in {200, 201}
     assert arm("PUT", f"{P}/Microsoft.Any/things/one").status == 400
+
+
+APIM = f"{P}/Microsoft.ApiManagement/service/api"
+
+
+def test_settings_of_a_portal_are_there_with_their_service(arm: Arm) -> None:
+    assert arm("GET", f"{APIM}/portalsettings/signin").status == 404
+    assert put(arm, APIM)["customProperties"] == {}
+    assert arm("GET", f"{APIM}/portalsettings/signin").json["properties"] == {"enabled": False}
+    arm("PUT", f"{APIM}/portalsettings/signin", {"properties": {"enabled": True}})
+    assert arm("GET", f"{APIM}/portalsettings/signin").json["properties"] == {"enabled": True}
+    for path in ("portalsettings/delegation", "tenant/access"):
+        first, again = (arm("POST", f"{APIM}/{path}/listSecrets").json for _ in range(2))
+        assert first == again
+        assert any(name.endswith("Key") for name in first)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"schedulePolicy": {"scheduleRunTimes": ["23:00:00Z"]}},
+        {"schedulePolicy": {"dailySchedule": {"scheduleRunTimes": ["23:00:00Z"]}}},
+        {"retentionPolicy": {"dailySchedule": {"retentionTimes": ["23:00:00Z"]}}},
+        {"schedulePolicy": {"hourlySchedule": {"scheduleWindowStartTime": "23:00:00Z"}}},
+    ],
+)
+def test_a_time_of_day_comes_back_with_a_date(arm: Arm, written: dict[str, Any]) -> None:
+    vault = f"{P}/Microsoft.RecoveryServices/vaults/v"
+    put(arm, vault)
+    found = put(arm, f"{vault}/backupPolicies/p", **written)
+    assert "T23:00:00Z" in str(found)
+    dated = put(arm, f"{vault}/backupPolicies/q", **found)
+    assert dated == found
+
+
+def test_what_was_written_as_null_was_not_written(arm: Arm) -> None:
+    definition: dict[str, Any] = {"contentVersion": "1.0.0.0", "parameters": None, "actions": {}}
+    found = put(arm, f"{P}/Microsoft.Logic/workflows/w", definition=definition, parameters=None)
+    assert found["definition"] == {"contentVersion": "1.0.0.0", "actions": {}}
+    assert found["parameters"] == {}
+    assert found["accessEndpoint"].startswith("https://")
+
+
+def test_an_interface_has_an_address_that_stays(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Network/networkInterfaces/nic"
+    configurations = [
+        {"name": "a", "properties": {}},
+        {"name": "b", "properties": {"privateIPAddress": "10.9.9.9"}},
+    ]
+    addresses = [
+        [c["properties"]["privateIPAddress"] for c in found["ipConfigurations"]]
+        for found in (put(arm, path, ipConfigurations=configurations) for _ in range(2))
+    ]
+    assert addresses[0] == addresses[1]
+    assert addresses[0][0].startswith("10.")
+    assert addresses[0][1] == "10.9.9.9"
