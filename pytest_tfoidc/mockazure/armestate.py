@@ -82,7 +82,9 @@ class Estate:
 
     def _documents(self, resource: Resource, kind: str) -> list[Document]:
         children = self.store.children(resource.key, f"{resource.kind}/{kind.lower()}")
-        return [self.shown(child) for child in children]
+        shown = [self.shown(child) for child in children]
+        short = rules_for(resource.kind).child_shown
+        return [short(document) for document in shown] if short else shown
 
     def put(self, place: Place, body: Document, call: Call) -> Resource:
         """Store what a client wrote; children that it lists become resources of their own."""

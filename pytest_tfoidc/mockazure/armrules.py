@@ -28,6 +28,7 @@ class Rules:
     `lists`: paths of lists that are there, also where nothing was written in them.
     `free_form`: the names of its properties are the user's own, so none of them is a secret.
     `children`: properties that show child resources, and the children's type below this one.
+    `child_shown`: what is shown of such a child, where that is not all of it.
     `implied`: children that are there with their parent, as `TYPE/NAME` or `TYPE/*`, and their
     documents; None where there is none after all.
     `actions`: answers to POSTs, by the action's name in lower case.
@@ -54,6 +55,7 @@ class Rules:
     lists: tuple[str, ...] = ()
     free_form: bool = False
     children: Mapping[str, str] = field(default_factory=dict)
+    child_shown: Callable[[Mapping[str, Any]], Properties] | None = None
     implied: Mapping[str, Implied] = field(default_factory=dict)
     actions: Mapping[str, Answers] = field(default_factory=dict)
     returned: bool = False

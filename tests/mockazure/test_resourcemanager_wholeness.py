@@ -141,6 +141,10 @@ def test_a_membership_needs_no_body_and_other_resources_do(arm: Arm) -> None:
     assert arm("PUT", group, {"properties": {}}).status in {200, 201, 202}
     subscription = RG.split("/")[2]
     assert arm("PUT", f"{group}/subscriptions/{subscription}").status in {200, 201}
+    (child,) = arm("GET", f"{group}?$expand=children").json["properties"]["children"]
+    assert (child["id"], child["type"]) == (f"/subscriptions/{subscription}", "/subscriptions")
+    assert arm("DELETE", f"{group}/subscriptions/{subscription}").status in {200, 204}
+    assert arm("GET", group).json["properties"]["children"] == []
     assert arm("PUT", f"{P}/Microsoft.Any/things/one").status == 400
 
 

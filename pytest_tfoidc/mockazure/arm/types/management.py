@@ -1,8 +1,9 @@
-"""API Management, backup policies and workflows: what they need beyond echo."""
+"""API Management, management groups, backup policies and workflows: what they need beyond echo."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key
@@ -99,6 +100,17 @@ def workflow(new: New) -> Properties:
     }
 
 
+def membership(document: Mapping[str, Any]) -> Properties:
+    """Return what a management group shows of a subscription that it has."""
+    name = str(document["name"])
+    return {
+        "id": f"/subscriptions/{name}",
+        "type": "/subscriptions",
+        "name": name,
+        "displayName": name,
+    }
+
+
 _SERVICE = "Microsoft.ApiManagement/service"
 TYPES: dict[str, Rules] = {
     _SERVICE: Rules(
@@ -124,6 +136,9 @@ TYPES: dict[str, Rules] = {
     f"{_SERVICE}/tenant": Rules(stateless=True, actions={"listsecrets": access_secrets}),
     "Microsoft.Logic/workflows": Rules(
         created=201, adds=workflow, normalized=lambda given, _: without_nulls(given)
+    ),
+    "Microsoft.Management/managementGroups": Rules(
+        children={"children": "subscriptions"}, child_shown=membership
     ),
     "Microsoft.RecoveryServices/vaults/backupPolicies": Rules(
         normalized=lambda given, _: with_dates(given), stateless=True
