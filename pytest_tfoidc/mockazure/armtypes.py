@@ -7,6 +7,8 @@ A type that reads back what was written needs no entry at all. To add one that d
 2. Write the entry in `TYPES`, under the type as Azure writes it. `adds` is a function in
    `armadditions` that gives the properties which Azure computes; what was written wins over them.
    Values must be stable: derive them from the id with `guid` and `key`.
+   A state that settles (`resourceState`) is a line in `arm/types/states.py` instead; a list that a
+   client expects is a path in `Rules.lists`.
 3. Where the type answers other statuses than 200, has actions (`POST …/listKeys`), shows children
    in its own properties or is there together with its parent, the other fields of `Rules` say so.
 4. Add a line to `tests/mockazure/test_resourcemanager_types.py`.
