@@ -55,6 +55,9 @@ STORAGE_HOSTS = tuple(
     for service in SERVICES_OF_ACCOUNTS
     for cloud in ("windows.net", "usgovcloudapi.net", "chinacloudapi.cn")
 )
+WEBSITE_HOSTS = tuple(
+    f"*.web.core.{cloud}" for cloud in ("windows.net", "usgovcloudapi.net", "chinacloudapi.cn")
+)
 RESOURCE_MANAGER_HOSTS = (
     "management.azure.com",
     "management.usgovcloudapi.net",
@@ -178,6 +181,7 @@ class MockAzure(LoopbackServer):
             LOGIN_HOSTS: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
             STORAGE_HOSTS: self.storage.handle,
+            WEBSITE_HOSTS: self.storage.websites.handle,
             RESOURCE_MANAGER_HOSTS: self.resource_manager.handle,
             GRAPH_HOSTS: self.graph.handle,
             KEY_VAULT_HOSTS: self.key_vaults.handle,

@@ -10,6 +10,7 @@ from pytest_tfoidc.mockazure.storage.datalake import DataLake
 from pytest_tfoidc.mockazure.storage.files import FileService
 from pytest_tfoidc.mockazure.storage.queues import QueueService
 from pytest_tfoidc.mockazure.storage.tables import TableService
+from pytest_tfoidc.mockazure.storage.websites import Websites
 from pytest_tfoidc.mockazure.storageauth import Authenticator
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class StorageAccounts:
         )
         self.files = FileService(clock=clock, authenticator=authenticator, properties=blobs.handle)
         self.lake = DataLake(clock=clock, authenticator=authenticator, store=blobs.store)
+        self.websites = Websites(store=blobs.store)
         self._blobs = blobs
         self._services: dict[str, Callable[[Request], Response]] = {
             "queue": self.queues.handle,
