@@ -1,7 +1,5 @@
 """Static websites: what lies in `$web` is there for anybody, once it is switched on."""
 
-
-
 from __future__ import annotations
 
 from collections.abc import Iterator
