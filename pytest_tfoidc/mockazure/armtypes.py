@@ -7,6 +7,8 @@ A type that reads back what was written needs no entry at all. To add one that d
 2. Write the entry in `TYPES`, under the type as Azure writes it. `adds` is a function in
    `armadditions` that gives the properties which Azure computes; what was written wins over them.
    Values must be stable: derive them from the id with `guid` and `key`.
+   A state that settles (`resourceState`) is a line in `arm/types/states.py` instead; a list that a
+   client expects is a path in `Rules.lists`.
 3. Where the type answers other statuses than 200, has actions (`POST …/listKeys`), shows children
    in its own properties or is there together with its parent, the other fields of `Rules` say so.
 4. Add a line to `tests/mockazure/test_resourcemanager_types.py`.
@@ -24,6 +26,7 @@ from pytest_tfoidc.mockazure import (
     armmessaging,
     armnetworks,
 )
+from pytest_tfoidc.mockazure.arm.types import management, vaults
 from pytest_tfoidc.mockazure.armadditions import nothing
 from pytest_tfoidc.mockazure.armids import GROUP_TYPE
 from pytest_tfoidc.mockazure.armrules import Rules
@@ -46,7 +49,6 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Insights/components": Rules(
         adds=adds.component, implied={"currentbillingfeatures": adds.billing}
     ),
-    "Microsoft.KeyVault/vaults": Rules(created=201, adds=adds.vault, recoverable="deletedVaults"),
     "Microsoft.ManagedIdentity/userAssignedIdentities": Rules(created=201, adds=adds.identity),
     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": Rules(
         created=201
@@ -109,6 +111,13 @@ TYPES: dict[str, Rules] = {
     **armdatabases.TYPES,
     **armmessaging.TYPES,
     **armnetworks.TYPES,
+    **management.TYPES,
+    **vaults.TYPES,
+}
+RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, both in lower case
+    f"{name.partition('/')[0]}/locations/{rules.recoverable}".lower(): name.lower()
+    for name, rules in TYPES.items()
+    if rules.recoverable
 }
 ECHO = Rules()
 _BY_KEY = {name.lower(): rules for name, rules in TYPES.items()}

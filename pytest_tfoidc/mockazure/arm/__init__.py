@@ -1,0 +1,1 @@
+"""Resource Manager: parts of it that are packages of their own."""

@@ -1,0 +1,1 @@
+"""What families of resource types need beyond being stored."""
