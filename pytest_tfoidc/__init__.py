@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import VirtualClock
-    from pytest_tfoidc.doctor import examine
+    from pytest_tfoidc.doctor.repository import examine
     from pytest_tfoidc.errors import TfOidcError
     from pytest_tfoidc.events import EventLog
     from pytest_tfoidc.identity.credential import AsyncRefreshingCredential, RefreshingCredential
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pytest_tfoidc.identity.pipeline import PipelineContext, detect
     from pytest_tfoidc.identity.relay import IdTokenRelay
     from pytest_tfoidc.identity.sources import source_for
-    from pytest_tfoidc.identity.tokenfile import KeptTokenFile
+    from pytest_tfoidc.identity.token_file import KeptTokenFile
     from pytest_tfoidc.mockazure.server import MockAzure
     from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse
     from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
-    from pytest_tfoidc.terraform.audit import audit_path
+    from pytest_tfoidc.terraform.audit.audit import audit_path
     from pytest_tfoidc.terraform.backend import Inputs
     from pytest_tfoidc.terraform.workspace import Workspace
 
@@ -55,7 +55,7 @@ _HOMES = {
     "EventLog": "events",
     "IdTokenRelay": "identity.relay",
     "Inputs": "terraform.backend",
-    "KeptTokenFile": "identity.tokenfile",
+    "KeptTokenFile": "identity.token_file",
     "MockAzure": "mockazure.server",
     "OidcClock": "session",
     "OidcSession": "session",
@@ -67,9 +67,9 @@ _HOMES = {
     "VirtualClock": "clock",
     "Workspace": "terraform.workspace",
     "arm_environment": "identity.environment",
-    "audit_path": "terraform.audit",
+    "audit_path": "terraform.audit.audit",
     "detect": "identity.pipeline",
-    "examine": "doctor",
+    "examine": "doctor.repository",
     "rehearse": "rehearsal",
     "source_for": "identity.sources",
 }

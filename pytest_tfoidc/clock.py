@@ -31,8 +31,8 @@ REAL_TIME_MODULES = (
     "filelock",
     "multiprocessing",
     "pytest_tfoidc.ending",
-    "pytest_tfoidc.identity.transport",
-    "pytest_tfoidc.terraform.deadlines",
+    "pytest_tfoidc.identity.http_client",
+    "pytest_tfoidc.terraform.live.deadlines",
     "pytest_tfoidc.processes",
     "pytest_tfoidc.terraform.runner",
     "pytest_timeout",
@@ -81,7 +81,7 @@ class Clock(Protocol):
     """What tells the time: an aware UTC datetime."""
 
     def now(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
 
 
 class VirtualClock:
@@ -98,7 +98,7 @@ class VirtualClock:
         self._lock = threading.RLock()
 
     def now(self) -> datetime:
-        """Give the virtual time: aware, UTC."""
+        """Return the virtual time: aware, UTC."""
         return real_now() + self._offset
 
     @property

@@ -24,7 +24,7 @@ class TfOidcError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """Give the message, a line for each part that is known."""
+        """Return the message, a line for each part that is known."""
         labelled = (("Where", self.where), ("Cause", self.cause), ("Remedy", self.remedy))
         return "\n".join([self.what, *(f"{label}: {text}" for label, text in labelled if text)])
 
@@ -87,7 +87,7 @@ class TerraformError(TfOidcError):
         self.exit_code = exit_code
 
     def __str__(self) -> str:
-        """Give the message first, and Terraform's own words under it."""
+        """Return the message first, and Terraform's own words under it."""
         message = super().__str__()
         return f"{message}\n\n{self.output.strip()}" if self.output.strip() else message
 

@@ -248,15 +248,15 @@ class EventLog:
                 self._subscribers.remove(subscriber)
 
     def mark(self) -> int:
-        """Give a position: `since(position)` are the events after it."""
+        """Return a position: `since(position)` are the events after it."""
         with self._lock:
             return len(self._events)
 
     def since(self, position: int = 0) -> tuple[Event, ...]:
-        """Give the events after a position that `mark` gave."""
+        """Return the events after a position that `mark` gave."""
         with self._lock:
             return tuple(self._events[position:])
 
     def of(self, kind: type[E], *, since: int = 0) -> tuple[E, ...]:
-        """Give the events of one kind after a position."""
+        """Return the events of one kind after a position."""
         return tuple(e for e in self.since(since) if isinstance(e, kind))

@@ -21,13 +21,13 @@ from pytest_tfoidc.existing import NOTHING, REHEARSED, Beforehand, rehearsed, re
 from pytest_tfoidc.identity.environment import WITHHELD, WITHHELD_PREFIXES
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
 from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
-from pytest_tfoidc.identity.tokenfile import KeptTokenFile
+from pytest_tfoidc.identity.token_file import KeptTokenFile
 from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.pipelines import PIPELINES, identity_of
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.session import REHEARSAL
-from pytest_tfoidc.terraform.releases import OUTER
+from pytest_tfoidc.terraform.upgrade.releases import OUTER
 
 PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 TRANSPORT = (
@@ -59,7 +59,7 @@ class RehearsalOptions:
 def rehearse(
     options: RehearsalOptions, *, events: EventLog | None = None
 ) -> Iterator[Mapping[str, str]]:
-    """Give the environment of such a pipeline's step, for as long as the block lasts.
+    """Yield the environment of such a pipeline's step, for as long as the block lasts.
 
     Args:
         options: What to rehearse.

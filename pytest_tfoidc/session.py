@@ -39,12 +39,13 @@ from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identit
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
-from pytest_tfoidc.terraform.deadlines import deadline_of
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
-from pytest_tfoidc.terraform.ledger import FOLDER, Ledger
-from pytest_tfoidc.terraform.live_guard import StateStore
-from pytest_tfoidc.terraform.live_scope import Named, require_allowed, written_in
-from pytest_tfoidc.terraform.live_state import (
+from pytest_tfoidc.terraform.live.deadlines import deadline_of
+from pytest_tfoidc.terraform.live.guard import StateStore
+from pytest_tfoidc.terraform.live.ledger import FOLDER, Ledger
+from pytest_tfoidc.terraform.live.recording import Facts, Recorder
+from pytest_tfoidc.terraform.live.scope import Named, require_allowed, written_in
+from pytest_tfoidc.terraform.live.state import (
     AZURERM,
     ISOLATED,
     LiveStates,
@@ -53,7 +54,6 @@ from pytest_tfoidc.terraform.live_state import (
 )
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import prepare_log, with_absolute_paths
-from pytest_tfoidc.terraform.recording import Facts, Recorder
 from pytest_tfoidc.terraform.runner import terraform_environment
 from pytest_tfoidc.terraform.workspace import Setting, Workspace
 
@@ -179,7 +179,7 @@ class OidcSession:
         self.stop()
 
     def _outer_environment(self, stack: contextlib.ExitStack) -> dict[str, str]:
-        """Give the pipeline's environment: the real one, or the one that the stand-in makes."""
+        """Return the pipeline's environment: the real one, or the one that the stand-in makes."""
         options = self.options
         outer = dict(options.environment)
         found = self._detected(outer)
@@ -211,7 +211,7 @@ class OidcSession:
         )
 
     def _detected(self, outer: Mapping[str, str]) -> PipelineContext | None:
-        """Give the pipeline that this is; None for the stand-in."""
+        """Return the pipeline that this is; None for the stand-in."""
         options = self.options
         if options.context == "mock":
             return None
@@ -658,14 +658,14 @@ class OidcClock:
 
 
 def lock_timeout_of(environment: Mapping[str, str]) -> str:
-    """Give the `-lock-timeout` that a user has configured in TF_CLI_ARGS, which we withhold."""
+    """Return the `-lock-timeout` that a user has configured in TF_CLI_ARGS, which we withhold."""
     names = ("TF_CLI_ARGS", "TF_CLI_ARGS_plan", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_destroy")
     found = (LOCK_TIMEOUT.search(environment.get(name, "")) for name in names)
     return next((match[1] for match in found if match), "")
 
 
 def context_facts(context: PipelineContext) -> dict[str, str]:
-    """Give what tells one context from another; nothing of it is secret."""
+    """Return what tells one context from another; nothing of it is secret."""
     found = {
         "kind": context.kind,
         "tenant_id": context.tenant_id,

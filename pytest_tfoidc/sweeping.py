@@ -25,8 +25,9 @@ from pytest_tfoidc.session import OidcSession, context_facts
 from pytest_tfoidc.statelocks import StateLock, find_lock
 from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
-from pytest_tfoidc.terraform.holding import Hold
-from pytest_tfoidc.terraform.ledger import (
+from pytest_tfoidc.terraform.live.guard import AdoptedGuard
+from pytest_tfoidc.terraform.live.holding import Hold
+from pytest_tfoidc.terraform.live.ledger import (
     TEST,
     Damaged,
     Entry,
@@ -35,10 +36,15 @@ from pytest_tfoidc.terraform.ledger import (
     Place,
     without_collector,
 )
-from pytest_tfoidc.terraform.live_guard import AdoptedGuard
-from pytest_tfoidc.terraform.live_state import LOCAL, StatePlace
-from pytest_tfoidc.terraform.recording import LOCAL_STATE, OPTION, STATE_SUFFIX, holder, managed
-from pytest_tfoidc.terraform.revision import revision_of
+from pytest_tfoidc.terraform.live.recording import (
+    LOCAL_STATE,
+    OPTION,
+    STATE_SUFFIX,
+    holder,
+    managed,
+)
+from pytest_tfoidc.terraform.live.revision import revision_of
+from pytest_tfoidc.terraform.live.state import LOCAL, StatePlace
 from pytest_tfoidc.terraform.runner import Flag
 from pytest_tfoidc.terraform.workspace import DEFAULT_WORKSPACE, Workspace
 
@@ -118,7 +124,7 @@ class LeftError(Exception):
 
 
 def entries_of(options: SweepOptions) -> list[Entry | Damaged]:
-    """Give the entries that are to be swept.
+    """Return the entries that are to be swept.
 
     Raises:
         UsageError: There is no such entry.
@@ -165,19 +171,19 @@ def _damaged(one: Damaged) -> Outcome:
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Give 0 where nothing is left, else 3."""
+    """Return 0 where nothing is left, else 3."""
     return OK if all(one.status == "destroyed" for one in outcomes) else LEFT
 
 
 def as_json(outcomes: Sequence[Outcome]) -> str:
-    """Give outcomes for machines."""
+    """Return outcomes for machines."""
     left = exit_code(outcomes) != OK
     found = {"left": left, "entries": [dataclasses.asdict(one) for one in outcomes]}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_text(outcomes: Sequence[Outcome]) -> str:
-    """Give outcomes for people: each, and how many could not be destroyed."""
+    """Return outcomes for people: each, and how many could not be destroyed."""
     if not outcomes:
         return "Nothing is left.\n"
     left = sum(one.status != "destroyed" for one in outcomes)
@@ -323,7 +329,7 @@ class _Sweeper:
             shutil.rmtree(file.parent, ignore_errors=True)
 
     def _state_file(self, entry: Entry) -> Path | None:
-        """Give the file of a state that is kept in the ledger's folder; None for others."""
+        """Return the file of a state that is kept in the ledger's folder; None for others."""
         path = Path(entry.state.config.get("path", ""))
         is_kept = entry.state.backend == LOCAL and path.parent.suffix == STATE_SUFFIX
         return self._ledger.folder / path if is_kept and not path.is_absolute() else None
@@ -343,7 +349,7 @@ class _Sweeper:
             raise LeftError("Terraform has destroyed only a part of it", remains=remains)
 
     def _states(self, entry: Entry) -> Iterator[Path | None]:
-        """Give the files of states to destroy from; None stands for the module's backend."""
+        """Yield the files of states to destroy from; None stands for the module's backend."""
         files = self._ledger.files(entry.id)
         if entry.kind != TEST:
             yield self._state_file(entry)
@@ -362,7 +368,7 @@ class _Sweeper:
                 self._unlocking(workspace, entry, functools.partial(_import, workspace, noted))
 
     def _orphans(self, entry: Entry) -> tuple[Noted, ...]:
-        """Give what was created, or was being created, and is not known to be gone.
+        """Return what was created, or was being created, and is not known to be gone.
 
         Where Terraform has kept the state of a test itself, that knows it all.
         """

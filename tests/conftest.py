@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from project_kit import Project
 
 from pytest_tfoidc.mockazure import tokens
+from tests.project_kit import Project
 
 pytest_plugins = ("pytester",)
 

@@ -12,8 +12,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-from project_kit import EXECUTABLE, MODULES, Project
-from signals_kit import default_signals
+from tests.project_kit import EXECUTABLE, MODULES, Project
+from tests.signals_kit import default_signals
 
 WORDS = {"failure": "fail", "error": "error", "skipped": "skip"}
 RUN = """

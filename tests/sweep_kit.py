@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from providermirror import lay_out
-
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.mockazure.server import MockAzure
@@ -20,8 +18,9 @@ from pytest_tfoidc.rehearsal import without_context
 from pytest_tfoidc.session import REHEARSAL, OidcSession, SessionOptions
 from pytest_tfoidc.sweeping import Outcome, SweepOptions, sweep
 from pytest_tfoidc.terraform.backend import Inputs
-from pytest_tfoidc.terraform.ledger import FOLDER, Damaged, Entry, Ledger
+from pytest_tfoidc.terraform.live.ledger import FOLDER, Damaged, Entry, Ledger
 from pytest_tfoidc.terraform.workspace import Workspace
+from tests.providers.providermirror import lay_out
 
 EXECUTABLE = os.environ.get("TFOIDC_TEST_EXECUTABLE")
 KEY = {"key": "prod.tfstate"}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from requests.auth import _basic_auth_str
 
-from pytest_tfoidc import loopback
+from pytest_tfoidc import httpserver
 from pytest_tfoidc.clock import VirtualClock, real_seconds, real_sleep
 from pytest_tfoidc.events import EventLog
-from pytest_tfoidc.loopback import LOOPBACK, LoopbackServer, Request, Response
+from pytest_tfoidc.httpserver import LOOPBACK, LoopbackServer, Request, Response
 from pytest_tfoidc.mockazure.proxy import matches, may_pass
 from pytest_tfoidc.mockazure.server import MockAzure
 
@@ -46,8 +46,8 @@ def asked(port: int, data: bytes) -> bytes:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the limits be short."""
     for name in ("HEAD_SECONDS", "IDLE_SECONDS", "BODY_SECONDS"):
-        monkeypatch.setattr(loopback, name, 0.3)
-    monkeypatch.setattr(loopback, "WATCH_SECONDS", 0.05)
+        monkeypatch.setattr(httpserver, name, 0.3)
+    monkeypatch.setattr(httpserver, "WATCH_SECONDS", 0.05)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from providermirror import HABITS, lay_out
 
-from pytest_tfoidc.checks import (
+from pytest_tfoidc.checks.oidc import (
     CheckFailure,
     CheckSkipped,
     Subject,
@@ -25,6 +24,7 @@ from pytest_tfoidc.events import CommandStarted
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcSession, SessionOptions
+from tests.providers.providermirror import HABITS, lay_out
 
 pytest.importorskip("tf", reason="providers for tests are written with the package tf")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_tfoidc.errors import TfOidcError
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.identity.entra import Grant
+    from pytest_tfoidc.identity.entra_client import Grant
 
 RENEW_BEFORE = 300  # seconds before the end
 RETRY_DELAY = 30  # seconds between two attempts while the old token is good
@@ -92,12 +92,12 @@ class AccessTokenCache:
             self._entries = {}
 
     def at_hand(self, key: TokenKey) -> HeldToken | None:
-        """Give the token that can be had without asking anyone."""
+        """Return the token that can be had without asking anyone."""
         entry = self._entries.get(key)
         return self._good(entry) if entry else None
 
     def get(self, key: TokenKey, claims: str | None = None) -> HeldToken:
-        """Give a good token. A claims challenge says that the one at hand is not.
+        """Return a good token. A claims challenge says that the one at hand is not.
 
         Raises:
             TfOidcError: None can be had.

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_tfoidc.errors import IdTokenError, UsageError
 from pytest_tfoidc.events import EventLog, IdTokenFetched, IdTokenFetchFailed
 from pytest_tfoidc.identity.accesstokens import AccessTokenCache, HeldToken, TokenKey
-from pytest_tfoidc.identity.entra import EntraClient
-from pytest_tfoidc.identity.transport import Transport, Wait
+from pytest_tfoidc.identity.entra_client import EntraClient
+from pytest_tfoidc.identity.http_client import Transport, Wait
 from pytest_tfoidc.redaction import REDACTED
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class RefreshingCredential:
         self.drop()
 
     def __enter__(self) -> RefreshingCredential:
-        """Give the credential."""
+        """Return the credential."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -215,7 +215,7 @@ class AsyncRefreshingCredential:
         self._credential.close()
 
     async def __aenter__(self) -> AsyncRefreshingCredential:
-        """Give the credential."""
+        """Return the credential."""
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pytest_tfoidc.errors import IdTokenError
-from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
-from pytest_tfoidc.identity.kinds import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
-from pytest_tfoidc.identity.transport import (
+from pytest_tfoidc.identity.http_client import (
     REDIRECTS,
     SERVER_ERRORS,
     TOO_MANY_REQUESTS,
@@ -21,12 +19,14 @@ from pytest_tfoidc.identity.transport import (
     Transport,
     skew_of,
 )
+from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
+from pytest_tfoidc.identity.kinds import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
+    from pytest_tfoidc.identity.http_client import Wait
     from pytest_tfoidc.identity.pipeline import PipelineContext
-    from pytest_tfoidc.identity.transport import Wait
 
 API_VERSION = "7.1"
 EXCERPT = 300  # characters of a server's own words in an error
@@ -46,7 +46,7 @@ class _HttpSource:
         self._where = f"{context.label}'s ID token endpoint at {_host(context.request_url)}"
 
     def close(self) -> None:
-        """Give up waiting for a better answer."""
+        """Stop waiting for a better answer."""
         self._transport.close()
 
     def _ask(self, method: str, url: str, field_name: str, audience: str) -> IdToken:
@@ -104,7 +104,7 @@ class _HttpSource:
         )
 
     def _said(self, answer: Answer) -> str:
-        """Give the server's own words: short, printable, without secrets or pages of HTML."""
+        """Return the server's own words: short, printable, without secrets or pages of HTML."""
         if answer.is_html:
             return " with a page for people."
         text = " ".join(self._redactor.redact(_message(answer.body)).split())
@@ -176,7 +176,7 @@ def _member(body: bytes, name: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def _message(body: bytes) -> str:
-    """Give the message in Azure DevOps' and GitHub's error bodies, or the body as it is."""
+    """Return the message in Azure DevOps' and GitHub's error bodies, or the body as it is."""
     for found in (_member(body, "message"), _member(body, "value")):
         if isinstance(found, str):
             return found

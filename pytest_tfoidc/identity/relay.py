@@ -26,9 +26,9 @@ from pytest_tfoidc.events import (
     IdTokenServed,
     RequestTokenExpiring,
 )
+from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
 from pytest_tfoidc.identity.secret import Secret
 from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
-from pytest_tfoidc.loopback import LoopbackServer, Request, Response
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
@@ -68,7 +68,7 @@ class _Held:
     since: datetime
 
     def remains(self, now: datetime) -> float:
-        """Give the share of its life that remains: 1 when it was issued, 0 when it expires."""
+        """Return the share of its life that remains: 1 when it was issued, 0 when it expires."""
         life = self.token.lifetime
         return (self.token.expires_at - now) / life if life > timedelta() else 0.0
 
@@ -179,7 +179,7 @@ class IdTokenRelay:
 
     @contextlib.contextmanager
     def not_sharing(self) -> Iterator[None]:
-        """Give every client in the block an ID token of its own; none of them is kept.
+        """Yield every client in the block an ID token of its own; none of them is kept.
 
         What one client does with its token is then told from what another does.
         """
@@ -304,7 +304,7 @@ class IdTokenRelay:
 
 
 def _landed(flight: asyncio.Task[_Held]) -> _Held | None:
-    """Give what a flight brought; None where it is under way or has failed."""
+    """Return what a flight brought; None where it is under way or has failed."""
     if not flight.done() or flight.cancelled() or flight.exception() is not None:
         return None
     return flight.result()

@@ -62,7 +62,7 @@ def _json_part(part: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def moment(value: object) -> datetime | None:
-    """Give a NumericDate (seconds since 1970, RFC 7519) as aware UTC; None where it is none."""
+    """Return a NumericDate (seconds since 1970, RFC 7519) as aware UTC; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_tfoidc import processes
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity.endpoints import AzureDevOpsSource, GitHubSource
+from pytest_tfoidc.identity.http_client import MAX_BODY
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
-from pytest_tfoidc.identity.transport import MAX_BODY
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
+    from pytest_tfoidc.identity.http_client import Wait
     from pytest_tfoidc.identity.pipeline import PipelineContext
-    from pytest_tfoidc.identity.transport import Wait
 
 __all__ = ["IdToken", "IdTokenSource", "parse_id_token", "source_for"]
 
@@ -90,7 +90,7 @@ class StaticSource:
         self._clock = clock
 
     def fetch(self, audience: str, connection: str = "") -> IdToken:  # noqa: ARG002 - it is what it is
-        """Give the token while it lives.
+        """Return the token while it lives.
 
         Raises:
             IdTokenError: It has died, or it is none.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.identity.transport import Answer, NoAnswerError, Transport
+from pytest_tfoidc.identity.http_client import Answer, NoAnswerError, Transport
 
 if TYPE_CHECKING:
     from pytest_tfoidc.identity.credential import RefreshingCredential

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.identity.http_client import NoAnswerError, Transport
 from pytest_tfoidc.identity.state_blobs import MANAGEMENT, OK
-from pytest_tfoidc.identity.transport import NoAnswerError, Transport
 
 if TYPE_CHECKING:
     from pytest_tfoidc.identity.credential import RefreshingCredential

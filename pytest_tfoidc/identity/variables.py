@@ -34,7 +34,7 @@ class Variables:
         self.warnings: list[str] = []
 
     def first(self, names: Sequence[str]) -> tuple[str, str] | None:
-        """Give the first variable that has a value, and the value."""
+        """Return the first variable that has a value, and the value."""
         for name in names:
             value = self._environment.get(name, "").strip()
             if value and not MACRO.fullmatch(value):
@@ -45,12 +45,12 @@ class Variables:
         return None
 
     def get(self, *names: str) -> str | None:
-        """Give the first value; None where there is none."""
+        """Return the first value; None where there is none."""
         found = self.first(names)
         return found[1] if found else None
 
     def need(self, names: Sequence[str], *, variable: str, cause: str, remedy: str) -> str:
-        """Give the first value, or note that it is missing."""
+        """Return the first value, or note that it is missing."""
         value = self.get(*names)
         if value is None:
             literal = [name for name in names if name in self.literal]
@@ -61,7 +61,7 @@ class Variables:
         return value or ""
 
     def checked(self, names: Sequence[str], pattern: re.Pattern[str], *, what: str) -> str | None:
-        """Give the first value if it has the form of what it should be, or note that it has not."""
+        """Return the first value if it has the form it should have, or note that it has not."""
         found = self.first(names)
         if found and not pattern.fullmatch(found[1]):
             cause = f"it is not {what}: it has {len(found[1])} characters of another form"

@@ -42,14 +42,14 @@ class CertificateAuthority:
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - as long-lived as the run that it serves
     def context_for(self, host: str) -> ssl.SSLContext:
-        """Give a TLS server's context with a certificate for the host."""
+        """Return a TLS server's context with a certificate for the host."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
         self._ca.issue_cert(host).configure_cert(context)
         return context
 
     def bundle(self, environment: Mapping[str, str]) -> bytes:
-        """Give this CA's certificate and those that the outer environment trusts, PEM."""
+        """Return this CA's certificate and those that the outer environment trusts, PEM."""
         return self.certificate + b"\n" + public_certificates(environment)
 
 

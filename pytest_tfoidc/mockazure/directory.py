@@ -244,7 +244,7 @@ class Directory:
         return made
 
     def snapshot(self) -> Directory:
-        """Give a copy, for `restore`."""
+        """Return a copy, for `restore`."""
         return replace(self, applications=dict(self.applications))
 
     def restore(self, held: Directory) -> None:

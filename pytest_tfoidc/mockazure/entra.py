@@ -15,7 +15,7 @@ import jwt
 
 from pytest_tfoidc.clock import Clock, real_now
 from pytest_tfoidc.events import AccessTokenIssued, EventLog, ExchangeRefused
-from pytest_tfoidc.loopback import Request, Response
+from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.directory import Application, Directory
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.issuer import Issuer
@@ -91,7 +91,7 @@ class Entra:
         """False breaks the stand-in: expired ID tokens are exchanged. For negative controls."""
 
     def snapshot(self) -> bool:
-        """Give the setting, for `restore`."""
+        """Return the setting, for `restore`."""
         return self.checks_expiry
 
     def restore(self, held: bool) -> None:  # noqa: FBT001 - what `snapshot` gave
@@ -174,7 +174,7 @@ class Entra:
         )
 
     def _announced(self, request: Request) -> int:
-        """Give the seconds that a client is told a token lives.
+        """Return the seconds that a client is told a token lives.
 
         One that has not yet expired azcore (Go) does not renew again within 30 seconds, and one
         that expires after a call has begun to wait for it is shared by all who wait. So where it is
@@ -203,7 +203,7 @@ class Entra:
         application: Application,
         claims: dict[str, Any],
     ) -> AccessToken | None:
-        """Give the token that this client has, where in life it would not have asked yet.
+        """Return the token that this client has, where in life it would not have asked yet.
 
         Clients ask before every call while operations take virtual time.
         """
@@ -381,7 +381,7 @@ class Entra:
 
 
 def _resource(form: dict[str, str]) -> str:
-    """Give the audience that a v2.0 `scope` or a v1 `resource` asks for."""
+    """Return the audience that a v2.0 `scope` or a v1 `resource` asks for."""
     scope = form.get("scope", "").split(" ")[0] or form.get("resource", "")
     resource = scope.removesuffix("/.default")
     return "https://graph.microsoft.com" if resource == GRAPH_APP_ID else resource

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.mockazure.armids import NAMESPACE, Place, parse_segments, split_path
-from pytest_tfoidc.mockazure.armsubscriptions import NAMESPACES
+from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, Place, parse_segments, split_path
+from pytest_tfoidc.mockazure.arm.subscriptions import NAMESPACES
 from pytest_tfoidc.mockazure.directory import GUID
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import Any
 
 from pytest_tfoidc.clock import Clock, format_duration, parse_duration
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.loopback import Connection, Request, Response
+from pytest_tfoidc.httpserver import Connection, Request, Response
 from pytest_tfoidc.mockazure.proxy import matches
 
 EFFECTS = ("answer", "refuse", "slow", "cut", "corrupt", "expire")
@@ -177,7 +177,7 @@ class Faults:
         return tuple(self._set)
 
     def pick(self, request: Request) -> Fault | None:
-        """Give the fault that hits a request; None where all is well."""
+        """Return the fault that hits a request; None where all is well."""
         now = self._clock.now()
         for fault in self._set:
             if fault.takes(request, now=now):
@@ -185,7 +185,7 @@ class Faults:
         return None
 
     def snapshot(self) -> tuple[SetFault, ...]:
-        """Give what is set, for `restore`."""
+        """Return what is set, for `restore`."""
         return self.all
 
     def restore(self, held: tuple[SetFault, ...]) -> None:

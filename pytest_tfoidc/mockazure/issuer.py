@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.events import EventLog, IdTokenMinted, IdTokenRefused, TokensExpired
-from pytest_tfoidc.loopback import Request, Response
+from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.directory import Directory
 from pytest_tfoidc.mockazure.federated import DEFAULT_AUDIENCE
 from pytest_tfoidc.mockazure.tokens import SigningKey, seconds
@@ -202,7 +202,7 @@ class Issuer:
         return self.key.sign(claims)
 
     def snapshot(self) -> timedelta:
-        """Give the setting, for `restore`. What was minted is not among it."""
+        """Return the setting, for `restore`. What was minted is not among it."""
         return self.lifetime
 
     def restore(self, held: timedelta) -> None:
@@ -217,7 +217,7 @@ class Issuer:
         self._events.emit(TokensExpired(at=now, kind="id"))
 
     def expired_early(self, token_id: str) -> datetime | None:
-        """Give the moment at which `expire_all` ended a token's life; None if it did not."""
+        """Return the moment at which `expire_all` ended a token's life; None if it did not."""
         return self._expired_early.get(token_id)
 
 

@@ -204,7 +204,7 @@ def _same(found: object, wanted: object) -> bool:
 def page(
     items: Sequence[Any], query: Mapping[str, str], *, size: int = MAX_PAGE
 ) -> tuple[Sequence[Any], str]:
-    """Give a page of the items and the token of the next one; an empty token after the last.
+    """Return a page of the items and the token of the next one; an empty token after the last.
 
     Raises:
         FilterError: `$top` or `$skiptoken` is malformed.

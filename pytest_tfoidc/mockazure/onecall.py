@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pytest_tfoidc.clock import real_seconds
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.loopback import Request
+    from pytest_tfoidc.httpserver import Request
     from pytest_tfoidc.mockazure.tokens import AccessToken
 
 PROVIDER = re.compile(r"terraform-provider-([\w-]+)(?:/v?([\w.]+))?", re.IGNORECASE)

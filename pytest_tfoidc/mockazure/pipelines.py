@@ -55,7 +55,7 @@ PIPELINES: dict[str, Callable[[Directory, Issuer], Variables]] = {
 
 
 def identity_of(directory: Directory) -> Variables:
-    """Give the variables that say who signs in."""
+    """Return the variables that say who signs in."""
     return {
         "ARM_TENANT_ID": directory.tenant_id,
         "ARM_CLIENT_ID": directory.client_id,
@@ -64,7 +64,7 @@ def identity_of(directory: Directory) -> Variables:
 
 
 def step_environment(kind: str, *, directory: Directory, issuer: Issuer) -> Variables:
-    """Give the variables of a step.
+    """Return the variables of a step.
 
     Args:
         kind: A key of `PIPELINES`.

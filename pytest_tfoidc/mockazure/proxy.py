@@ -20,8 +20,8 @@ import requests.utils
 from pytest_tfoidc.mockazure.certificates import public_certificates
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.loopback import Request
-from pytest_tfoidc.loopback import LOOPBACK, TlsStream
+    from pytest_tfoidc.httpserver import Request
+from pytest_tfoidc.httpserver import LOOPBACK, TlsStream
 
 REGISTRY_HOSTS = (
     "registry.terraform.io",
@@ -112,7 +112,7 @@ class ProxyCredential:
 
 
 def upstream_proxy(host: str, environment: Mapping[str, str]) -> str | None:
-    """Give the outer environment's proxy for an https host, if it has one for it."""
+    """Return the outer environment's proxy for an https host, if it has one for it."""
     named = {k.lower(): v for k, v in environment.items() if k.lower().endswith("_proxy") and v}
     proxy = named.get("https_proxy") or named.get("all_proxy")
     if proxy is None:

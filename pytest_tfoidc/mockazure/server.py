@@ -28,17 +28,17 @@ from pytest_tfoidc.events import (
     HostRefused,
     RequestAnswered,
 )
-from pytest_tfoidc.loopback import Connection, LoopbackServer, Request, Response
+from pytest_tfoidc.httpserver import Connection, LoopbackServer, Request, Response
 from pytest_tfoidc.mockazure.appconfig.auth import AccessKey
 from pytest_tfoidc.mockazure.appconfig.service import STORES, ConfigurationStores
-from pytest_tfoidc.mockazure.armadditions import account_keys
-from pytest_tfoidc.mockazure.armapps import configuration_access
-from pytest_tfoidc.mockazure.armerrors import ArmError
-from pytest_tfoidc.mockazure.armids import Place
-from pytest_tfoidc.mockazure.blobservice import SERVICES_OF_ACCOUNTS, BlobService
+from pytest_tfoidc.mockazure.arm.errors import ArmError
+from pytest_tfoidc.mockazure.arm.resource_ids import Place
+from pytest_tfoidc.mockazure.arm.service import VAULTS, ResourceManager
+from pytest_tfoidc.mockazure.arm.types.apps import configuration_access
+from pytest_tfoidc.mockazure.arm.types.base import account_keys
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
 from pytest_tfoidc.mockazure.deployments.service import NO_SECRETS
-from pytest_tfoidc.mockazure.devops import AzureDevOps
+from pytest_tfoidc.mockazure.devops.service import AzureDevOps
 from pytest_tfoidc.mockazure.directory import (
     OBJECT_ID,
     Application,
@@ -48,8 +48,7 @@ from pytest_tfoidc.mockazure.directory import (
 )
 from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
-from pytest_tfoidc.mockazure.graph import Graph
-from pytest_tfoidc.mockazure.inspection import HASH_LENGTH, SeenRequests
+from pytest_tfoidc.mockazure.graph.service import Graph
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault.errors import VaultError
 from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
@@ -66,8 +65,9 @@ from pytest_tfoidc.mockazure.proxy import (
     open_tunnel,
     splice,
 )
-from pytest_tfoidc.mockazure.resourcemanager import VAULTS, ResourceManager
+from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
 from pytest_tfoidc.mockazure.storage.accounts import StorageAccounts
+from pytest_tfoidc.mockazure.storage.service import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ class MockAzure(LoopbackServer):
             raise RuntimeError("the stand-in has a defect") from self.defects[0]
 
     def snapshot(self) -> tuple[Any, ...]:
-        """Give all that the services hold, for `restore`."""
+        """Return all that the services hold, for `restore`."""
         return tuple(service.snapshot() for service in self._holders())
 
     def restore(self, held: tuple[Any, ...]) -> None:
@@ -290,7 +290,7 @@ class MockAzure(LoopbackServer):
             service.restore(part)
 
     def snapshot_resources(self) -> tuple[Any, ...]:
-        """Give what clients have made: blobs, resources, directory objects, connections."""
+        """Return what clients have made: blobs, resources, directory objects, connections."""
         return tuple(service.snapshot() for service in self._services())
 
     def restore_resources(self, held: tuple[Any, ...]) -> None:
@@ -327,7 +327,7 @@ class MockAzure(LoopbackServer):
         return value
 
     def _take(self, place: Place, written: Mapping[str, Any]) -> dict[str, Any]:
-        """Give a vault the secret or the key that was written in Resource Manager.
+        """Return a vault the secret or the key that was written in Resource Manager.
 
         Raises:
             ArmError: The vault refuses it.
@@ -381,7 +381,7 @@ class MockAzure(LoopbackServer):
     def _identify_connection(
         self, connection_id: str, name: str, project: str, organization: str
     ) -> tuple[str, str]:
-        """Give the issuer and subject of a connection that a request makes: like the job's own."""
+        """Return the issuer and subject of a connection that a request makes, as the job's own."""
         ours = self.directory.connection
         is_home = organization.lower() == ours.organization.lower()
         organization_id = ours.organization_id if is_home else organization_id_of(organization)
@@ -464,7 +464,7 @@ class MockAzure(LoopbackServer):
         return self._ca_file
 
     def transport_environment(self) -> dict[str, str]:
-        """Give the variables that lead any client here, and none around it."""
+        """Return the variables that lead any client here, and none around it."""
         bundle = (
             "SSL_CERT_FILE",
             "REQUESTS_CA_BUNDLE",
@@ -483,7 +483,7 @@ class MockAzure(LoopbackServer):
         }
 
     def pipeline_environment(self, kind: str = AZURE_DEVOPS) -> dict[str, str]:
-        """Give the variables that a step of such a pipeline has.
+        """Return the variables that a step of such a pipeline has.
 
         Args:
             kind: A key of `pipelines.PIPELINES`.

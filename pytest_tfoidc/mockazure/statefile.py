@@ -19,17 +19,17 @@ from typing import Any
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.appconfig.store import ConfigSnapshot, Configuration, KeyValue
-from pytest_tfoidc.mockazure.armoperations import Operation, OperationsSnapshot
-from pytest_tfoidc.mockazure.armstore import Resource, StoreSnapshot
-from pytest_tfoidc.mockazure.armsubscriptions import Subscription
-from pytest_tfoidc.mockazure.blobs import Account, Blob, Block, Container, Stamp
-from pytest_tfoidc.mockazure.devops import DevOpsSnapshot
-from pytest_tfoidc.mockazure.graphobjects import DirectoryObject, DirectorySnapshot
+from pytest_tfoidc.mockazure.arm.operations import Operation, OperationsSnapshot
+from pytest_tfoidc.mockazure.arm.service import Snapshot
+from pytest_tfoidc.mockazure.arm.store import Resource, StoreSnapshot
+from pytest_tfoidc.mockazure.arm.subscriptions import Subscription
+from pytest_tfoidc.mockazure.devops.service import DevOpsSnapshot
+from pytest_tfoidc.mockazure.graph.objects import DirectoryObject, DirectorySnapshot
 from pytest_tfoidc.mockazure.keyvault.store import Content, Deleted, Item, Version
-from pytest_tfoidc.mockazure.leases import Lease
-from pytest_tfoidc.mockazure.resourcemanager import Snapshot
 from pytest_tfoidc.mockazure.storage.files import Entry, Share
+from pytest_tfoidc.mockazure.storage.leases import Lease
 from pytest_tfoidc.mockazure.storage.queues import Message, Queue
+from pytest_tfoidc.mockazure.storage.store import Account, Blob, Block, Container, Stamp
 from pytest_tfoidc.mockazure.storage.tables import Row, Table
 
 FORMAT = 1
@@ -93,7 +93,7 @@ def load(path: Path) -> Any:  # noqa: ANN401 - what was saved
 
 
 def encode(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Give a value as JSON. What JSON does not know is an object with a name such as `$bytes`."""
+    """Return a value as JSON. What JSON does not know is an object with a name such as `$bytes`."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, list):
@@ -147,7 +147,7 @@ DECODERS: dict[str, Callable[[Any], Any]] = {
 
 
 def decode(value: Any) -> Any:  # noqa: ANN401 - what was encoded
-    """Give back what `encode` was given.
+    """Return back what `encode` was given.
 
     Raises:
         ValueError: Or KeyError or TypeError: the JSON is not `encode`'s.

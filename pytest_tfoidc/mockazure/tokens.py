@@ -23,7 +23,7 @@ from pytest_tfoidc.mockazure.onecall import OneCallTokens
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.loopback import Request
+    from pytest_tfoidc.httpserver import Request
 
 KEY_BITS = 2048
 MOST_REMEMBERED = 10_000  # access tokens, before the expired ones are forgotten
@@ -31,7 +31,7 @@ RENEW_ALWAYS = timedelta(seconds=5)  # so few that every client asks for a new t
 
 
 def seconds(moment: datetime) -> int:
-    """Give a moment as a JWT's NumericDate (seconds since 1970, RFC 7519)."""
+    """Return a moment as a JWT's NumericDate (seconds since 1970, RFC 7519)."""
     return int(moment.timestamp())
 
 
@@ -79,7 +79,7 @@ class SigningKey:
         return jwt.encode(claims, self._private, algorithm="RS256", headers=headers)
 
     def jwks(self) -> dict[str, Any]:
-        """Give the key set document."""
+        """Return the key set document."""
         key = jwt.algorithms.RSAAlgorithm.to_jwk(self.public, as_dict=True)
         entry = {**key, "use": "sig", "alg": "RS256", "kid": self.key_id, "x5t": self.key_id}
         return {"keys": [entry]}
@@ -159,13 +159,13 @@ class AccessTokens:
     def held(
         self, *, connection: object, assertion: str, client_id: str, audience: str
     ) -> AccessToken | None:
-        """Give the token that `hold` remembers, unless it has been made to expire."""
+        """Return the token that `hold` remembers, unless it has been made to expire."""
         held = {} if connection is None else self._held.get(connection, {})
         given_for, token = held.get((client_id, audience), ("", None))
         return self._issued.get(token.value) if token and given_for == assertion else None
 
     def snapshot(self) -> tuple[timedelta, timedelta | None]:
-        """Give the settings, for `restore`. What was issued is not among them."""
+        """Return the settings, for `restore`. What was issued is not among them."""
         return self.lifetime, self.announced_lifetime
 
     def restore(self, held: tuple[timedelta, timedelta | None]) -> None:
@@ -284,5 +284,5 @@ class AccessTokens:
 
 
 def from_seconds(value: float) -> datetime:
-    """Give a NumericDate as an aware UTC datetime."""
+    """Return a NumericDate as an aware UTC datetime."""
     return datetime.fromtimestamp(value, tz=timezone.utc)

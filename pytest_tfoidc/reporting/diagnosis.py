@@ -21,7 +21,7 @@ class Diagnosis:
     remedy: str
 
     def __str__(self) -> str:
-        """Give both, a line each."""
+        """Return both, a line each."""
         return f"Cause: {self.cause}\nRemedy: {self.remedy}"
 
 

@@ -109,7 +109,7 @@ class Evidence:
         return Evidence(**values)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the numbers, as they travel from a worker to the one who reports."""
+        """Return the numbers, as they travel from a worker to the one who reports."""
         return asdict(self)
 
 

@@ -26,12 +26,12 @@ class UpgradeRow:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Give the row as it travels from a worker to the one who reports."""
+        """Return the row as it travels from a worker to the one who reports."""
         return asdict(self)
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """Give the texts in the order of the headings."""
+        """Return the texts in the order of the headings."""
         return (self.module, self.step, self.changes, self.warnings, self.oidc, self.outcome)
 
 
@@ -40,7 +40,7 @@ def _ordered(rows: Iterable[UpgradeRow]) -> list[tuple[str, ...]]:
 
 
 def notes_of(rows: Iterable[UpgradeRow]) -> list[str]:
-    """Give each note once."""
+    """Return each note once."""
     return list(dict.fromkeys(f"  note: {note}" for row in rows for note in row.notes))
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_tfoidc.terraform import hcl
-from pytest_tfoidc.terraform.finders import AZURERM
-from pytest_tfoidc.terraform.live_state import CLOUD
+from pytest_tfoidc.terraform.audit.finders import AZURERM
+from pytest_tfoidc.terraform.hcl import parser
+from pytest_tfoidc.terraform.live.state import CLOUD
 from pytest_tfoidc.terraform.module import RootModule
 
 # A backend with one of these says how it gets at its account: by a key that it looks up or has.
@@ -98,8 +98,8 @@ class BackendChoice:
         """Return what the files of backend configuration set."""
         found: dict[str, Any] = {}
         for file in self.used.backend_files:
-            with contextlib.suppress(OSError, hcl.HclError):  # Terraform says it better
-                attributes = hcl.parse_file(file).attributes.items()
+            with contextlib.suppress(OSError, parser.HclError):  # Terraform says it better
+                attributes = parser.parse_file(file).attributes.items()
                 found.update({name: attribute.value for name, attribute in attributes})
         return found
 

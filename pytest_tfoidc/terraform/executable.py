@@ -44,7 +44,7 @@ class Executable:
         return major, minor, patch
 
     def __str__(self) -> str:
-        """Give the product, its version and where it comes from."""
+        """Return the product, its version and where it comes from."""
         source = EMBEDDED if self.embedded else self.argv[0]
         return f"{self.product} {self.version} ({source})"
 
@@ -85,7 +85,7 @@ def _embedded(environment: Mapping[str, str]) -> Executable:
 
 
 def embedded_executable(library: Path, environment: Mapping[str, str]) -> Executable:
-    """Give the Terraform that a shared library carries.
+    """Return the Terraform that a shared library carries.
 
     Raises:
         ExecutableError: It is no such library.

@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.events import Event, RequestAnswered
-from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.hcl import parser
 
 REMEDY = (
     "say what is there beforehand with --tf-existing (a module, or a file of resources);"
@@ -188,12 +188,12 @@ def _place_of_state(name: str, files: Sequence[Path], outputs: Sequence[str]) ->
 def _configs(name: str, files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
         with contextlib.suppress(OSError, TfOidcError):
-            for block in hcl.parse_file(file).of_type("data"):
+            for block in parser.parse_file(file).of_type("data"):
                 if block.labels == ("terraform_remote_state", name):
                     yield _literals(block.body)
 
 
-def _literals(body: hcl.Body) -> dict[str, Any]:
+def _literals(body: parser.Body) -> dict[str, Any]:
     attribute = body.attributes.get("config")
     entries = attribute.expression.entries if attribute else {}
-    return {k: e.value for k, e in entries.items() if e.value is not hcl.NOT_LITERAL}
+    return {k: e.value for k, e in entries.items() if e.value is not parser.NOT_LITERAL}

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pytest_tfoidc.errors import ModuleError, TfOidcError, UsageError
-from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.source_files import (
     MODULE_SUFFIXES,
     TEST_SUFFIXES,
@@ -26,14 +26,16 @@ _DEFAULT_NAMESPACE = "hashicorp"
 _LOCAL = ("./", "../", ".\\", "..\\")
 _RESOURCES = ("resource", "data", "ephemeral", "action")
 # What is needed of a file that is too large to be read as a whole.
-_OF_PROVIDER = hcl.Needed(frozenset({"provider"}), (b"provider",))
+_OF_PROVIDER = parser.Needed(frozenset({"provider"}), (b"provider",))
 _NEEDED = {
-    "resource": hcl.Needed(frozenset({"provider", "lifecycle"}), (b"provider", b"prevent_destroy")),
+    "resource": parser.Needed(
+        frozenset({"provider", "lifecycle"}), (b"provider", b"prevent_destroy")
+    ),
     "data": _OF_PROVIDER,
     "ephemeral": _OF_PROVIDER,
     "action": _OF_PROVIDER,
-    "module": hcl.Needed(frozenset({"source"}), (b"source",)),
-    **dict.fromkeys(("provider", "locals", "output", "moved", "import"), hcl.Needed()),
+    "module": parser.Needed(frozenset({"source"}), (b"source",)),
+    **dict.fromkeys(("provider", "locals", "output", "moved", "import"), parser.Needed()),
 }
 
 
@@ -51,7 +53,7 @@ class Backend:
     """
 
     type: str
-    config: Mapping[str, hcl.Literal]
+    config: Mapping[str, parser.Literal]
     names: frozenset[str]
     file: Path
     line: int
@@ -146,7 +148,7 @@ class RootModule:
         return self.cloud is not None
 
     def local_modules(self) -> tuple[Path, ...]:
-        """Give the folders of all modules that are called by a path, directly or further down.
+        """Return the folders of all modules that are called by a path, directly or further down.
 
         Raises:
             ModuleError: A called folder is missing or is no module; it names the call's file:line.
@@ -166,7 +168,7 @@ class RootModule:
         return any(not source.startswith(BUILTIN) for source in sources)
 
     def called_modules(self) -> tuple[RootModule, ...]:
-        """Give all modules that are called by a path, directly or further down.
+        """Return all modules that are called by a path, directly or further down.
 
         Raises:
             ModuleError: As for `local_modules`.
@@ -241,7 +243,7 @@ def _read(path: Path, files: tuple[Path, ...], *, opentofu: bool) -> RootModule:
 def _read_called(call: ModuleCall, path: Path, *, opentofu: bool) -> RootModule:
     try:
         return _read(path, _files(path, opentofu=opentofu), opentofu=opentofu)
-    except hcl.HclError:
+    except parser.HclError:
         raise
     except TfOidcError as error:
         raise ModuleError(
@@ -253,7 +255,7 @@ def _read_called(call: ModuleCall, path: Path, *, opentofu: bool) -> RootModule:
 
 
 def _files(path: Path, *, opentofu: bool) -> tuple[Path, ...]:
-    """Give the files that Terraform reads, sorted, overrides last."""
+    """Return the files that Terraform reads, sorted, overrides last."""
     try:
         if not path.is_dir():
             raise UsageError(
@@ -290,19 +292,19 @@ class _Parsed:
     """A file and what is in it."""
 
     file: Path
-    body: hcl.Body
+    body: parser.Body
 
     @property
     def is_override(self) -> bool:
         return is_override(self.file)
 
-    def settings(self) -> Iterator[hcl.Body]:
+    def settings(self) -> Iterator[parser.Body]:
         return (block.body for block in self.body.of_type("terraform"))
 
 
 def _parse(file: Path) -> _Parsed:
     try:
-        return _Parsed(file, hcl.skim_file(file, _NEEDED))
+        return _Parsed(file, parser.skim_file(file, _NEEDED))
     except OSError as error:
         raise ModuleError(
             "A file of the module cannot be read", where=str(file), cause=str(error.strerror)
@@ -331,9 +333,9 @@ def _backend(parsed: Sequence[_Parsed]) -> tuple[Backend | None, Backend | None]
     return (None, backend) if block.type == "cloud" else (backend, None)
 
 
-def _literals(body: hcl.Body) -> dict[str, hcl.Literal]:
+def _literals(body: parser.Body) -> dict[str, parser.Literal]:
     values = {name: attribute.value for name, attribute in body.attributes.items()}
-    return {name: value for name, value in values.items() if value is not hcl.NOT_LITERAL}
+    return {name: value for name, value in values.items() if value is not parser.NOT_LITERAL}
 
 
 def _required_version(parsed: Sequence[_Parsed]) -> str:
@@ -357,7 +359,7 @@ def _required_providers(parsed: Sequence[_Parsed]) -> dict[str, ProviderRequirem
     }
 
 
-def _requirement(attribute: hcl.Attribute, file: Path) -> ProviderRequirement:
+def _requirement(attribute: parser.Attribute, file: Path) -> ProviderRequirement:
     """Read an entry, also the old form that is nothing but a version."""
     fields = {key: entry.value for key, entry in attribute.expression.entries.items()}
     source = fields.get("source")
@@ -372,15 +374,15 @@ def _requirement(attribute: hcl.Attribute, file: Path) -> ProviderRequirement:
 
 
 def _short(source: str) -> str:
-    """Give a provider's source with its namespace, and with its host if that is unusual."""
+    """Return a provider's source with its namespace, and with its host if that is unusual."""
     source = source.lower().removeprefix(_DEFAULT_HOST)
     if source == "terraform":
         return f"{BUILTIN}terraform"
     return source if "/" in source else f"{_DEFAULT_NAMESPACE}/{source}"
 
 
-def _implied_providers(bodies: Iterable[hcl.Body]) -> Iterator[str]:
-    """Give the local names of the providers that blocks make use of."""
+def _implied_providers(bodies: Iterable[parser.Body]) -> Iterator[str]:
+    """Yield the local names of the providers that blocks make use of."""
     for body in bodies:
         for block in body.blocks:
             if block.type in _RESOURCES and block.labels:
@@ -420,7 +422,7 @@ def _protected(parsed: Sequence[_Parsed]) -> Iterator[ProtectedResource]:
                     yield ProtectedResource(kind, name, file=one.file, line=setting.line)
 
 
-def _prevent_destroy(body: hcl.Body) -> Iterator[hcl.Expression]:
+def _prevent_destroy(body: parser.Body) -> Iterator[parser.Expression]:
     """Return what `prevent_destroy` is set to; in JSON, `lifecycle` is read as an argument."""
     for block in body.of_type("lifecycle"):
         if "prevent_destroy" in block.body.attributes:
@@ -447,9 +449,9 @@ def _variables(parsed: Sequence[_Parsed]) -> Iterator[Variable]:
 
 def _merged(
     parsed: Sequence[_Parsed], kind: str
-) -> Iterator[tuple[_Parsed, str, int, dict[str, hcl.Attribute]]]:
-    """Give the blocks of a type by name, with what override files set in them."""
-    found: dict[str, list[tuple[_Parsed, hcl.Block]]] = {}
+) -> Iterator[tuple[_Parsed, str, int, dict[str, parser.Attribute]]]:
+    """Yield the blocks of a type by name, with what override files set in them."""
+    found: dict[str, list[tuple[_Parsed, parser.Block]]] = {}
     for one in parsed:
         for block in one.body.of_type(kind):
             found.setdefault(".".join(block.labels), []).append((one, block))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.module import RootModule
 
 RESTLESS = re.compile(r"\b(timestamp|plantimestamp|uuid|bcrypt)\(")
@@ -53,20 +53,20 @@ def _calls(modules: Iterable[RootModule], resource: tuple[str, ...]) -> Iterator
                                 yield from _in(*local[name])
 
 
-def _body(file: Path) -> hcl.Body:
+def _body(file: Path) -> parser.Body:
     try:
-        return hcl.parse_file(file)
+        return parser.parse_file(file)
     except OSError:
-        return hcl.Body()
+        return parser.Body()
 
 
-def _attributes(body: hcl.Body) -> Iterator[hcl.Attribute]:
+def _attributes(body: parser.Body) -> Iterator[parser.Attribute]:
     yield from body.attributes.values()
     for block in body.blocks:
         yield from _attributes(block.body)
 
 
-def _in(file: Path, attribute: hcl.Attribute) -> Iterator[str]:
+def _in(file: Path, attribute: parser.Attribute) -> Iterator[str]:
     for call in RESTLESS.finditer(attribute.text):
         line = attribute.expression.line + attribute.text.count("\n", 0, call.start())
         yield f"{call[1]}() ({file.name}:{line})"

@@ -34,8 +34,8 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.processes import Child, LineListener
 from pytest_tfoidc.redaction import Redactor
-from pytest_tfoidc.terraform.deployed import Deployed
 from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.live.deployed import Deployed
 from pytest_tfoidc.terraform.logfile import redacted_log
 from pytest_tfoidc.terraform.turning import TURNED, Turning
 
@@ -432,7 +432,7 @@ class _Watch:
             timer.cancel()
 
     def notice(self, event: Event) -> None:
-        """Give the child a few seconds after a refusal; let it go on if it is accepted later."""
+        """Allow the child a few seconds after a refusal; let it go on if it is accepted later."""
         if isinstance(event, AccessTokenIssued) and self._refused is not None:
             self._refused.cancel()
             self._refused = None
@@ -488,7 +488,7 @@ def _refusal(event: Event) -> str:
 
 
 def terraform_environment(outer: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Give the environment that every command of ours runs in, and what had to be said about it.
+    """Return the environment that every command of ours runs in, and what had to be said about it.
 
     Terraform neither asks questions nor calls home. A CLI configuration file that is not there
     would print a warning around machine-readable output, so its variable is left out.

@@ -11,7 +11,7 @@ TEST_SUFFIXES = {".tftest.hcl": ".tofutest.hcl", ".tftest.json": ".tofutest.json
 
 
 def source_files(folder: Path, *, suffixes: dict[str, str], opentofu: bool) -> list[Path]:
-    """Give a folder's files of one kind, sorted by name.
+    """Return a folder's files of one kind, sorted by name.
 
     Hidden files and an editor's copies are left out. OpenTofu has an ending of its own for each of
     Terraform's, and leaves out a file beside which one with its own ending lies.

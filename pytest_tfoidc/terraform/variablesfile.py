@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_tfoidc.errors import ModuleError
-from pytest_tfoidc.terraform import hcl
+from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.module import RootModule
 
 LITERAL = frozenset({"", "string", "number", "bool", '"string"'})  # types whose values are no HCL
@@ -75,8 +75,8 @@ def sensitive_values(
     for name, value in given:
         if name in names:
             yield value
-            with contextlib.suppress(hcl.HclError):
-                yield hcl.parse(f"x = {value}\n", file="-var").attributes["x"].value
+            with contextlib.suppress(parser.HclError):
+                yield parser.parse(f"x = {value}\n", file="-var").attributes["x"].value
     automatic = (file for pattern in AUTOMATIC for file in sorted(module.path.glob(pattern)))
     for file in (*automatic, *files):
         yield from _in_file(file, names)
@@ -84,15 +84,15 @@ def sensitive_values(
 
 
 def _in_file(file: Path, names: set[str]) -> Iterator[object]:
-    with contextlib.suppress(OSError, hcl.HclError):  # Terraform says it better
-        for name, attribute in hcl.parse_file(file).attributes.items():
+    with contextlib.suppress(OSError, parser.HclError):  # Terraform says it better
+        for name, attribute in parser.parse_file(file).attributes.items():
             if name in names:
                 yield attribute.value
 
 
 def _defaults(module: RootModule, names: set[str]) -> Iterator[object]:
     for file in {v.file for v in module.variables if v.name in names and v.has_default}:
-        with contextlib.suppress(OSError, hcl.HclError):
-            for block in hcl.parse_file(file).of_type("variable"):
+        with contextlib.suppress(OSError, parser.HclError):
+            for block in parser.parse_file(file).of_type("variable"):
                 if names & set(block.labels) and "default" in block.body.attributes:
                     yield block.body.attributes["default"].value

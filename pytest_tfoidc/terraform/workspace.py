@@ -21,32 +21,32 @@ from pytest_tfoidc.errors import ModuleError, TerraformError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
-from pytest_tfoidc.terraform.audit import (
+from pytest_tfoidc.terraform.audit.audit import (
     CACHE_NAME,
     CachedCredential,
     audit_backend,
     audit_workspace,
     module_sources,
 )
+from pytest_tfoidc.terraform.audit.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
-from pytest_tfoidc.terraform.deadlines import Deadline, require_time
-from pytest_tfoidc.terraform.deployed import Deployed
-from pytest_tfoidc.terraform.differences import Change, planned_changes
 from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
-from pytest_tfoidc.terraform.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
-from pytest_tfoidc.terraform.ledger import PLANNED, TEST
-from pytest_tfoidc.terraform.live_guard import Guard, LiveGuard, StateStore
-from pytest_tfoidc.terraform.live_state import ISOLATED, LOCAL, LiveStates
+from pytest_tfoidc.terraform.live.deadlines import Deadline, require_time
+from pytest_tfoidc.terraform.live.deployed import Deployed
+from pytest_tfoidc.terraform.live.guard import Guard, LiveGuard, StateStore
+from pytest_tfoidc.terraform.live.ledger import PLANNED, TEST
+from pytest_tfoidc.terraform.live.recording import Record, Recorder, planned_change
+from pytest_tfoidc.terraform.live.state import ISOLATED, LOCAL, LiveStates
 from pytest_tfoidc.terraform.missing import REMEDY as MISSING_REMEDY
 from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import with_paths_of_variables
 from pytest_tfoidc.terraform.protection import lift_protection
-from pytest_tfoidc.terraform.recording import Record, Recorder, planned_change
 from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
 from pytest_tfoidc.terraform.source_files import last_override
+from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
 from pytest_tfoidc.terraform.variablesfile import (
     as_file,
     quote,
@@ -238,7 +238,7 @@ class Workspace:
             shutil.rmtree(self.base, ignore_errors=True)
 
     def __enter__(self) -> Workspace:
-        """Give the workspace."""
+        """Return the workspace."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -445,7 +445,7 @@ class Workspace:
             self.setting.events.emit(event)
 
     def output(self, name: str | None = None) -> Any:  # noqa: ANN401 - whatever the module gives
-        """Give one output's value, or the values of all; sensitive ones too.
+        """Return one output's value, or the values of all; sensitive ones too.
 
         Raises:
             KeyError: There is no output of this name.
@@ -509,7 +509,7 @@ class Workspace:
             self._deployed_in.pop(name, None)
 
     def state(self) -> str:
-        """Give the state as it is, JSON. It may hold secrets."""
+        """Return the state as it is, JSON. It may hold secrets."""
         state = self.run("state pull").stdout
         self.setting.redactor.hide(*sensitive_in_state(state))
         return state
@@ -707,7 +707,7 @@ class Workspace:
         return {"var_file": files}
 
     def _ephemeral_options(self) -> dict[str, Any]:
-        """Give the variables that no plan keeps."""
+        """Return the variables that no plan keeps."""
         names = frozenset(one.name for one in self.configuration.variables if one.ephemeral)
         if not names:
             return {}
@@ -747,7 +747,7 @@ def _own_state(module: RootModule) -> Iterator[Path]:
 
 
 def _crash(stderr: str) -> tuple[str, ...]:
-    """Give the beginning of the trace that a crashed provider left, if one did."""
+    """Return the beginning of the trace that a crashed provider left, if one did."""
     _, found, trace = stderr.partition(CRASH)
     return ("\n".join((found + trace).splitlines()[:CRASH_LINES]),) if found else ()
 

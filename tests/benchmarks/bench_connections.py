@@ -15,12 +15,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "mockazure"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from azurekit import Azure
 from requests.auth import _basic_auth_str
 
 from pytest_tfoidc.clock import real_seconds
+from tests.mockazure.azurekit import Azure
 
 HOST = "management.azure.com"
 KEPT = 400  # connections that stay open, to weigh them

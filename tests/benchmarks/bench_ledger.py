@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pytest_tfoidc.clock import real_now, real_seconds
 from pytest_tfoidc.sweeping import SweepOptions, listing
-from pytest_tfoidc.terraform.ledger import APPLIED, Entry, Ledger, Place, Variable
+from pytest_tfoidc.terraform.live.ledger import APPLIED, Entry, Ledger, Place, Variable
 
 ENTRIES = 10_000
 MOST_SECONDS = 1.0

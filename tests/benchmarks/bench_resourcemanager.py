@@ -13,14 +13,13 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "mockazure"))
-
-from armclient import RG, Arm
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from pytest_tfoidc.clock import real_seconds
+from tests.mockazure.armclient import RG, Arm
 
 KIND = f"{RG}/providers/Microsoft.Network/virtualNetworks"
-DATA = Path(__file__).parents[1] / "mockazure" / "data" / "azurerm-5.2.0-29-resources.jsonl"
+DATA = Path(__file__).parents[1] / "mockazure" / "arm" / "data" / "azurerm-5.2.0-29-resources.jsonl"
 SAMPLE = 1000  # requests
 LEAST = 300.0  # requests a second: what issue 6 asks of the whole server
 MOST_MEMORY = 200.0  # MB for 10,000 resources

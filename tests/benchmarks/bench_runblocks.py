@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pytest_tfoidc.clock import real_seconds
-from pytest_tfoidc.terraform import runblocks
+from pytest_tfoidc.terraform.tftest import files
 
 FILES = 100
 RUNS_PER_FILE = 10
@@ -59,7 +59,7 @@ def main() -> None:
     """Print the times, and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
         paths = write_files(Path(folder))
-        ours = seconds(runblocks.read_test_file, paths)
+        ours = seconds(files.read_test_file, paths)
         sys.stdout.write(f"ours: {FILES * RUNS_PER_FILE} run blocks in {ours:.3f} s\n")
         if importlib.util.find_spec("hcl2") is None:
             return

@@ -18,11 +18,10 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from runs_kit import write_many  # noqa: E402 - found through the line above
+sys.path.insert(0, str(HERE.parents[1]))
 
 from pytest_tfoidc.clock import real_seconds  # noqa: E402 - the same
+from tests.runs_kit import write_many  # noqa: E402 - found through the line above
 
 COUNTS = (50, 200)
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]

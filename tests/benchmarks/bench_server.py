@@ -16,12 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "mockazure"))
-
-from azurekit import Azure
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.mockazure.directory import SUBSCRIPTION_ID
+from tests.mockazure.azurekit import Azure
 
 HOST = "management.azure.com"
 GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg"

@@ -14,11 +14,10 @@ import tempfile
 from pathlib import Path
 
 PROVIDERS = Path(__file__).parents[1] / "providers"
-sys.path.insert(0, str(PROVIDERS))
-
-from providermirror import MOCKCLOUD, lay_out, pack  # noqa: E402 - found through the line above
+sys.path.insert(0, str(PROVIDERS.parents[1]))
 
 from pytest_tfoidc.clock import real_seconds  # noqa: E402 - the same
+from tests.providers.providermirror import MOCKCLOUD, lay_out, pack  # noqa: E402 - found through the line above
 
 MODULES = 8
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 3

@@ -24,12 +24,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
 
-from providermirror import HABITS, cli_config, lay_out
-
-from pytest_tfoidc.checks import CHECKS, CheckFailure, CheckSkipped, Subject
+from pytest_tfoidc.checks.oidc import CHECKS, CheckFailure, CheckSkipped, Subject
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.session import OidcSession, SessionOptions
+from tests.providers.providermirror import HABITS, cli_config, lay_out
 
 MODULE = """
 terraform {

@@ -11,16 +11,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from identity_kit import CLIENT, ISSUER, SUBJECT, TENANT, ManualClock, ScriptedSource, make_context
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.errors import AuthenticationError, IdTokenError, UsageError
 from pytest_tfoidc.events import EventLog, IdTokenFetched, IdTokenFetchFailed
-from pytest_tfoidc.identity import entra as entra_module
+from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
+from pytest_tfoidc.identity import entra_client as entra_module
 from pytest_tfoidc.identity.accesstokens import AccessTokenCache, HeldToken, TokenKey
 from pytest_tfoidc.identity.credential import AsyncRefreshingCredential, RefreshingCredential
-from pytest_tfoidc.identity.entra import Grant
-from pytest_tfoidc.loopback import LoopbackServer, Request, Response
+from pytest_tfoidc.identity.entra_client import Grant
+from tests.identity.identity_kit import (
+    CLIENT,
+    ISSUER,
+    SUBJECT,
+    TENANT,
+    ManualClock,
+    ScriptedSource,
+    make_context,
+)
 
 pytest_plugins = ("pytester",)
 
@@ -520,7 +528,7 @@ def test_without_azure_core_it_works_as_well() -> None:
 import sys
 sys.modules["azure.core"] = None
 from pytest_tfoidc.errors import AuthenticationError
-from pytest_tfoidc.identity import credential, entra
+from pytest_tfoidc.identity import credential, entra_client as entra
 from pytest_tfoidc.identity.accesstokens import HeldToken
 from pytest_tfoidc.identity.secret import Secret
 held = HeldToken.of(entra.Grant(Secret("s3cret"), "Bearer", 60, None), asked_at=0)

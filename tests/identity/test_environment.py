@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from identity_kit import CLIENT, CONNECTION, SUBSCRIPTION, TENANT, make_context
 
 from pytest_tfoidc.identity.environment import (
     ISOLATED,
@@ -12,6 +11,7 @@ from pytest_tfoidc.identity.environment import (
     arm_environment,
 )
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
+from tests.identity.identity_kit import CLIENT, CONNECTION, SUBSCRIPTION, TENANT, make_context
 
 URL = "http://127.0.0.1:5/oidctoken?api-version=7.1"
 BEARER = "the-relays-bearer"

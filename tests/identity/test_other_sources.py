@@ -9,13 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from identity_kit import ISSUER, NOON, SUBJECT, ManualClock, make_context, make_jwt
 
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity import sources
+from pytest_tfoidc.identity.http_client import MAX_BODY
 from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, STATIC_KINDS
 from pytest_tfoidc.identity.sources import IdToken, IdTokenSource, source_for
-from pytest_tfoidc.identity.transport import MAX_BODY
+from tests.identity.identity_kit import ISSUER, NOON, SUBJECT, ManualClock, make_context, make_jwt
 
 
 def fetched(source: IdTokenSource) -> IdToken:

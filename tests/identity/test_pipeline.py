@@ -3,11 +3,19 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from identity_kit import CLIENT, CONNECTION, NOON, SUBSCRIPTION, TENANT, make_context, make_jwt
 
 from pytest_tfoidc.errors import ContextError
 from pytest_tfoidc.identity import kinds
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
+from tests.identity.identity_kit import (
+    CLIENT,
+    CONNECTION,
+    NOON,
+    SUBSCRIPTION,
+    TENANT,
+    make_context,
+    make_jwt,
+)
 
 IDENTITY = {"ARM_TENANT_ID": TENANT, "ARM_CLIENT_ID": CLIENT, "ARM_SUBSCRIPTION_ID": SUBSCRIPTION}
 AZURE_DEVOPS = {

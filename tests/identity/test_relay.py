@@ -9,18 +9,6 @@ from datetime import timedelta
 import jwt
 import pytest
 import requests
-from identity_kit import (
-    CLIENT,
-    CONNECTION,
-    TENANT,
-    ManualClock,
-    RawUpstream,
-    ScriptedSource,
-    answer,
-    make_context,
-    make_jwt,
-    plain_session,
-)
 
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.events import (
@@ -34,6 +22,18 @@ from pytest_tfoidc.identity import relay as relay_module
 from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import source_for
+from tests.identity.identity_kit import (
+    CLIENT,
+    CONNECTION,
+    TENANT,
+    ManualClock,
+    RawUpstream,
+    ScriptedSource,
+    answer,
+    make_context,
+    make_jwt,
+    plain_session,
+)
 
 OUTAGE = IdTokenError("Azure DevOps gave no ID token: HTTP 503.", remedy="Run again.")
 

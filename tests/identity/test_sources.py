@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from identity_kit import (
+
+from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.errors import IdTokenError
+from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
+from pytest_tfoidc.identity import http_client
+from pytest_tfoidc.identity.endpoints import with_query
+from pytest_tfoidc.identity.http_client import Transport
+from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
+from pytest_tfoidc.identity.sources import IdToken, parse_id_token, source_for
+from tests.identity.identity_kit import (
     CONNECTION,
     HOLD,
     ISSUER,
@@ -22,15 +31,6 @@ from identity_kit import (
     make_context,
     make_jwt,
 )
-
-from pytest_tfoidc.clock import VirtualClock
-from pytest_tfoidc.errors import IdTokenError
-from pytest_tfoidc.identity import transport
-from pytest_tfoidc.identity.endpoints import with_query
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
-from pytest_tfoidc.identity.sources import IdToken, parse_id_token, source_for
-from pytest_tfoidc.identity.transport import Transport
-from pytest_tfoidc.loopback import LoopbackServer, Request, Response
 
 GOOD = answer(body={"oidcToken": make_jwt()})
 SIGN_IN = b"<!DOCTYPE html><html><title>Azure DevOps Services | Sign In</title></html>"
@@ -175,8 +175,8 @@ def test_a_wait_beyond_the_total_time_is_told_and_not_waited() -> None:
 
 
 def test_an_outage_ends_with_the_total_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LONGEST_WAIT_SECONDS", 0.02)
-    monkeypatch.setattr(transport, "FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(http_client, "LONGEST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(http_client, "FIRST_WAIT_SECONDS", 0.02)
     with RawUpstream(answer(503)) as upstream:
         outcome = Transport(total_seconds=0.2).ask("GET", upstream.url, headers={})
     assert outcome.status == 503
@@ -252,13 +252,13 @@ def test_secrets_that_a_server_echoes_are_not_shown() -> None:
 
 def test_a_body_without_end_is_not_read_to_its_end() -> None:
     pauses = Pauses()
-    error = failed(answer(200, b" " * (transport.MAX_BODY + 1)), pauses=pauses)
+    error = failed(answer(200, b" " * (http_client.MAX_BODY + 1)), pauses=pauses)
     assert "larger than" in str(error)
     assert pauses == []
 
 
 def test_a_small_body_that_unpacks_to_a_large_one_is_not_read_to_its_end() -> None:
-    bomb = gzip.compress(b" " * (8 * transport.MAX_BODY))
+    bomb = gzip.compress(b" " * (8 * http_client.MAX_BODY))
     assert "larger than" in str(failed(answer(200, bomb, Content_Encoding="gzip")))
 
 
@@ -266,7 +266,7 @@ def test_a_small_body_that_unpacks_to_a_large_one_is_not_read_to_its_end() -> No
 def test_an_answer_that_never_ends_is_given_up(
     monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
-    monkeypatch.setattr(transport, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(http_client, "READ_SECONDS", 0.05)
     assert "gave no ID token" in failed(HOLD + start).what
 
 
@@ -279,8 +279,8 @@ def test_nobody_listening_is_told_without_the_urls_query() -> None:
         source_for(context, clock=ManualClock(), wait=pauses).fetch(DEFAULT_AUDIENCE)
     assert "the connection failed (ConnectionRefusedError)" in str(caught.value)
     assert "s3cret" not in str(caught.value)
-    assert sum(pauses) > transport.TOTAL_SECONDS - transport.LONGEST_WAIT_SECONDS
-    assert sum(pauses) <= transport.TOTAL_SECONDS
+    assert sum(pauses) > http_client.TOTAL_SECONDS - http_client.LONGEST_WAIT_SECONDS
+    assert sum(pauses) <= http_client.TOTAL_SECONDS
 
 
 def test_a_ca_bundle_that_is_not_there_is_told_at_once() -> None:
@@ -305,11 +305,11 @@ def test_nothing_is_taken_from_the_process_environment(monkeypatch: pytest.Monke
 
 def test_the_contexts_proxy_is_used_except_for_what_needs_none() -> None:
     proxies = {"http": "http://p:1", "no_proxy": "internal.example, .corp.example,*.x.example"}
-    assert transport._proxies_for("http://dev.azure.com/", proxies) == {"http": "http://p:1"}
+    assert http_client._proxies_for("http://dev.azure.com/", proxies) == {"http": "http://p:1"}
     for host in ("127.0.0.1", "internal.example", "a.corp.example", "corp.example", "a.x.example"):
-        assert transport._proxies_for(f"http://{host}:8/x", proxies) == {}
-    assert transport._proxies_for("http://notinternal.example/", proxies)
-    assert not transport._proxies_for("http://any/", {**proxies, "no_proxy": "*"})
+        assert http_client._proxies_for(f"http://{host}:8/x", proxies) == {}
+    assert http_client._proxies_for("http://notinternal.example/", proxies)
+    assert not http_client._proxies_for("http://any/", {**proxies, "no_proxy": "*"})
 
 
 def test_a_token_for_another_audience_is_refused() -> None:

@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from providermirror import SHELF, lay_out
-from signals_kit import default_signals
-
 from pytest_tfoidc import rehearsal
 from pytest_tfoidc.clock import real_seconds, real_sleep
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse
+from tests.providers.providermirror import SHELF, lay_out
+from tests.signals_kit import default_signals
 
 PHASES = ("init", "plan", "between", "apply", "run", "teardown", "destroy")
 HOWS = ("binary", "embedded", "xdist")

@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip("tf", reason="the provider is written with the package tf")
 
-from cells import Cell, as_line, cells, play
+from tests.killmatrix.cells import Cell, as_line, cells, play
 
 SHORT = {
     *("int-group-apply-binary", "int-twice-destroy-embedded", "term-apply-binary"),

@@ -10,8 +10,8 @@ from typing import Any
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog
-from pytest_tfoidc.loopback import Request, Response
-from pytest_tfoidc.mockazure.resourcemanager import ResourceManager
+from pytest_tfoidc.httpserver import Request, Response
+from pytest_tfoidc.mockazure.arm.service import ResourceManager
 from pytest_tfoidc.mockazure.tokens import AccessTokens, SigningKey
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"

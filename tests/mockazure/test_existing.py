@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azurekit import ARM, Azure, running
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.existing import put_existing, read_existing
+from tests.mockazure.azurekit import ARM, Azure, running
 
 SUBSCRIPTION, TENANT = (
     "99999999-8888-7777-6666-555555555555",

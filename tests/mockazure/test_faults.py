@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import requests
-from azurekit import ARM, Azure, running
 
 from pytest_tfoidc.clock import parse_duration, real_seconds
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import FaultHit
+from tests.mockazure.azurekit import ARM, Azure, running
 
 GROUPS = "/subscriptions/7e57ab1e-0000-4000-8000-000000000002/resourcegroups"
 BLOB = "https://acct.blob.core.windows.net/c/b"

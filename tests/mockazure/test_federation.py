@@ -9,7 +9,6 @@ from typing import Any
 
 import jwt
 import pytest
-from azurekit import ARM, Azure, running
 
 from pytest_tfoidc.mockazure import tokens
 from pytest_tfoidc.mockazure.directory import (
@@ -21,6 +20,7 @@ from pytest_tfoidc.mockazure.directory import (
     ServiceConnection,
 )
 from pytest_tfoidc.mockazure.federated import FederatedCredential
+from tests.mockazure.azurekit import ARM, Azure, running
 
 GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg"
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"

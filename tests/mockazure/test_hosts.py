@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from hostkit import World, world
-from project_kit import Project
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog, HostPassedThrough, HostRefused
 from pytest_tfoidc.mockazure.server import MockAzure
+from tests.mockazure.hostkit import World, world
+from tests.project_kit import Project
 
 HOST = "dev.azure.com"
 REPOSITORY = f"https://{HOST}/example-org/platform/_git/terraform-modules"

@@ -8,7 +8,6 @@ from typing import Any
 import jwt
 import pytest
 import requests
-from azurekit import ARM, Azure, running
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure import statefile
@@ -23,6 +22,7 @@ from pytest_tfoidc.mockazure.directory import (
     parse_identities,
     tenant_of_domain,
 )
+from tests.mockazure.azurekit import ARM, Azure, running
 
 HUB, SPOKE = "11111111-aaaa-4bbb-8ccc-000000000001", "22222222-aaaa-4bbb-8ccc-000000000002"
 CONTOSO, FABRIKAM = "33333333-aaaa-4bbb-8ccc-000000000003", "44444444-aaaa-4bbb-8ccc-000000000004"

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 import requests
-from azurekit import ARM, Azure, running
 
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens, client_of
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
+from tests.mockazure.azurekit import ARM, Azure, running
 
 GRAPH = "https://graph.microsoft.com"
 GROUP = "/resourcegroups/rg-test"

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from azurekit import Azure, running
 
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.events import AccessTokenIssued
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
+from tests.mockazure.azurekit import Azure, running
 
 EXPIRED = "AADSTS700024"
 GRAPH = "https://graph.microsoft.com"

@@ -23,7 +23,7 @@ from pytest_tfoidc.events import (
     IdTokenMinted,
     IdTokenRefused,
 )
-from pytest_tfoidc.loopback import LOOPBACK, Connection, LoopbackServer, Request, Response
+from pytest_tfoidc.httpserver import LOOPBACK, Connection, LoopbackServer, Request, Response
 from pytest_tfoidc.mockazure.directory import CLIENT_ID, CONNECTION_ID, TENANT_ID, Identities
 from pytest_tfoidc.mockazure.server import MockAzure
 

@@ -13,13 +13,13 @@ import ssl
 from collections.abc import Iterator
 
 import pytest
-from azurekit import ARM, Azure, running
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.auth import _basic_auth_str
 
-from pytest_tfoidc.loopback import LOOPBACK, Request
+from pytest_tfoidc.httpserver import LOOPBACK, Request
 from pytest_tfoidc.mockazure.server import MockAzure
+from tests.mockazure.azurekit import ARM, Azure, running
 
 HOST = "management.azure.com"
 S = "/subscriptions/7e57ab1e-0000-4000-8000-000000000002"

@@ -11,12 +11,8 @@ from typing import Any
 
 import pytest
 import requests
-from armclient import SUBSCRIPTION, TENANT, Arm
-from azurekit import ARM, Azure, running
-from providermirror import lay_out
-from test_resourcemanager_replay import replay, rows
 
-from pytest_tfoidc.checks import explain
+from pytest_tfoidc.checks.oidc import explain
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.events import AccessTokenIssued, ExchangeRefused, IdTokenMinted
 from pytest_tfoidc.identity.credential import RefreshingCredential
@@ -24,6 +20,10 @@ from pytest_tfoidc.mockazure.directory import CLIENT_ID, SUBSCRIPTION_ID, TENANT
 from pytest_tfoidc.mockazure.entra import JWT_BEARER
 from pytest_tfoidc.session import OidcSession, SessionOptions
 from pytest_tfoidc.terraform.runner import Flag
+from tests.mockazure.arm.test_replay import replay, rows
+from tests.mockazure.armclient import SUBSCRIPTION, TENANT, Arm
+from tests.mockazure.azurekit import ARM, Azure, running
+from tests.providers.providermirror import lay_out
 
 GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg"
 GATEWAYS = "Microsoft.Network/virtualNetworkGateways"

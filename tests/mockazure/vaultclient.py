@@ -8,10 +8,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from armclient import RG, TENANT, Answer, Arm
-
-from pytest_tfoidc.loopback import Request
+from pytest_tfoidc.httpserver import Request
 from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
+from tests.mockazure.armclient import RG, TENANT, Answer, Arm
 
 HOST = "kv-many.vault.azure.net"
 AUDIENCE = "https://vault.azure.net"

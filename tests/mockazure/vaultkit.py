@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.core.credentials import AccessToken
-from azurekit import Azure, running
 
 from pytest_tfoidc.mockazure.directory import CLIENT_ID
+from tests.mockazure.azurekit import Azure, running
 
 EVERYTHING = {"secrets": ["all"], "keys": ["all"], "certificates": ["all"]}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from project_kit import Project, text_of
+
+from tests.project_kit import Project, text_of
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 TYPED = 'variable "count_of" {\n  type = number\n}\n'

@@ -6,10 +6,10 @@ import secrets
 
 import jwt
 import pytest
-from project_kit import Project, text_of
 
 from pytest_tfoidc.clock import real_now
-from pytest_tfoidc.options import CHECKS
+from pytest_tfoidc.plugin.options import CHECKS
+from tests.project_kit import Project, text_of
 
 RENEWING = ("delayed_apply", "expiry_during_apply", "destroy_after_expiry")
 # Terraform starts with an ID token that somebody put into its environment long ago.

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from project_kit import Project, text_of
+
+from tests.project_kit import Project, text_of
 
 ALWAYS = """\
 resource "terraform_data" "deploy" {

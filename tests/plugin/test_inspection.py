@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from project_kit import Project, text_of
+from tests.project_kit import Project, text_of
 
 GROUP = "/subscriptions/7e57ab1e-0000-4000-8000-000000000002/resourceGroups/rg-seen"
 TESTS = f"""\

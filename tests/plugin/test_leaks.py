@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 
 import pytest
-from project_kit import Project, text_of
+
+from tests.project_kit import Project, text_of
 
 OUTPUT, VARIABLE, ACCESS_KEY, STATE = (
     "canary-output-4711",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from project_kit import Project
+from tests.project_kit import Project
 
 EXPIRING = """
 from pytest_tfoidc.events import RequestTokenExpiring

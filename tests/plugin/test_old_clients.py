@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from project_kit import EXECUTABLE, Project, text_of
 
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.reporting.diagnosis import FLOOR
 from pytest_tfoidc.terraform.executable import find_executable
+from tests.project_kit import EXECUTABLE, Project, text_of
 
 
 @pytest.mark.proof

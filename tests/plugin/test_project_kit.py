@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from project_kit import Project
+
+from tests.project_kit import Project
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked for in /proc")

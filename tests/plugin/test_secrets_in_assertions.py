@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from project_kit import text_of
+
+from tests.project_kit import text_of
 
 FAILING = """
 from collections import namedtuple

@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from project_kit import Project
+
+from tests.project_kit import Project
 
 MARK = "belongs-to-a-user"
 BIG = 64 * 1024 * 1024  # bytes

@@ -6,9 +6,9 @@ import os
 from xml.etree import ElementTree as ET
 
 import pytest
-from project_kit import EXECUTABLE, Project, text_of
 
-from pytest_tfoidc.options import CHECKS
+from pytest_tfoidc.plugin.options import CHECKS
+from tests.project_kit import EXECUTABLE, Project, text_of
 
 MODULE = "--tf-module=module"
 THEIRS = ("--tf-binary", "--tf-replay", "--tf-debug", "--tf-mod-dir", "--tf-plugin-dir")

@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from project_kit import Project
-from runs_kit import Gate, run_module, started
 
 from pytest_tfoidc.ending import Ending, LeftRunning
-from pytest_tfoidc.stopping import last_words
-from pytest_tfoidc.terraform.deployed import Remains
+from pytest_tfoidc.plugin.stopping import last_words
+from pytest_tfoidc.terraform.live.deployed import Remains
+from tests.project_kit import Project
+from tests.runs_kit import Gate, run_module, started
 
 GONE = 2**22 + 1  # no process has this id
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from providermirror import lay_out
 
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.session import OidcSession, SessionOptions
+from tests.providers.providermirror import lay_out
 
 MODULE = """
 terraform {

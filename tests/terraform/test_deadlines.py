@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_tfoidc.clock import real_seconds
-from pytest_tfoidc.terraform.deadlines import (
+from pytest_tfoidc.terraform.live.deadlines import (
     Deadline,
     DeadlineError,
     Durations,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_tfoidc.terraform.deployed import NOTE, Deployed, notes, state_place
+from pytest_tfoidc.terraform.live.deployed import NOTE, Deployed, notes, state_place
 
 
 def line(kind: str, address: str, action: str = "create") -> str:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_tfoidc.terraform.ledger import (
+from pytest_tfoidc.terraform.live.ledger import (
     APPLYING,
     Damaged,
     Entry,

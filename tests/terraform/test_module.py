@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_tfoidc.errors import ModuleError, TfOidcError, UsageError
-from pytest_tfoidc.terraform.hcl import HclError
+from pytest_tfoidc.terraform.hcl.parser import HclError
 from pytest_tfoidc.terraform.module import RootModule, read_module
 
 FULL = """

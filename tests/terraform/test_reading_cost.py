@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_tfoidc.terraform import hcl, hcl_native
-from pytest_tfoidc.terraform.hcl_body import Source
-from pytest_tfoidc.terraform.hcl_skim import Needed, Skim, blanked
+from pytest_tfoidc.terraform.hcl import native_syntax, parser
+from pytest_tfoidc.terraform.hcl.body import Source
+from pytest_tfoidc.terraform.hcl.skim import Needed, Skim, blanked
 from pytest_tfoidc.terraform.module import read_module
 
 MAIN = """\
@@ -58,7 +58,7 @@ def test_a_large_file_says_the_same_as_a_small_one(tmp_path: Path) -> None:
     filler = "".join(FILLER % (number, number) for number in range(5_000))
     small = read_module(written(tmp_path / "small", MAIN + FILLER % (0, 0)))
     large = read_module(written(tmp_path / "large", MAIN + filler))
-    assert (large.path / "main.tf").stat().st_size > hcl.LARGE_BYTES
+    assert (large.path / "main.tf").stat().st_size > parser.LARGE_BYTES
     assert large.backend is not None
     assert small.backend is not None
     assert large.backend.config == small.backend.config
@@ -84,13 +84,13 @@ def test_a_file_is_read_once_until_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    real = hcl_native.read
+    real = native_syntax.read
 
-    def counted(source: Source, *, skim: Skim | None = None) -> hcl.Body:
+    def counted(source: Source, *, skim: Skim | None = None) -> parser.Body:
         read.append(1)
         return real(source, skim=skim)
 
-    monkeypatch.setattr(hcl_native, "read", counted)
+    monkeypatch.setattr(native_syntax, "read", counted)
     folder = written(tmp_path, 'output "a" { value = 1 }\n')
     for _ in range(3):
         assert read_module(folder).outputs == ("a",)

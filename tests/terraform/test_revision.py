@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_tfoidc.terraform.revision import revision_of
+from pytest_tfoidc.terraform.live.revision import revision_of
 
 
 def git(folder: Path, *arguments: str) -> str:

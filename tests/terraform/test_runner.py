@@ -12,7 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from signals_kit import default_signals
 
 from pytest_tfoidc import processes
 from pytest_tfoidc.clock import VirtualClock, real_seconds
@@ -31,6 +30,7 @@ from pytest_tfoidc.terraform import runner as runner_module
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.runner import Flag, Runner, terraform_environment
 from pytest_tfoidc.terraform.turning import MOST_REPETITIONS
+from tests.signals_kit import default_signals
 
 MakeRunner = Callable[..., Runner]
 WAITS = "import threading; threading.Event().wait(60)"

@@ -17,7 +17,7 @@ from pytest_tfoidc.mockazure.appconfig import errors
 from pytest_tfoidc.mockazure.tokens import BearerRefused
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.loopback import Request
+    from pytest_tfoidc.httpserver import Request
     from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 SCHEME = "hmac-sha256"

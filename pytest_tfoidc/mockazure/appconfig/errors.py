@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.httpserver import Response
 
 TYPES = "https://azconfig.io/errors"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
 
-from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.appconfig import auth, errors, verbs
 from pytest_tfoidc.mockazure.appconfig.errors import ConfigError
 from pytest_tfoidc.mockazure.appconfig.store import Configuration
@@ -18,7 +18,7 @@ from pytest_tfoidc.mockazure.appconfig.verbs import Call, Verb
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.loopback import Request
+    from pytest_tfoidc.httpserver import Request
     from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 STORES = "microsoft.appconfiguration/configurationstores"

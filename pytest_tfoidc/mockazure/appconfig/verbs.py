@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.appconfig import errors, filters
 from pytest_tfoidc.mockazure.appconfig.store import (
     ConfigSnapshot,
@@ -19,11 +19,11 @@ from pytest_tfoidc.mockazure.appconfig.store import (
     KeyValue,
     new_etag,
 )
-from pytest_tfoidc.mockazure.armcall import parse_object
-from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.mockazure.arm.call import parse_object
+from pytest_tfoidc.mockazure.arm.errors import ArmError
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.loopback import Request
+    from pytest_tfoidc.httpserver import Request
     from pytest_tfoidc.mockazure.appconfig.auth import Guard
 
 PAGE = 100

@@ -12,11 +12,11 @@ import fnmatch
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.armids import parse_segments
-from pytest_tfoidc.mockazure.armroles import ROLE_TYPE, ROLES
+from pytest_tfoidc.mockazure.arm.resource_ids import parse_segments
+from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, ROLES
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.mockazure.armstore import Resource, Store
+    from pytest_tfoidc.mockazure.arm.store import Resource, Store
 
 ASSIGNMENTS = "microsoft.authorization/roleassignments"
 VAULTS = "Microsoft.KeyVault/vaults"

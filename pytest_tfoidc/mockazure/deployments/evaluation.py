@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.deployments import functions
 from pytest_tfoidc.mockazure.deployments.expressions import (
     Access,

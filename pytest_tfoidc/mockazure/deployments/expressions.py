@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Union
 
-from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.mockazure.arm.errors import ArmError
 
 TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<word>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)"

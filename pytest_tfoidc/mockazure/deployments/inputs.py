@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.deployments.evaluation import LATER, Scope
 from pytest_tfoidc.mockazure.deployments.expressions import invalid
 

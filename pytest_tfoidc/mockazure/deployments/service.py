@@ -11,18 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.loopback import Response
-from pytest_tfoidc.mockazure import armdocuments, armerrors, armverbs
-from pytest_tfoidc.mockazure.armadditions import guid
-from pytest_tfoidc.mockazure.armerrors import ArmError
-from pytest_tfoidc.mockazure.armids import Place, parse_segments, split_path
-from pytest_tfoidc.mockazure.armlists import listed
+from pytest_tfoidc.httpserver import Response
+from pytest_tfoidc.mockazure.arm import documents, errors, verbs
+from pytest_tfoidc.mockazure.arm.errors import ArmError
+from pytest_tfoidc.mockazure.arm.listings import listed
+from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments, split_path
+from pytest_tfoidc.mockazure.arm.types.base import guid
 from pytest_tfoidc.mockazure.deployments.deployment import Deployment, Outcome, World
 from pytest_tfoidc.mockazure.deployments.inputs import Secrets
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.mockazure.armcall import Call
-    from pytest_tfoidc.mockazure.armestate import Estate
+    from pytest_tfoidc.mockazure.arm.call import Call
+    from pytest_tfoidc.mockazure.arm.estate import Estate
 
 KIND = "microsoft.resources/deployments"
 TEMPLATES = "templates"  # below a deployment: what it was made of, for exportTemplate
@@ -72,7 +72,7 @@ class Deployments:
             self._keep(call, call.place, properties, error=error)
             raise _failed(error) from error
         document = self._keep(call, call.place, properties, outcome, location=location)
-        return armverbs.given(document, status=200 if before else 201)
+        return verbs.given(document, status=200 if before else 201)
 
     @staticmethod
     def _properties(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Deployments:
             "parameters": outcome.parameters if outcome else {},
             "mode": str(properties.get("mode", MODES[0])).capitalize(),
             "provisioningState": "Failed" if error else "Succeeded",
-            "timestamp": armdocuments.moment(call.now),
+            "timestamp": documents.moment(call.now),
             "duration": "PT1S",
             "correlationId": guid(place.id, "correlationId"),
             "providers": _providers(ids),
@@ -190,12 +190,12 @@ class Deployments:
                 raise not_found(place)
             return Response.json({"template": kept.properties})
         if action == "cancel":
-            raise armerrors.conflict(
+            raise errors.conflict(
                 f"The deployment '{place.name}' cannot be cancelled: it has ended.",
                 code="DeploymentCannotBeCancelled",
             )
         if action not in {"validate", "whatif"}:
-            raise armerrors.method_not_allowed("POST", "GET")
+            raise errors.method_not_allowed("POST", "GET")
         properties = self._properties(call.body)
         location = str(call.body.get("location", ""))
         outcome = self._deployment(call, place, properties, location).validated()
@@ -215,7 +215,7 @@ class Deployments:
                 "parameters": outcome.parameters,
                 "providers": _providers(outcome.ids),
                 "provisioningState": "Succeeded",
-                "timestamp": armdocuments.moment(call.now),
+                "timestamp": documents.moment(call.now),
                 "validatedResources": [{"id": resource_id} for resource_id in outcome.ids],
                 "dependencies": [],
             },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.keyvault import errors, items
 
 if TYPE_CHECKING:

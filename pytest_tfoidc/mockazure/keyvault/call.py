@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.armcall import parse_object
-from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.mockazure.arm.call import parse_object
+from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.keyvault import errors
-from pytest_tfoidc.mockazure.servicecall import ServiceCall
+from pytest_tfoidc.mockazure.requests import ServiceCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.httpserver import Response
 
 KINDS = {"secrets": "Secret", "keys": "Key", "certificates": "Certificate"}
 

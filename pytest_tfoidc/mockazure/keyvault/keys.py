@@ -10,7 +10,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.keyvault import errors, items, keymaterial
 from pytest_tfoidc.mockazure.keyvault.keymaterial import base64url
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_tfoidc.loopback import Response
+from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.keyvault import errors, items
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_tfoidc.loopback import Request, Response
-from pytest_tfoidc.mockazure.armcall import parse_query
-from pytest_tfoidc.mockazure.armids import split_path
+from pytest_tfoidc.httpserver import Request, Response
+from pytest_tfoidc.mockazure.arm.call import parse_query
+from pytest_tfoidc.mockazure.arm.resource_ids import split_path
 from pytest_tfoidc.mockazure.keyvault import (
     access,
     authority,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.blobservice import HOST
+from pytest_tfoidc.mockazure.storage.auth import Authenticator
 from pytest_tfoidc.mockazure.storage.datalake import DataLake
 from pytest_tfoidc.mockazure.storage.files import FileService
 from pytest_tfoidc.mockazure.storage.queues import QueueService
+from pytest_tfoidc.mockazure.storage.service import HOST
 from pytest_tfoidc.mockazure.storage.tables import TableService
 from pytest_tfoidc.mockazure.storage.websites import Websites
-from pytest_tfoidc.mockazure.storageauth import Authenticator
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.loopback import Request, Response
-    from pytest_tfoidc.mockazure.blobservice import BlobService
+    from pytest_tfoidc.httpserver import Request, Response
+    from pytest_tfoidc.mockazure.storage.service import BlobService
     from pytest_tfoidc.mockazure.tokens import AccessTokens
 
 

@@ -17,16 +17,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.loopback import Request, Response
-from pytest_tfoidc.mockazure.blobcall import http_date
-from pytest_tfoidc.mockazure.blobs import Blob, BlobStore, Container, check_container_name
+from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.storage import wire
+from pytest_tfoidc.mockazure.storage.call import http_date
+from pytest_tfoidc.mockazure.storage.errors import StorageError
+from pytest_tfoidc.mockazure.storage.store import Blob, BlobStore, Container, check_container_name
 from pytest_tfoidc.mockazure.storage.wire import StorageCall, refused
-from pytest_tfoidc.mockazure.storageerrors import StorageError
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.mockazure.storageauth import Authenticator
+    from pytest_tfoidc.mockazure.storage.auth import Authenticator
 
 FOLDER = "hdi_isfolder"
 RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{0,15})")

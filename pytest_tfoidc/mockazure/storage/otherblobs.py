@@ -10,21 +10,21 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_tfoidc.loopback import Response
-from pytest_tfoidc.mockazure.blobcall import bad_header, stamp_headers
-from pytest_tfoidc.mockazure.bloboperations import (
+from pytest_tfoidc.httpserver import Response
+from pytest_tfoidc.mockazure.storage.blob_verbs import (
     ENCRYPTED,
     PAGE,
     changed,
     kind_headers,
     of_kind,
 )
-from pytest_tfoidc.mockazure.blobs import md5
-from pytest_tfoidc.mockazure.storageerrors import StorageError, document, element
+from pytest_tfoidc.mockazure.storage.call import bad_header, stamp_headers
+from pytest_tfoidc.mockazure.storage.errors import StorageError, document, element
+from pytest_tfoidc.mockazure.storage.store import md5
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.mockazure.blobcall import Call
-    from pytest_tfoidc.mockazure.blobs import Blob
+    from pytest_tfoidc.mockazure.storage.call import Call
+    from pytest_tfoidc.mockazure.storage.store import Blob
 
 RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{1,15})")
 MOST_APPENDS = 50_000

@@ -14,16 +14,16 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from pytest_tfoidc.loopback import Response
-from pytest_tfoidc.mockazure.blobcall import http_date, metadata_headers
+from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.storage import wire
+from pytest_tfoidc.mockazure.storage.call import http_date, metadata_headers
+from pytest_tfoidc.mockazure.storage.errors import StorageError, document, element
 from pytest_tfoidc.mockazure.storage.wire import XML, StorageCall, refused
-from pytest_tfoidc.mockazure.storageerrors import StorageError, document, element
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.loopback import Request
-    from pytest_tfoidc.mockazure.storageauth import Authenticator
+    from pytest_tfoidc.httpserver import Request
+    from pytest_tfoidc.mockazure.storage.auth import Authenticator
 
 NAME = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,62}")
 MAX_MESSAGE = 64 * 1024  # bytes

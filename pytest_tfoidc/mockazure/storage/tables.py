@@ -14,17 +14,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pytest_tfoidc.loopback import Request, Response
-from pytest_tfoidc.mockazure.armcall import parse_object
-from pytest_tfoidc.mockazure.armerrors import ArmError
+from pytest_tfoidc.httpserver import Request, Response
+from pytest_tfoidc.mockazure.arm.call import parse_object
+from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.storage import tablefilters, wire
+from pytest_tfoidc.mockazure.storage.errors import StorageError, document
 from pytest_tfoidc.mockazure.storage.queues import policies_of
 from pytest_tfoidc.mockazure.storage.wire import XML, StorageCall, refused
-from pytest_tfoidc.mockazure.storageerrors import StorageError, document
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
-    from pytest_tfoidc.mockazure.storageauth import Authenticator
+    from pytest_tfoidc.mockazure.storage.auth import Authenticator
 
 Entity = dict[str, Any]
 Verb = Callable[["TableCall"], Response]

@@ -9,12 +9,12 @@ import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
-from pytest_tfoidc.loopback import Response
-from pytest_tfoidc.mockazure.blobcall import stamp_headers
+from pytest_tfoidc.httpserver import Response
+from pytest_tfoidc.mockazure.storage.call import stamp_headers
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.loopback import Request
-    from pytest_tfoidc.mockazure.blobs import Blob, BlobStore
+    from pytest_tfoidc.httpserver import Request
+    from pytest_tfoidc.mockazure.storage.store import Blob, BlobStore
 
 HOST = re.compile(r"([a-z0-9]{3,24})\.z[0-9]+\.web\.[a-z0-9.-]+", re.IGNORECASE)
 CONTAINER = "$web"

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
-from pytest_tfoidc.mockazure.blobcall import METADATA, METADATA_NAME, PRINTABLE, http_date
-from pytest_tfoidc.mockazure.blobservice import HOST, VERSION
-from pytest_tfoidc.mockazure.storageauth import Resource
-from pytest_tfoidc.mockazure.storageerrors import StorageError, document, element
+from pytest_tfoidc.mockazure.storage.auth import Resource
+from pytest_tfoidc.mockazure.storage.call import METADATA, METADATA_NAME, PRINTABLE, http_date
+from pytest_tfoidc.mockazure.storage.errors import StorageError, document, element
+from pytest_tfoidc.mockazure.storage.service import HOST, VERSION
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.loopback import Request
-    from pytest_tfoidc.mockazure.storageauth import Grant
+    from pytest_tfoidc.httpserver import Request
+    from pytest_tfoidc.mockazure.storage.auth import Grant
 
 DEFAULT_VERSION = "2023-11-03"
 MAX_CLIENT_ID = 1024

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from pytest_tfoidc.pytestrun import RUN
+from pytest_tfoidc.plugin.run import RUN
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

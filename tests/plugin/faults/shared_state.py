@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_tfoidc.pytestrun import RUN
+from pytest_tfoidc.plugin.run import RUN
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_tfoidc.mockazure.armadditions import New, Properties, fixed, key
-from pytest_tfoidc.mockazure.armrules import Rules
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 OFF = {"enabled": False}
 TIME_OF_DAY = re.compile(r"\d{2}:\d{2}:\d{2}Z")

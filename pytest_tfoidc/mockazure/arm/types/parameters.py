@@ -6,7 +6,7 @@ listed has the value "on", so that it can be written and put back.
 
 from __future__ import annotations
 
-from pytest_tfoidc.mockazure.armadditions import New, Properties
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties
 
 ON = "on"
 DEFAULTS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_tfoidc.mockazure.armadditions import New, Properties
-from pytest_tfoidc.mockazure.armrules import Rules
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties
+from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 RETAINED_DAYS = 90
 POLICY_VERBS = ("add", "replace", "remove")

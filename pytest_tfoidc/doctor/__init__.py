@@ -1,0 +1,1 @@
+"""The doctor: reads a repository, its pipelines and an environment, and says what is wrong."""

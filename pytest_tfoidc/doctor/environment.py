@@ -1,0 +1,264 @@
+"""What an environment says about signing in, and what is off with it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pytest_tfoidc.doctor.authorizers import CERTIFICATES, FILES, SECRETS, STATIC
+from pytest_tfoidc.doctor.findings import Finding, finding
+from pytest_tfoidc.errors import ContextError
+from pytest_tfoidc.identity import kinds
+from pytest_tfoidc.identity.pipeline import Inspected, PipelineContext, inspect
+from pytest_tfoidc.identity.secret import jwt_claims, moment
+from pytest_tfoidc.identity.variables import DOMAIN, MACRO, Problem
+
+SOON = timedelta(minutes=15)
+OFF = frozenset({"0", "f", "false"})
+ON = frozenset({"1", "t", "true"})
+TYPO = 0.85  # how alike two names are, from 0 to 1, for one to be the other misspelt
+
+KNOWN_NAMES = (
+    "ARM_ACCESS_KEY",
+    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
+    "ARM_AUXILIARY_TENANT_IDS",
+    "ARM_CLIENT_CERTIFICATE",
+    "ARM_CLIENT_CERTIFICATE_PASSWORD",
+    "ARM_CLIENT_CERTIFICATE_PATH",
+    "ARM_CLIENT_ID",
+    "ARM_CLIENT_ID_FILE_PATH",
+    "ARM_CLIENT_SECRET",
+    "ARM_CLIENT_SECRET_FILE_PATH",
+    "ARM_DISABLE_CORRELATION_REQUEST_ID",
+    "ARM_DISABLE_TERRAFORM_PARTNER_ID",
+    "ARM_ENDPOINT",
+    "ARM_ENVIRONMENT",
+    "ARM_METADATA_HOST",
+    "ARM_METADATA_HOSTNAME",
+    "ARM_MSI_API_VERSION",
+    "ARM_MSI_ENDPOINT",
+    "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
+    "ARM_OIDC_REQUEST_TOKEN",
+    "ARM_OIDC_REQUEST_URL",
+    "ARM_OIDC_TOKEN",
+    "ARM_OIDC_TOKEN_FILE_PATH",
+    "ARM_PARTNER_ID",
+    "ARM_RESOURCE_GROUP_NAME",
+    "ARM_RESOURCE_PROVIDERS_TO_REGISTER",
+    "ARM_RESOURCE_PROVIDER_REGISTRATIONS",
+    "ARM_SAS_TOKEN",
+    "ARM_SKIP_PROVIDER_REGISTRATION",
+    "ARM_SNAPSHOT",
+    "ARM_STORAGE_ACCOUNT_NAME",
+    "ARM_STORAGE_USE_AZUREAD",
+    "ARM_SUBSCRIPTION_ID",
+    "ARM_TENANT_ID",
+    "ARM_TEST_LOCATION",
+    "ARM_USE_AKS_WORKLOAD_IDENTITY",
+    "ARM_USE_AZUREAD",
+    "ARM_USE_CLI",
+    "ARM_USE_MSI",
+    "ARM_USE_OIDC",
+    "SYSTEM_ACCESSTOKEN",
+    "SYSTEM_OIDCREQUESTURI",
+)
+LIKELY = ("ARM_", "SYSTEM_ACC", "SYSTEM_OIDC")
+READ_BY_CLIENTS = frozenset(
+    {
+        *KNOWN_NAMES,
+        *kinds.REQUEST_TOKEN,
+        *kinds.REQUEST_URL,
+        *kinds.CONNECTION,
+        *kinds.TENANT,
+        *kinds.CLIENT,
+        *kinds.SUBSCRIPTION,
+    }
+)
+# What an environment of ours replaces or withholds anyway: no news in a run with the relay.
+NEUTRALISED = frozenset({"TFO115", "TFO120", "TFO121", "TFO122", "TFO123", "TFO128", "TFO130"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """An environment: its context, None where it is no pipeline's or unusable, and what is off."""
+
+    context: PipelineContext | None
+    findings: tuple[Finding, ...]
+
+
+def examine_environment(
+    environment: Mapping[str, str],
+    *,
+    now: datetime,
+    wanted: str = "auto",
+    id_token_command: Sequence[str] = (),
+) -> Examined:
+    """Look for what stops a context from being used, or its ID tokens from being refreshed.
+
+    Args:
+        environment: The variables.
+        now: The time, aware.
+        wanted: A kind of pipeline, or `auto`.
+        id_token_command: The user's own command that prints an ID token.
+    """
+    general = (*_literal(environment), *_misspelt(environment), *_rivals(environment))
+    try:
+        seen = inspect(environment, wanted=wanted, id_token_command=id_token_command)
+    except ContextError as error:
+        two = finding("TFO106", where=error.where or "--context", what=error.what)
+        return Examined(context=None, findings=(two, *general))
+    findings = [*(_of(problem, seen) for problem in seen.problems if _is_new(problem, seen))]
+    context = seen.context
+    if context is not None:
+        findings += [*_tokens(context, environment, now), *_identity(context, environment)]
+    return Examined(
+        context=None if seen.problems else context,
+        findings=tuple(dict.fromkeys((*findings, *general))),
+    )
+
+
+def misspelt(name: str) -> str | None:
+    """Return the name that was meant; None where the name is right, or like none that is known."""
+    if not name.startswith(LIKELY) or name in READ_BY_CLIENTS:
+        return None
+    return next(iter(difflib.get_close_matches(name, KNOWN_NAMES, n=1, cutoff=TYPO)), None)
+
+
+def _literal(environment: Mapping[str, str]) -> Iterator[Finding]:
+    static = {name for names in kinds.STATIC_TOKEN.values() for name in names}
+    for name in sorted(READ_BY_CLIENTS | static):
+        if MACRO.fullmatch(environment.get(name, "").strip()):
+            yield finding("TFO102", where=name)
+
+
+def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
+    for name in sorted(environment):
+        meant = misspelt(name)
+        if meant is not None:
+            yield finding("TFO114", where=name, what=f"{name} is misspelt: {meant} is meant.")
+
+
+def _rivals(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Find what wins over refresh, or takes its place."""
+    values = {name: value.strip() for name, value in environment.items() if value.strip()}
+    in_job = any(name in values for names in kinds.MARKERS.values() for name in names)
+    one_token = any(name in values for name in ("GITLAB_CI", "TFC_RUN_ID"))
+    has_connection = any(name in values for name in kinds.CONNECTION)
+    only_arm_url = "ARM_OIDC_REQUEST_URL" in values and "SYSTEM_OIDCREQUESTURI" not in values
+    found = {
+        "TFO115": _named(values, ("ARM_USE_OIDC",), OFF),
+        "TFO120": [] if one_token else _named(values, STATIC),
+        "TFO121": _named(values, FILES) if in_job else [],
+        "TFO122": _named(values, (*SECRETS, *CERTIFICATES)),
+        "TFO123": _named(values, ("ARM_USE_CLI", "ARM_USE_MSI"), ON),
+        "TFO128": ["SYSTEM_OIDCREQUESTURI"] if only_arm_url and has_connection else [],
+        "TFO130": _named(values, ("idToken",)),
+    }
+    for number, names in found.items():
+        yield from (finding(number, where=name) for name in names)
+
+
+def _named(
+    values: Mapping[str, str], names: Sequence[str], wanted: frozenset[str] | None = None
+) -> list[str]:
+    """Return the names that are set; with `wanted`, those that are set to one of its words."""
+    there = (name for name in names if name in values)
+    return [name for name in there if wanted is None or values[name].lower() in wanted]
+
+
+_NUMBERS = {
+    **dict.fromkeys(kinds.REQUEST_TOKEN, "TFO101"),
+    **dict.fromkeys(kinds.REQUEST_URL, "TFO108"),
+    **dict.fromkeys(kinds.TENANT, "TFO109"),
+    **dict.fromkeys(kinds.CLIENT, "TFO110"),
+    **dict.fromkeys(kinds.SUBSCRIPTION, "TFO111"),
+    **dict.fromkeys(("ARM_ENVIRONMENT", "AZURE_AUTHORITY_HOST"), "TFO112"),
+    **{name: "TFO113" for names in kinds.STATIC_TOKEN.values() for name in names},
+    **{name: "TFO118" for names in kinds.TOKEN_FILE.values() for name in names},
+}
+
+
+def _is_new(problem: Problem, seen: Inspected) -> bool:
+    """Whether a problem is more than a literal macro, which is found for every variable."""
+    return problem.variable not in seen.literal
+
+
+def _of(problem: Problem, seen: Inspected) -> Finding:
+    number = _NUMBERS.get(problem.variable, "TFO100")
+    if problem.variable in kinds.CONNECTION:
+        context = seen.context
+        has_value = context is not None and context.service_connection_id
+        number = "TFO105" if has_value else "TFO104"
+    elif (
+        seen.context is not None
+        and seen.context.kind == "github"
+        and "only to jobs" in problem.cause
+    ):
+        number = "TFO103"
+    return finding(number, where=problem.variable, cause=problem.cause)
+
+
+def _tokens(
+    context: PipelineContext, environment: Mapping[str, str], now: datetime
+) -> Iterator[Finding]:
+    """Look at what the tokens say about themselves."""
+    ends_at = context.request_token_expires_at
+    request_token = next((n for n in kinds.REQUEST_TOKEN if environment.get(n)), "")
+    if ends_at is not None and ends_at <= now:
+        yield finding("TFO107", where=request_token, cause=f"it died at {_moment(ends_at)}")
+    elif ends_at is not None and ends_at <= now + SOON:
+        yield finding("TFO124", where=request_token, what=f"It dies at {_moment(ends_at)}.")
+    names = kinds.STATIC_TOKEN.get(context.kind, ()) + STATIC
+    for name in dict.fromkeys(names):
+        token = environment.get(name, "").strip()
+        if token and not MACRO.fullmatch(token):
+            yield from _static_token(name, token, now)
+    if not context.refreshable and context.static_token:
+        yield finding("TFO127", where=names[0], what=_one_token(context))
+    if context.token_file:
+        yield from _token_file(context)
+
+
+def _static_token(name: str, token: str, now: datetime) -> Iterator[Finding]:
+    claims = jwt_claims(token)
+    if claims is None:
+        yield finding("TFO117", where=name)
+        return
+    expires_at = moment(claims.get("exp"))
+    if expires_at is not None and expires_at <= now:
+        yield finding("TFO116", where=name, cause=f"it died at {_moment(expires_at)}")
+
+
+def _one_token(context: PipelineContext) -> str:
+    ends_at = context.static_token_expires_at
+    end = f" It dies at {_moment(ends_at)}." if ends_at else ""
+    return f"This job has one ID token and cannot get another.{end}"
+
+
+def _token_file(context: PipelineContext) -> Iterator[Finding]:
+    path = Path(context.token_file)
+    where = kinds.TOKEN_FILE[context.kind][0]
+    try:
+        if path.is_dir():
+            yield finding("TFO118", where=where, cause="it names a directory")
+        elif not path.is_file():
+            yield finding("TFO118", where=where, cause="there is no such file")
+        elif not path.stat().st_size:
+            yield finding("TFO118", where=where, cause="the file is empty")
+    except (OSError, ValueError) as error:
+        yield finding("TFO118", where=where, cause=type(error).__name__)
+
+
+def _identity(context: PipelineContext, environment: Mapping[str, str]) -> Iterator[Finding]:
+    if DOMAIN.fullmatch(context.tenant_id):
+        name = next((n for n in kinds.TENANT if environment.get(n)), kinds.TENANT[0])
+        yield finding("TFO125", where=name)
+    if context.subscription_id is None:
+        yield finding("TFO126", where="ARM_SUBSCRIPTION_ID")
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

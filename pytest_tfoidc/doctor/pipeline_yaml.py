@@ -1,0 +1,267 @@
+"""Pipelines as YAML: steps of Azure DevOps and jobs of GitHub Actions that lose their ID tokens.
+
+Source of the table of tasks: Microsoft's "Workload Identity federation - Troubleshooting & FAQ".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_tfoidc.doctor.environment import misspelt
+from pytest_tfoidc.doctor.findings import Finding, finding
+
+SCRIPTS = ("script", "bash", "pwsh", "powershell", "run")
+RUNNERS = frozenset({"azurecli", "azurepowershell", "bash", "cmdline", "powershell", "shellscript"})
+# Task and version: what the table says, in short.
+UNSUPPORTED = {
+    **{("azurefilecopy", version): "its AzCopy cannot use them" for version in range(1, 6)},
+    **{("azurecloudpowershelldeployment", version): "not available" for version in (1, 2)},
+    ("azurefunctiononkubernetes", 1): "not available",
+    ("azuremonitoralerts", 0): "the task is deprecated",
+    ("azurenlbmanagement", 1): "the task is deprecated",
+    ("dockercompose", 0): "not available",
+    ("docker", 0): "not available",
+    ("docker", 1): "not available",
+    ("javatoolinstaller", 0): "not available",
+    ("jenkinsdownloadartifacts", 1): "not available",
+    ("kubernetes", 1): "not available",
+    ("packerbuild", 0): "Packer cannot use them",
+    ("packerbuild", 1): "Packer cannot use them",
+    ("servicefabriccompose", 0): "Service Fabric cannot use them",
+    ("servicefabricdeploy", 1): "Service Fabric cannot use them",
+}
+TERRAFORM_TASK_FLOOR = 5
+TASK = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]+?)(?:V\d+)?@(\d+)")
+COMMENT = re.compile(r"(?:^|(?<=\s))#(?!#vso\[).*$", re.MULTILINE)  # but for logging commands
+CONTINUED = re.compile(r"[\\`]\r?\n\s*")
+RUNS_TERRAFORM = re.compile(
+    r"\b(?:terraform|tofu|terragrunt)(?:\.exe)?[\"']?\s+"
+    r"(?:-chdir=(?:\$\{\{.*?\}\}|\$\(.*?\)|\"[^\"]*\"|'[^']*'|\S)+\s+)?"
+    r"(?:init|plan|apply|destroy|test|import|refresh|output|state)\b(?!.*-backend=false)"
+    r"|--tf-module\b"
+)
+PASSES_TOKEN = re.compile(
+    r"-backend-config[= ]\s*[\"']?"
+    r"(?:oidc_token|oidc_request_token|client_secret|access_key|sas_token)\s*="
+)
+# An action that runs Terraform, whoever has made it; not one that installs or looks at it.
+ACTION = re.compile(r"[\w.-]+/[\w./-]*(?:terraform|tofu|terragrunt)[\w./-]*@.*", re.IGNORECASE)
+ONLY_LOOKS = re.compile(
+    r"setup|docs|fmt|format|validate|lint|version|secur|scan|cost|comment|cache", re.IGNORECASE
+)
+# What sets a variable, to something: in a shell, PowerShell, a logging command, .NET or Docker.
+SETS = r"(?<![\w${{])(?:\$env:)?{0}(?:\+?=(?!=)|[ \t]+=(?!=)|;[^\]\n]*\]|\]|[\"']\s*,)"
+TO_NOTHING = re.compile(r"(?:[ \t]*(?:\"\"|''|\$null))?(?=[\s;&|)]|$)")
+TO_NULL = re.compile(r"[ \t]*(?:\"\"|''|\$null)(?=[\s;&|)]|$)")
+AZURE = re.compile(r"\bARM_[A-Z]|\bAZURE_[A-Z]|\bazure/|azurerm|azapi", re.IGNORECASE)
+OTHER_CLOUD = re.compile(
+    r"\bAWS_[A-Z]|\baws-actions/|\bGOOGLE_[A-Z]|\bgoogle-github-actions/|\bCLOUDSDK_"
+    r"|\bDIGITALOCEAN_|\bCLOUDFLARE_|\bHCLOUD_|\bOCI_[A-Z]|\bLINODE_|\bSCW_|\bALICLOUD_"
+)
+TEMPLATE = re.compile(r"(?<!\$)\{\{|\{%|%\{")  # Helm's, Jinja's, Terraform's
+OF_A_PIPELINE = re.compile(r"^ *(?:- )?(?:steps|jobs|stages|extends|trigger|on) *:", re.MULTILINE)
+NAME = re.compile(r"\b(?:ARM_[A-Z_]+|SYSTEM_[A-Z]+)\b")
+ACCESS_TOKEN = re.compile(r"\$[({]\s*system\.accesstoken\s*[)}]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """A step of either kind. `text`: its script and its inputs."""
+
+    line: int
+    task: str
+    text: str
+    environment: dict[str, str]
+    action: str = ""
+
+    @property
+    def runs_terraform(self) -> bool:
+        if ACTION.fullmatch(self.action) and not ONLY_LOOKS.search(self.action):
+            return True
+        return any(RUNS_TERRAFORM.search(line) for line in self.text.splitlines())
+
+
+def examine_pipeline(text: str, *, file: str) -> Iterator[Finding]:
+    """Look at a YAML file; one that is no pipeline has no findings.
+
+    Args:
+        text: The file's content.
+        file: Its name, for the findings.
+
+    Raises:
+        ImportError: PyYAML is not installed.
+    """
+    import yaml  # noqa: PLC0415 - an optional dependency
+
+    try:
+        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        for document in documents:
+            yield from _document(document, file)
+    except yaml.YAMLError as error:
+        if TEMPLATE.search(text) or not OF_A_PIPELINE.search(text):
+            return  # a template becomes YAML later; and what is no pipeline is not our business
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}" if mark else file
+        yield finding("TFO410", where=where)
+    except RecursionError:
+        yield finding("TFO410", where=file, cause="it is nested too deeply")
+
+
+def _document(document: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
+    top = _mapping(document)
+    jobs = top.get("jobs")
+    if jobs is not None and "on" in top and _mapping(jobs):
+        yield from _github(top, file)
+    elif _extends(top) or any(_items(top.get(name)) for name in ("steps", "jobs", "stages")):
+        for node in _walk(document):
+            yield from _azure_devops(node, file)
+
+
+def _extends(top: dict[str, Any]) -> bool:
+    """Tell whether a pipeline extends a template; what it hands over may hold stages and steps."""
+    return "template" in _mapping(top.get("extends"))
+
+
+def _azure_devops(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - as above
+    step = _step(node)
+    if step is None:
+        return
+    where = f"{file}:{step.line}"
+    yield from _any_step(step, where)
+    yield from _task(step, where)
+    mapped = step.environment.get("SYSTEM_ACCESSTOKEN")
+    if mapped is not None and not ACCESS_TOKEN.search(mapped):
+        yield finding("TFO409", where=where)
+    name = TASK.fullmatch(step.task)
+    is_runner = (not step.task and not step.action) or (
+        name is not None and name[1].lower() in RUNNERS
+    )
+    has_token = any(ACCESS_TOKEN.search(value) for value in step.environment.values())
+    if is_runner and step.runs_terraform and not has_token and mapped is None:
+        yield finding("TFO401", where=where)
+
+
+def _task(step: _Step, where: str) -> Iterator[Finding]:
+    found = TASK.fullmatch(step.task)
+    if found is None:
+        return
+    name, version = found[1].lower(), int(found[2])
+    if name == "terraformtask" and version < TERRAFORM_TASK_FLOOR:
+        yield finding("TFO402", where=where, what=f"{step.task} caches the ID token.")
+    reason = UNSUPPORTED.get((name, version))
+    if reason is not None:
+        what = f"{step.task} cannot use workload identity federation."
+        yield finding("TFO404", where=where, what=what, cause=reason)
+
+
+def _github(top: dict[str, Any], file: str) -> Iterator[Finding]:
+    for job in _mapping(top["jobs"]).values():
+        fields = _mapping(job)
+        steps = [step for node in _items(fields.get("steps")) if (step := _step(node))]
+        for step in steps:
+            yield from _any_step(step, f"{file}:{step.line}")
+        permissions = fields.get("permissions", top.get("permissions"))
+        environments = "\n".join(_texts(top.get("env")))
+        is_ours = not _is_for_another_cloud("\n".join([environments, *_texts(job)]))
+        runs_terraform = any(step.runs_terraform for step in steps)
+        if runs_terraform and is_ours and not _may_ask(permissions):
+            yield finding("TFO407", where=f"{file}:{_line(job)}")
+
+
+def _is_for_another_cloud(text: str) -> bool:
+    return bool(OTHER_CLOUD.search(text)) and not AZURE.search(text)
+
+
+def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+    """Yield every key and every value in a node."""
+    if node is not None:
+        for inner in _walk(node):
+            yield _scalar(inner)
+            yield from _mapping(inner)
+
+
+def _sets(name: str, step: _Step) -> bool:
+    """Tell whether a step gives a variable a value; what is unset or emptied is taken out."""
+    if step.environment.get(name):
+        return True
+    for found in re.finditer(SETS.format(name), step.text):
+        in_a_shell = found[0].endswith("=") and " " not in found[0] and "$env" not in found[0]
+        nothing = TO_NOTHING if in_a_shell or found[0].endswith("]") else TO_NULL
+        if not nothing.match(step.text, found.end()):
+            return True
+    return False
+
+
+def _may_ask(permissions: Any) -> bool:  # noqa: ANN401 - as above
+    if permissions is None:
+        return False
+    granted = _mapping(permissions)
+    if not granted:
+        return _scalar(permissions) == "write-all"
+    return _scalar(granted.get("id-token")) == "write"
+
+
+def _any_step(step: _Step, where: str) -> Iterator[Finding]:
+    names = "\n".join(step.environment)
+    if PASSES_TOKEN.search(step.text):
+        yield finding("TFO403", where=where)
+    if _sets("ARM_OIDC_TOKEN", step):
+        yield finding("TFO405", where=where)
+    for name in sorted(set(NAME.findall(f"{step.text}\n{names}"))):
+        meant = misspelt(name)
+        if meant is not None:
+            yield finding("TFO406", where=where, what=f"{name} is misspelt: {meant} is meant.")
+    if _sets("ARM_CLIENT_SECRET", step):
+        yield finding("TFO408", where=where)
+
+
+def _step(node: Any) -> _Step | None:  # noqa: ANN401 - as above
+    fields = _mapping(node)
+    task = _scalar(fields.get("task"))
+    scripts = [_scalar(fields[name]) for name in SCRIPTS if name in fields]
+    action = _scalar(fields.get("uses"))
+    if not task and not action and not any(scripts):
+        return None
+    given = [*_mapping(fields.get("inputs")).values(), *_mapping(fields.get("with")).values()]
+    text = "\n".join([*scripts, *map(_scalar, given)])
+    environment = {k: _scalar(v) for k, v in _mapping(fields.get("env")).items()}
+    return _Step(
+        line=_line(node),
+        task=task,
+        text=CONTINUED.sub(" ", COMMENT.sub("", text)),
+        environment=environment,
+        action=action,
+    )
+
+
+def _walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
+    """Yield every node once; aliases may make a document loop."""
+    waiting, seen = [document], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        waiting += [*_mapping(node).values(), *_items(node)]
+
+
+def _mapping(node: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    if getattr(node, "id", "") != "mapping":
+        return {}
+    return {_scalar(key): value for key, value in node.value}
+
+
+def _items(node: Any) -> list[Any]:  # noqa: ANN401 - as above
+    return list(node.value) if getattr(node, "id", "") == "sequence" else []
+
+
+def _scalar(node: Any) -> str:  # noqa: ANN401 - as above
+    return str(node.value) if getattr(node, "id", "") == "scalar" else ""
+
+
+def _line(node: Any) -> int:  # noqa: ANN401 - as above
+    return int(node.start_mark.line) + 1

@@ -1,0 +1,282 @@
+"""Everything that there is: the store, what is under way in it, and how it is read and filled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfoidc.mockazure.arm import documents, errors
+from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
+from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
+from pytest_tfoidc.mockazure.arm.types import states
+from pytest_tfoidc.mockazure.arm.types.base import guid
+from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.mockazure.arm.call import Call
+    from pytest_tfoidc.mockazure.arm.operations import Operations
+    from pytest_tfoidc.mockazure.arm.store import Document, Resource, Store
+
+MANAGEMENT_GROUPS = "microsoft.management/managementgroups"
+
+
+class Estate:
+    """A store, the operations on it, and the rules that hold between its resources."""
+
+    def __init__(self, *, store: Store, operations: Operations, tenant_id: str) -> None:
+        self.store = store
+        self.operations = operations
+        self.tenant_id = tenant_id
+        self.roles = Roles()
+        self.on_handed_over: Callable[[Place, Mapping[str, Any]], Document] = (
+            lambda _place, properties: dict(properties)
+        )
+        """Takes what belongs into a data plane, such as a vault's secret; returns what is shown."""
+        self.on_purged: Callable[[str, str], None] = lambda _kind, _name: None
+        """Is told the type and the name of what is gone for good, so that its data goes as well."""
+
+    def handed_over(self, place: Place, body: Document) -> Document:
+        """Return what is written to its data plane; return the body that is kept instead."""
+        shown = self.on_handed_over(place, documents.properties_of(body))
+        return {**body, "properties": shown}
+
+    def find(self, call: Call, place: Place) -> Document | None:
+        """Return what a resource reads like: stored, or there with its parent; None without."""
+        resource = self.store.get(place.key)
+        if resource is not None:
+            return self.shown(resource)
+        if place.type_key == ROLE_TYPE:
+            return self.roles.find(place)
+        if _is_root(call, place):
+            return {**_root(place), "properties": self._root_properties(place)}
+        return self._implied(call, place)
+
+    def _root_properties(self, place: Place) -> Document:
+        details: Document = {"parent": {}}
+        shown = {"displayName": "Tenant Root Group", "tenantId": place.name, "details": details}
+        return {**shown, "children": self._group_children(place.key)}
+
+    def _implied(self, call: Call, place: Place) -> Document | None:
+        parent = self.store.get(place.parent.key)
+        if parent is None:
+            return None
+        tail = "/".join(place.segments[place.parent_length :]).lower()
+        implied = {n.lower(): makes for n, makes in rules_for(parent.kind).implied.items()}
+        kind, slash, _ = tail.partition("/")
+        makes = implied.get(tail) or (implied.get(f"{kind}/*") if slash else None)
+        if makes is None:
+            return None
+        new = documents.as_new({}, place, call)
+        body = makes(dataclasses.replace(new, body=parent.document))
+        return documents.compose(place, body, before=None, call=call) if body is not None else None
+
+    def shown(self, resource: Resource) -> Document:
+        """Return a document with what changes without being written: children, progress."""
+        document = resource.document
+        children = rules_for(resource.kind).children
+        if children:
+            shown = {name: self._documents(resource, kind) for name, kind in children.items()}
+            document = documents.with_properties(document, shown)
+        if resource.kind == MANAGEMENT_GROUPS:
+            below = {"children": self._group_children(resource.key)}
+            document = documents.with_properties(document, below)
+        operation = self.operations.on(resource.key)
+        if operation is not None:
+            state = {**states.busy(resource.kind), "provisioningState": operation.state}
+            document = documents.with_properties(document, state)
+        return document
+
+    def _group_children(self, key: str) -> list[Document]:
+        """Return what lies in a management group: its subscriptions, and groups below it."""
+        found: list[Document] = [
+            {
+                "id": f"/subscriptions/{member.name}",
+                "type": "/subscriptions",
+                "name": member.name,
+                "displayName": member.name,
+            }
+            for member in self.store.children(key, f"{MANAGEMENT_GROUPS}/subscriptions")
+        ]
+        for group in self.store.of_type(MANAGEMENT_GROUPS):
+            if _parent_group(group).lower() == key:
+                shown = group.properties.get("displayName") or group.name
+                kind = "Microsoft.Management/managementGroups"
+                found.append(
+                    {"id": group.id, "type": kind, "name": group.name, "displayName": shown}
+                )
+        return found
+
+    def _documents(self, resource: Resource, kind: str) -> list[Document]:
+        children = self.store.children(resource.key, f"{resource.kind}/{kind.lower()}")
+        shown = [self.shown(child) for child in children]
+        short = rules_for(resource.kind).child_shown
+        return [short(document) for document in shown] if short else shown
+
+    def put(self, place: Place, body: Document, call: Call) -> Resource:
+        """Store what a client wrote; children that it lists become resources of their own."""
+        before = self.store.get(place.key)
+        document = documents.compose(place, body, before=before, call=call)
+        children = rules_for(place.kind).children
+        properties = document.get("properties")
+        lists: dict[str, Any] = {}
+        if children and isinstance(properties, dict):
+            lists = {n: properties.pop(n) for n in children if n in properties}
+        named = {name: named_items(items) for name, items in lists.items()}
+        resource = self.store.put(place, document)
+        for name, items in named.items():
+            self._put_children(place, children[name], items, call)
+        return resource
+
+    def _put_children(
+        self, parent: Place, kind: str, items: dict[str, Document], call: Call
+    ) -> None:
+        """Make the children what the parent's list says, as a PUT of the parent does."""
+        kept = {parent.child(kind, name).key for name in items}
+        for child in self.store.children(parent.key, f"{parent.type_key}/{kind.lower()}"):
+            if child.key not in kept:
+                self.remove(child.key)
+        for name, item in items.items():
+            self.put(parent.child(kind, name), item, call)
+
+    def remove(self, key: str) -> None:
+        """Remove a resource and all in it; what can be recovered goes to its deleted ones."""
+        for resource in self.store.remove(key):
+            recoverable = rules_for(resource.kind).recoverable
+            if recoverable:
+                self.store.put(*_recoverable(resource, now=self.operations.now()))
+
+    def purge(self, deleted: Resource) -> None:
+        """Remove what is kept of a deleted resource.
+
+        Raises:
+            ArmError: It is protected against that.
+        """
+        if deleted.properties.get("purgeProtectionEnabled") is True:
+            what = deleted.kind.rpartition("/")[2].removesuffix("s")
+            message = f"Operation '{what[:1].upper()}{what[1:]}Purge' is not allowed."
+            raise errors.ArmError(405, "MethodNotAllowed", message)
+        self._gone(deleted)
+
+    def _gone(self, deleted: Resource) -> None:
+        self.store.remove(deleted.key)
+        self.on_purged(RECOVERABLE[deleted.kind], deleted.name)
+
+    def deleted(self, kind: str, name: str) -> Resource | None:
+        """Find what is kept of a deleted resource of a type (in lower case)."""
+        lists = (list_ for list_, of_type in RECOVERABLE.items() if of_type == kind)
+        kept = (resource for list_ in lists for resource in self.store.of_type(list_))
+        return next((r for r in kept if r.name.lower() == name.lower()), None)
+
+    def settle(self) -> None:
+        """Bring operations whose time has passed to their end."""
+        for operation in self.operations.settle():
+            if operation.verb == "delete":
+                self.remove(operation.key)
+        for kind in RECOVERABLE:
+            for deleted in self.store.of_type(kind):
+                ends = deleted.properties["scheduledPurgeDate"]
+                if ends <= documents.moment(self.operations.now()):
+                    self._gone(deleted)
+
+    def check_parent(self, call: Call, *, write: bool) -> None:
+        """Check that what a place lies in is there.
+
+        Raises:
+            ArmError: It is not; worded by what is missing.
+        """
+        place = call.place
+        group = parse_segments(place.segments[:4])
+        if group.is_group and place.key != group.key and self.store.get(group.key) is None:
+            raise errors.group_not_found(place.group)
+        parent = place.parent
+        while parent.is_implied:
+            parent = parent.parent
+        if self._is_there(call, parent):
+            return
+        if place.type_key.startswith(f"{parent.type_key}/"):
+            raise errors.parent_not_found(place.kind, parent.id, write=write)
+        raise not_found(parent)
+
+    def _is_there(self, call: Call, parent: Place) -> bool:
+        if parent.is_tenant or parent.is_subscription or parent.is_group or parent.words:
+            return True
+        if _is_root(call, parent):
+            return True
+        return self.find(call, parent) is not None
+
+    def check_locks(self, place: Place, *, verb: str, levels: tuple[str, ...]) -> None:
+        """Check that no management lock stands in the way. `verb`: delete or write.
+
+        Raises:
+            ArmError: One does.
+        """
+        lock = self.store.lock_on(place.key, levels=levels, within=verb == "delete")
+        if lock is not None:
+            raise errors.scope_locked(place.id, lock.id, verb=verb)
+
+
+def _is_root(call: Call, place: Place) -> bool:
+    """Tell whether a place is the root management group, which is always there."""
+    name = place.name.lower()
+    return place.type_key == MANAGEMENT_GROUPS and name == call.caller.tenant_id.lower()
+
+
+def _root(place: Place) -> Document:
+    return {"id": place.id, "type": place.kind, "name": place.name}
+
+
+def _parent_group(group: Resource) -> str:
+    details = group.properties.get("details")
+    parent = details.get("parent") if isinstance(details, dict) else None
+    return str(parent.get("id") or "") if isinstance(parent, dict) else ""
+
+
+def named_items(items: object) -> dict[str, Document]:
+    """Return a parent's list of children by name.
+
+    Raises:
+        ArmError: One has no name.
+    """
+    named: dict[str, Document] = {}
+    for item in items if isinstance(items, list) else ():
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not name:
+            message = "The name of a child resource is missing or invalid."
+            raise errors.ArmError(400, "InvalidRequestFormat", message)
+        named[name] = item
+    return named
+
+
+def not_found(place: Place) -> errors.ArmError:
+    """Word the 404 for a place."""
+    if place.is_group:
+        return errors.group_not_found(place.name)
+    return errors.resource_not_found(place.kind, place.names, place.group)
+
+
+def _recoverable(resource: Resource, *, now: datetime) -> tuple[Place, Document]:
+    """Return the place and the document of a deleted resource that can be recovered."""
+    old, rules = resource.document, rules_for(resource.kind)
+    kind = rules.recoverable
+    days = resource.properties.get("softDeleteRetentionInDays")
+    retained = timedelta(days=days if isinstance(days, int) and 1 <= days <= 90 else rules.retained)  # noqa: PLR2004 - Azure's bounds
+    segments = tuple(s for s in resource.id.split("/") if s)
+    here = parse_segments(segments)
+    location = str(old.get("location", "global")).lower().replace(" ", "")
+    place = parse_segments(
+        (*segments[:2], "providers", here.namespace, "locations", location, kind, here.name)
+    )
+    what = kind.removeprefix("deleted").removesuffix("s")  # such as Vault
+    properties = {
+        f"{what[:1].lower()}{what[1:]}Id": resource.id,
+        "location": location,
+        "tags": old.get("tags"),
+        "deletionDate": documents.moment(now),
+        "scheduledPurgeDate": documents.moment(now + retained),
+        "purgeProtectionEnabled": resource.properties.get(rules.protected),
+        "deletionId": guid(resource.id, "deletionId"),
+    }
+    identity = {"id": place.id, "name": place.name, "type": place.kind}
+    return place, {**identity, "properties": properties}

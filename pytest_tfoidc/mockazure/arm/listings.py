@@ -1,0 +1,188 @@
+"""Collections, the listing of all resources, and actions (POST)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from pytest_tfoidc.httpserver import Response
+from pytest_tfoidc.mockazure import odata
+from pytest_tfoidc.mockazure.arm import documents, verbs
+from pytest_tfoidc.mockazure.arm.errors import ArmError
+from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
+from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
+from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE
+from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
+from pytest_tfoidc.mockazure.arm.verbs import ASSIGNMENT
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.mockazure.arm.call import Call
+    from pytest_tfoidc.mockazure.arm.resource_ids import Place
+    from pytest_tfoidc.mockazure.arm.store import Document, Resource
+
+# Lists that lie at another path than what they list.
+LISTED_AT = {"microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults"}
+TAG = re.compile(
+    r"tagName\s+eq\s+'([^']*)'(?:\s+and\s+tagValue\s+eq\s+'([^']*)')?\s*(?:and\s+)?", re.IGNORECASE
+)
+SCOPE_FILTER = re.compile(r"\s*(atScope|assignedTo)\(('[^']*')?\)\s*(?:and\s+)?", re.IGNORECASE)
+
+
+def collection(estate: Estate, call: Call) -> Response:
+    """GET the resources of a type that lie in a place."""
+    estate.check_parent(call, write=False)
+    if call.place.type_key == ROLE_TYPE:
+        return listed(call, _roles(estate, call))
+    found = [estate.shown(resource) for resource in _members(estate, call.place)]
+    return listed(call, _filtered(found, call))
+
+
+def _roles(estate: Estate, call: Call) -> list[Document]:
+    wanted = call.query.get("$filter", "")
+    own = [r.document for r in estate.store.of_type(ROLE_TYPE)]
+    matching = [d for d in own if _role_name(d) in wanted] if wanted else own
+    return matching or [*own[: 0 if wanted else None], *estate.roles.named(call.place, wanted)]
+
+
+def _role_name(document: Document) -> str:
+    return f"'{documents.properties_of(document).get('roleName', '')}'"
+
+
+def _members(estate: Estate, place: Place) -> Sequence[Resource]:
+    kind = LISTED_AT.get(place.type_key, place.type_key)
+    scope = place.parent
+    below = scope.is_tenant or scope.is_subscription or rules_for(kind).listed_below
+    if below or kind != place.type_key:
+        return estate.store.of_type(kind, below=scope.key)
+    return estate.store.children(scope.key, kind)
+
+
+def _filtered(found: list[Document], call: Call) -> list[Document]:
+    text = call.query.get("$filter", "")
+    if call.place.type_key == ASSIGNMENT:
+        text = SCOPE_FILTER.sub("", text)
+    holds = _predicate(text)
+    return [document for document in found if holds(document)]
+
+
+def _predicate(text: str) -> odata.Predicate:
+    """Parse a $filter; `tagName eq 'a' and tagValue eq 'b'` is one condition."""
+    tag = TAG.search(text)
+    rest = TAG.sub("", text).strip()
+    try:
+        holds = odata.parse_filter(rest) if rest else odata.everything
+    except odata.FilterError as error:
+        message = f"Invalid $filter '{text}' specified in the query string: {error}."
+        raise ArmError(400, "InvalidFilterInQueryString", message) from error
+    if tag is None:
+        return holds
+    return lambda item: _has_tag(item, tag[1], tag[2]) and holds(item)
+
+
+def _has_tag(item: Mapping[str, Any], name: str, value: str | None) -> bool:
+    tags = item.get("tags")
+    found = tags if isinstance(tags, dict) else {}
+    return name in found and (value is None or found[name] == value)
+
+
+def listed(
+    call: Call, found: Sequence[Any], *, shown: Callable[[Any], Any] | None = None
+) -> Response:
+    """Return a page of a list, with the link to the next one."""
+    try:
+        items, token = odata.page(found, call.query)
+    except odata.FilterError as error:
+        raise ArmError(400, "InvalidTopOrSkipToken", f"{error}.") from error
+    answer: Document = {"value": [shown(item) for item in items] if shown else list(items)}
+    if token:
+        query = urlencode({**call.query, "$skiptoken": token})
+        path = "/".join(quote(s, safe="") for s in call.place.segments)
+        answer["nextLink"] = f"{call.base}/{path}?{query}"
+    return Response.json(answer)
+
+
+def groups(estate: Estate, call: Call) -> Response:
+    """GET the resource groups of a subscription."""
+    holds = _predicate(call.query.get("$filter", ""))
+    found = [estate.shown(r) for r in _groups(estate, call)]
+    return listed(call, [document for document in found if holds(document)])
+
+
+def _groups(estate: Estate, call: Call) -> Sequence[Resource]:
+    return estate.store.of_type(GROUP_TYPE.lower(), below=call.place.parent.key)
+
+
+def resources(estate: Estate, call: Call) -> Response:
+    """GET the tracked resources of a subscription, or of a group with all that lies in it."""
+    scope = call.place.parent
+    if scope.is_group and estate.store.get(scope.key) is None:
+        raise not_found(scope)
+    tree = estate.store.tree(scope.key) if scope.is_group else estate.store
+    within = (r for r in tree if r.key.startswith(f"{scope.key}/"))
+    tracked = sorted((r for r in within if r.is_tracked), key=lambda r: r.number)
+    text = call.query.get("$filter", "")
+    if text.strip():
+        holds = _predicate(text)
+        tracked = [r for r in tracked if holds(_terms(r))]
+    expand = call.query.get("$expand", "")
+    return listed(call, tracked, shown=lambda r: documents.summary(r, expand))
+
+
+def _terms(resource: Resource) -> Document:
+    """Return what the filter of `resources` can name."""
+    document = resource.document
+    group = (resource.id.split("/")[4:5] or [""])[0]
+    return {**document, "resourceType": document["type"], "resourceGroup": group}
+
+
+def act(estate: Estate, call: Call) -> Response:
+    """POST an action on a resource."""
+    place = call.place
+    action = place.name.lower()
+    if action == "checknameavailability":
+        return _name_available(estate, call)
+    document = estate.find(call, place.parent) or _unwritten(estate, call)
+    if action == "purge" and place.parent.type_key in RECOVERABLE:
+        return _purge(estate, call)
+    does = rules_for(place.parent.kind).actions.get(action)
+    if does is not None:
+        return Response.json(does(documents.as_new(document, place.parent, call)))
+    return Response.json(document if action == "list" else {})
+
+
+def _purge(estate: Estate, call: Call) -> Response:
+    """Purge at once, and let clients poll: where it was, there is nothing to be asked any more."""
+    place = call.place.parent
+    deleted = estate.store.get(place.key)
+    if deleted is None:
+        raise not_found(place)
+    estate.purge(deleted)
+    return verbs.begun(call, estate.operations.start(place, "delete", timedelta()))
+
+
+def _unwritten(estate: Estate, call: Call) -> Document:
+    """Return what an action acts on where nobody wrote that: a scope, or settings to list.
+
+    Raises:
+        ArmError: It is a resource, and missing.
+    """
+    parent = call.place.parent
+    settings = call.place.name.lower() == "list" and parent.kind.count("/") > 1
+    if not parent.is_tenant:
+        estate.check_parent(replace(call, place=parent), write=False)
+    if parent.is_tenant or parent.is_subscription or parent.is_implied or settings:
+        return {"id": parent.id, "name": parent.name, "type": parent.kind, "properties": {}}
+    raise not_found(parent)
+
+
+def _name_available(estate: Estate, call: Call) -> Response:
+    name, kind = (str(call.body.get(n, "")).lower() for n in ("name", "type"))
+    taken = any(r.name.lower() == name for r in estate.store.of_type(kind))
+    if not taken:
+        return Response.json({"nameAvailable": True})
+    message = f"The name '{name}' is already taken."
+    return Response.json({"nameAvailable": False, "reason": "AlreadyExists", "message": message})

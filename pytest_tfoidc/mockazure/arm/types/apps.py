@@ -1,0 +1,200 @@
+"""Apps, their settings, search, AI and what watches over them: types that need more than echo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_tfoidc.mockazure.arm.errors import ArmError
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, keys
+from pytest_tfoidc.mockazure.arm.types.rules import Rules
+
+
+def configuration_store(new: New) -> Properties:
+    """Return an App Configuration store its endpoint."""
+    return {
+        "creationDate": "2024-01-01T00:00:00+00:00",
+        "disableLocalAuth": False,
+        "enablePurgeProtection": False,
+        "endpoint": f"https://{new.name}.azconfig.io",
+        "publicNetworkAccess": None,
+        "softDeleteRetentionInDays": 7,
+    }
+
+
+def configuration_access(store_id: str) -> dict[str, tuple[str, str]]:
+    """Return the ids and secrets of a configuration store's four keys, by the keys' names."""
+    names = ("Primary", "Secondary", "Primary Read Only", "Secondary Read Only")
+    return {name: (guid(store_id, name)[:4], key(store_id, name)) for name in names}
+
+
+def configuration_keys(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the four keys of an App Configuration store."""
+    return {
+        "value": [
+            {
+                "id": key_id,
+                "name": name,
+                "readOnly": name.endswith("Read Only"),
+                "value": secret,
+                "connectionString": (
+                    f"Endpoint=https://{new.name}.azconfig.io;Id={key_id};Secret={secret}"
+                ),
+            }
+            for name, (key_id, secret) in configuration_access(new.id).items()
+        ]
+    }
+
+
+def search_service(_: New) -> Properties:
+    """Return a search service what it has without being asked."""
+    return {
+        "hostingMode": "default",
+        "partitionCount": 1,
+        "publicNetworkAccess": "enabled",
+        "replicaCount": 1,
+        "status": "running",
+        "statusDetails": "",
+    }
+
+
+def search_query_keys(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the one key for queries that a search service has from its creation."""
+    return {"value": [{"name": None, "key": key(new.id, "query")}]}
+
+
+def cognitive(new: New) -> Properties:
+    """Return an AI services account its endpoint."""
+    properties = new.properties
+    own = properties.get("customSubDomainName")
+    host = own or new.location or "westeurope"
+    domain = "openai" if own and new.body.get("kind") == "OpenAI" else "cognitiveservices"
+    suffix = "api.cognitive.microsoft.com" if not own else f"{domain}.azure.com"
+    return {
+        "endpoint": f"https://{host}.{suffix}/",
+        "internalId": new.guid("internalId").replace("-", ""),
+        "publicNetworkAccess": "Enabled",
+    }
+
+
+def cognitive_keys(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the two keys of an AI services account."""
+    return {name: key(new.id, name)[:32] for name in ("key1", "key2")}
+
+
+OFF = {"enabled": False}
+
+
+def plan(new: New) -> Properties:
+    """Return an App Service plan its kind, which says what runs on it."""
+    return {"kind": "linux" if new.properties.get("reserved") else "app"}
+
+
+def site(new: New) -> Properties:
+    """Return an app or a slot its names, and what it has without being asked."""
+    app, _, slot = new.id.partition("/sites/")[2].partition("/slots/")
+    host = f"{app}-{slot}" if slot else app
+    hosts = [f"{host}.azurewebsites.net", f"{host}.scm.azurewebsites.net"]
+    return {
+        "availabilityState": "Normal",
+        "customDomainVerificationId": new.guid("customDomainVerificationId").replace("-", ""),
+        "defaultHostName": hosts[0],
+        "enabled": True,
+        "enabledHostNames": hosts,
+        "hostNames": hosts[:1],
+        "outboundIpAddresses": "20.0.0.1",
+        "possibleOutboundIpAddresses": "20.0.0.1,20.0.0.2",
+        "repositorySiteName": app,
+    }
+
+
+def site_settings(new: New) -> Properties:
+    """Return an app's `config/web`: what its `siteConfig` says."""
+    asked = new.properties.get("siteConfig")
+    return {"properties": {**(asked if isinstance(asked, dict) else {})}}
+
+
+def app_settings(new: New) -> Properties:
+    """Return the settings that an app was created with; those that are written later win."""
+    asked = site_settings(new)["properties"].get("appSettings")
+    pairs = [pair for pair in asked if isinstance(pair, dict)] if isinstance(asked, list) else []
+    return {"properties": {str(pair.get("name")): pair.get("value") for pair in pairs}}
+
+
+def site_answer(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return what an app's settings are; they are read with a POST, for they may be secret."""
+    if new.name.lower() == "backup" and not new.properties:
+        raise ArmError(404, "NotFound", f"No backup is configured: {new.id}")
+    if new.name.lower() != "publishingcredentials":
+        return new.body
+    user = f"${new.scope.rpartition('/')[2]}"
+    secret = {"publishingUserName": user, "publishingPassword": key(new.id, "publishing")}
+    return {**new.body, "properties": secret}
+
+
+SITE = Rules(
+    accepted=202,
+    adds=site,
+    implied={
+        "config/web": site_settings,
+        "config/appsettings": app_settings,
+        "config/authsettingsV2": fixed(properties={}),
+        "config/logs": fixed(
+            properties={
+                "applicationLogs": {"fileSystem": {"level": "Off"}},
+                "httpLogs": {"fileSystem": {"enabled": False}, "azureBlobStorage": OFF},
+                "failedRequestsTracing": OFF,
+                "detailedErrorMessages": OFF,
+            }
+        ),
+        "config/slotConfigNames": fixed(properties={}),
+        "basicPublishingCredentialsPolicies/ftp": fixed(properties={"allow": True}),
+        "basicPublishingCredentialsPolicies/scm": fixed(properties={"allow": True}),
+    },
+)
+SITE_CONFIG = Rules(stateless=True, free_form=True, actions={"list": site_answer})
+
+TYPES: dict[str, Rules] = {
+    "Microsoft.AppConfiguration/configurationStores": Rules(
+        created=201,
+        adds=configuration_store,
+        omitted=("encryption",),
+        actions={"listkeys": configuration_keys},
+        recoverable="deletedConfigurationStores",
+        retained=7,
+    ),
+    "Microsoft.CognitiveServices/accounts": Rules(
+        created=201, adds=cognitive, actions={"listkeys": cognitive_keys}
+    ),
+    "Microsoft.Web/serverFarms": Rules(accepted=202, beside=plan),
+    "Microsoft.Web/sites": SITE,
+    "Microsoft.Web/sites/config": SITE_CONFIG,
+    "Microsoft.Web/sites/slots": SITE,
+    "Microsoft.Web/sites/slots/config": SITE_CONFIG,
+    "Microsoft.OperationsManagement/solutions": Rules(created=201, updated=201),
+    "Microsoft.RecoveryServices/vaults": Rules(
+        created=201,
+        deleted=204,
+        implied={
+            "replicationVaultSettings/default": fixed(properties={}),
+            "backupConfig/vaultConfig": fixed(
+                properties={"enhancedSecurityState": "Enabled", "softDeleteFeatureState": "Enabled"}
+            ),
+            "backupStorageConfig/vaultStorageConfig": fixed(
+                properties={
+                    "crossRegionRestoreFlag": False,
+                    "storageModelType": "GeoRedundant",
+                    "storageType": "GeoRedundant",
+                    "storageTypeState": "Unlocked",
+                }
+            ),
+        },
+    ),
+    "Microsoft.Search/searchServices": Rules(
+        created=201,
+        adds=search_service,
+        actions={
+            "listadminkeys": keys("primaryKey", "secondaryKey"),
+            "listquerykeys": search_query_keys,
+        },
+    ),
+}

@@ -1,0 +1,176 @@
+"""Networks and what stands in them: the types of Microsoft.Network that need more than echo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.arm.types.rules import Rules
+
+GATEWAY_PARTS = (
+    "authenticationCertificates",
+    "backendAddressPools",
+    "backendHttpSettingsCollection",
+    "backendSettingsCollection",
+    "frontendIPConfigurations",
+    "frontendPorts",
+    "gatewayIPConfigurations",
+    "httpListeners",
+    "listeners",
+    "privateLinkConfigurations",
+    "probes",
+    "redirectConfigurations",
+    "requestRoutingRules",
+    "rewriteRuleSets",
+    "routingRules",
+    "sslCertificates",
+    "sslProfiles",
+    "trustedClientCertificates",
+    "trustedRootCertificates",
+    "urlPathMaps",
+)
+
+
+def private_endpoint(new: New) -> Properties:
+    """Return a private endpoint its interface; what it asked for is approved at once."""
+    group = new.id.partition("/providers/")[0]
+    nic = f"{group}/providers/Microsoft.Network/networkInterfaces/{new.name}.nic.{new.guid('nic')}"
+    return {
+        "customDnsConfigs": [],
+        "networkInterfaces": [{"id": nic}],
+        "manualPrivateLinkServiceConnections": [],
+        "privateLinkServiceConnections": [],
+    }
+
+
+def bastion(new: New) -> Properties:
+    """Return a bastion its host."""
+    return {"dnsName": f"bst-{new.guid('dnsName')}.bastion.azure.com", "scaleUnits": 2}
+
+
+def vpn_gateway(new: New) -> Properties:
+    """Return a virtual network gateway what it has without being asked."""
+    bgp = {"asn": 65515, "bgpPeeringAddress": "10.0.1.30", "peerWeight": 0}
+    return {
+        "activeActive": False,
+        "enableBgp": False,
+        "bgpSettings": bgp,
+        "resourceGuid": new.guid("resourceGuid"),
+        "vpnGatewayGeneration": "Generation1",
+    }
+
+
+def connection(new: New) -> Properties:
+    """Return a gateway's connection what it has without being asked."""
+    return {
+        "connectionStatus": "Unknown",
+        "connectionMode": "Default",
+        "connectionProtocol": "IKEv2",
+        "egressBytesTransferred": 0,
+        "enableBgp": False,
+        "ingressBytesTransferred": 0,
+        "ipsecPolicies": [],
+        "resourceGuid": new.guid("resourceGuid"),
+        "routingWeight": 0,
+        "trafficSelectorPolicies": [],
+        "useLocalAzureIpAddress": False,
+        "usePolicyBasedTrafficSelectors": False,
+    }
+
+
+def shared_key(new: New) -> Properties:
+    """Return a gateway's connection its key: the one that was written, or one of Azure's."""
+    return {"value": new.properties.get("sharedKey") or key(new.id, "sharedkey")}
+
+
+def frontdoor_endpoint(new: New) -> Properties:
+    """Return a Front Door endpoint its host."""
+    host = f"{new.name}-{new.guid('hostName')[:8]}.z01.azurefd.net"
+    return {"hostName": host, "enabledState": "Enabled"}
+
+
+def cdn_endpoint(new: New) -> Properties:
+    """Return a CDN endpoint its host."""
+    return {"hostName": f"{new.name}.azureedge.net"}
+
+
+def with_addresses(properties: Properties, new: New) -> Properties:
+    """Return a network interface whose configurations have addresses, as Azure assigns them.
+
+    An address is always the same for an interface and a configuration; it is one of 10.0.0.0/8, and
+    need not lie in the subnet.
+    """
+    found = properties.get("ipConfigurations")
+    if not isinstance(found, list):
+        return properties
+    return {**properties, "ipConfigurations": [_addressed(item, new) for item in found]}
+
+
+def _addressed(item: Any, new: New) -> Any:  # noqa: ANN401 - JSON
+    own = item.get("properties") if isinstance(item, dict) else None
+    if not isinstance(own, dict) or own.get("privateIPAddress"):
+        return item
+    digits = new.guid(f"privateIPAddress {item.get('name')}").replace("-", "")
+    numbers = (int(digits[at : at + 2], 16) for at in (0, 2, 4))
+    address = ".".join(map(str, (10, *numbers)))
+    filled = {"privateIPAllocationMethod": "Dynamic", "privateIPAddressVersion": "IPv4", **own}
+    return {**item, "properties": {**filled, "privateIPAddress": address}}
+
+
+def virtual_hub(_: New) -> Properties:
+    """Return what a virtual hub has without being asked."""
+    return {
+        "allowBranchToBranchTraffic": False,
+        "hubRoutingPreference": "ExpressRoute",
+        "virtualRouterAsn": 65515,
+        "virtualRouterIps": ["10.0.32.4", "10.0.32.5"],
+        "virtualRouterAutoScaleConfiguration": {"minCapacity": 2},
+    }
+
+
+TYPES: dict[str, Rules] = {
+    "Microsoft.Cdn/profiles": Rules(adds=lambda new: {"frontDoorId": new.guid("frontDoorId")}),
+    "Microsoft.Cdn/profiles/afdEndpoints": Rules(adds=frontdoor_endpoint),
+    "Microsoft.Cdn/profiles/endpoints": Rules(adds=cdn_endpoint),
+    "Microsoft.Network/applicationGateways": Rules(created=201, items=GATEWAY_PARTS),
+    "Microsoft.Network/azureFirewalls": Rules(created=201, items=("ipConfigurations",)),
+    "Microsoft.Network/bastionHosts": Rules(created=201, items=("ipConfigurations",), adds=bastion),
+    "Microsoft.Network/connections": Rules(
+        created=201, adds=connection, implied={"sharedkey": shared_key}
+    ),
+    "Microsoft.Network/firewallPolicies": Rules(
+        created=201, adds=fixed(childPolicies=[], firewalls=[], ruleCollectionGroups=[])
+    ),
+    "Microsoft.Network/ipGroups": Rules(created=201, adds=fixed(firewalls=[], firewallPolicies=[])),
+    "Microsoft.Network/loadBalancers": Rules(
+        created=201,
+        items=(
+            "frontendIPConfigurations",
+            "inboundNatPools",
+            "loadBalancingRules",
+            "outboundRules",
+            "probes",
+        ),
+        children={
+            "backendAddressPools": "backendAddressPools",
+            "inboundNatRules": "inboundNatRules",
+        },
+    ),
+    "Microsoft.Network/virtualHubs": Rules(created=201, adds=virtual_hub),
+    "Microsoft.Network/networkInterfaces": Rules(
+        created=201, normalized=with_addresses, items=("ipConfigurations",)
+    ),
+    "Microsoft.Network/networkWatchers": Rules(created=201, deleted=204),
+    "Microsoft.Network/networkWatchers/flowLogs": Rules(created=201, deleted=204),
+    "Microsoft.Network/privateEndpoints": Rules(
+        created=201,
+        items=("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"),
+        adds=private_endpoint,
+    ),
+    "Microsoft.Network/publicIPPrefixes": Rules(
+        created=201, adds=fixed(ipPrefix="20.50.0.0/28", publicIPAddressVersion="IPv4")
+    ),
+    "Microsoft.Network/virtualNetworkGateways": Rules(
+        created=201, items=("ipConfigurations",), adds=vpn_gateway
+    ),
+}

@@ -1,0 +1,454 @@
+"""Azure DevOps' REST on loopback, as far as the azuredevops provider needs it.
+
+It starts (resource locations), finds and makes projects, and creates, reads, changes, shares, tests
+and deletes service connections; those with workload identity federation get issuer and subject.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfoidc.httpserver import Response
+from pytest_tfoidc.mockazure.arm.call import parse_query
+from pytest_tfoidc.mockazure.arm.resource_ids import split_path
+from pytest_tfoidc.mockazure.devops.call import (
+    DevOpsError,
+    Document,
+    listed,
+    locations,
+    nowhere,
+    only,
+    queued,
+    read_body,
+)
+from pytest_tfoidc.mockazure.tokens import BearerRefused
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.httpserver import Request
+    from pytest_tfoidc.mockazure.tokens import AccessTokens
+
+PROCESSES = {
+    "adcc42ab-9882-485e-a3ed-7678f01f66bc": "Agile",
+    "6b724908-ef14-45cf-84f8-768b5384da45": "Scrum",
+    "27450541-8e31-4150-9947-dc59f998fc01": "CMMI",
+    "b8a3a935-7e91-48b8-a94c-606d37c3e9f2": "Basic",
+}
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+AGILE = "adcc42ab-9882-485e-a3ed-7678f01f66bc"
+AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps' application in every tenant
+APIS = "_apis"
+FEDERATION = "WorkloadIdentityFederation"
+SIGN_IN = "<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A service connection: who an ID token that is asked for with its id is for."""
+
+    id: str
+    name: str
+    project: str
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class DevOpsSnapshot:
+    """A state to come back to: of the job's own organization, and of the others by their names."""
+
+    projects: Mapping[str, Document]
+    endpoints: Mapping[str, Document]
+    gone: frozenset[str] = frozenset()
+    others: Mapping[str, DevOpsSnapshot] = field(default_factory=dict)
+
+
+@dataclass
+class _Organization:
+    """What one organization holds. `gone`: ids and names of projects that were deleted."""
+
+    name: str
+    projects: dict[str, Document] = field(default_factory=dict)
+    endpoints: dict[str, Document] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
+
+    def snapshot(self) -> DevOpsSnapshot:
+        projects, endpoints = copy.deepcopy(self.projects), copy.deepcopy(self.endpoints)
+        return DevOpsSnapshot(projects, endpoints, self.gone)
+
+    def restore(self, snapshot: DevOpsSnapshot) -> None:
+        self.projects = copy.deepcopy(dict(snapshot.projects))
+        self.endpoints = copy.deepcopy(dict(snapshot.endpoints))
+        self.gone = snapshot.gone
+
+
+class AzureDevOps:
+    """Azure DevOps' answers. Thread safe.
+
+    An organization or a project that a configuration names is there from its first use.
+
+    Args:
+        access_tokens: Checks callers' bearers; a personal access token (Basic) is taken as it is.
+        organization: The name of the job's own organization.
+        project: The name of a project that is there from the start.
+        issuer: The issuer of the ID tokens of service connections that are created here.
+        identify: Gives issuer and subject of such a connection by its id, name, project and
+            organization, where they are not this issuer and `sc://…`.
+        admits: Tells whether an organization that nobody made may be used.
+    """
+
+    def __init__(  # noqa: PLR0913 - settings, keyword only
+        self,
+        *,
+        access_tokens: AccessTokens,
+        organization: str = "org",
+        project: str = "project",
+        issuer: str = "",
+        identify: Callable[[str, str, str, str], tuple[str, str]] | None = None,
+        admits: Callable[[str], bool] = lambda _name: False,
+    ) -> None:
+        self._admits = admits
+        self._identify = identify or self._usual_identity
+        self._tokens = access_tokens
+        self.organization = organization
+        self._issuer = issuer or f"https://vstoken.dev.azure.com/{_guid(organization)}"
+        self._lock = threading.RLock()
+        self._organizations = {organization.lower(): _Organization(organization)}
+        self._here = self._organizations[organization.lower()]  # which is being served
+        self._add_project({"name": project})
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request. Errors are Azure DevOps' own, never a 5xx."""
+        with self._lock:
+            try:
+                return self._answer(request)
+            except DevOpsError as error:
+                return error.response()
+            finally:
+                self._here = self._organizations[self.organization.lower()]
+
+    @property
+    def _projects(self) -> dict[str, Document]:
+        return self._here.projects
+
+    @property
+    def _endpoints(self) -> dict[str, Document]:
+        return self._here.endpoints
+
+    def _answer(self, request: Request) -> Response:
+        if not self._is_known(request):
+            suppressed = request.headers.get("x-tfs-fedauthredirect", "").lower() == "suppress"
+            status = 401 if suppressed else 203
+            return Response.text(SIGN_IN, status=status, kind="text/html")
+        organization, *segments = split_path(request.target) or ("",)
+        key = organization.lower()
+        if key not in self._organizations:
+            if not organization or not self._admits(organization):
+                message = f"TF400813: The organization '{organization}' does not exist."
+                raise DevOpsError(404, "OrganizationNotFoundException", message)
+            self._organizations[key] = _Organization(organization)
+        self._here = self._organizations[key]
+        return self._route(request, tuple(segments))
+
+    def _is_known(self, request: Request) -> bool:
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            return bool(value.strip())
+        try:
+            self._tokens.verify(request, AUDIENCE)
+        except BearerRefused:
+            return False
+        return True
+
+    def plays(self, request: Request) -> bool:
+        """Tell whether a path of dev.azure.com is answered here; the real one has many more."""
+        segments = split_path(request.target)[1:]
+        words = _words_of(segments)
+        if words is None:
+            return False
+        return words == () or any(words[: len(known)] == known for known in self._routes())
+
+    def _routes(self) -> dict[tuple[str, ...], Callable[..., Response]]:
+        return {
+            # which service lives where: an empty list says that all of them live here
+            ("resourceareas",): lambda *_: listed([]),
+            ("connectiondata",): self._connection_data,
+            ("projects",): self._project,
+            ("process", "processes"): self._process,
+            ("operations",): self._operation,
+            ("serviceendpoint", "endpoints"): self._endpoint,
+            ("serviceendpoint", "endpointproxy"): self._proxy,
+        }
+
+    def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
+        words = _words_of(segments)
+        if words == () and request.method == "OPTIONS":
+            return listed(locations())
+        if words is None:
+            raise nowhere(request)
+        project = "" if segments[0].lower() == APIS else segments[0]
+        names = segments[len(segments) - len(words) :]
+        for words_of, answer in self._routes().items():
+            if words[: len(words_of)] == words_of:
+                return answer(request, project, names[len(words_of) :])
+        raise nowhere(request)
+
+    def _connection_data(self, *_: object) -> Response:
+        user = {"id": _guid("user"), "providerDisplayName": "pytest-tfoidc", "isActive": True}
+        return Response.json(
+            {
+                "authenticatedUser": user,
+                "authorizedUser": user,
+                "instanceId": _guid(self._here.name),
+                "deploymentType": "hosted",
+            }
+        )
+
+    @staticmethod
+    def _process(request: Request, _: str, rest: tuple[str, ...]) -> Response:
+        only(request, "GET")
+        known = [{"id": i, "name": n, "isDefault": n == "Agile"} for i, n in PROCESSES.items()]
+        if not rest:
+            return listed(known)
+        found = next((p for p in known if p["id"] == rest[0].lower()), None)
+        if found is None:
+            raise DevOpsError(404, "ProcessNotFoundException", f"VS402362: no process {rest[0]}")
+        return Response.json(found)
+
+    @staticmethod
+    def _operation(request: Request, _: str, rest: tuple[str, ...]) -> Response:
+        """Every operation has succeeded by the time that it can be asked for."""
+        only(request, "GET")
+        if not rest:
+            raise nowhere(request)
+        return Response.json({"id": rest[0], "status": "succeeded"})
+
+    # projects
+
+    def _project(self, request: Request, _: str, rest: tuple[str, ...]) -> Response:
+        if not rest:
+            only(request, "GET", "POST")
+            if request.method == "GET":
+                return listed(list(self._projects.values()))
+            self._add_project(read_body(request))
+            return queued()
+        project = self._find_project(rest[0])
+        only(request, "GET", "PATCH", "DELETE")
+        if request.method == "GET":
+            return Response.json(project)
+        if request.method == "PATCH":
+            changed = {k: v for k, v in read_body(request).items() if k in {"name", "description"}}
+            self._projects[project["id"]] = {**project, **changed}
+        else:
+            del self._projects[project["id"]]
+            self._here.gone |= {project["id"], str(project["name"]).lower()}
+        return queued()
+
+    def _add_project(self, body: Document) -> None:
+        name = str(body.get("name") or "")
+        if not name or any(p["name"].lower() == name.lower() for p in self._projects.values()):
+            message = f"TF200019: The project '{name}' already exists, or has no valid name."
+            raise DevOpsError(409, "ProjectAlreadyExistsException", message)
+        template = {"templateName": "Agile", "templateTypeId": AGILE}
+        capabilities = {
+            "versioncontrol": {"sourceControlType": "Git", "gitEnabled": "True"},
+            "processTemplate": template,
+        }
+        given = body.get("capabilities")
+        written = given if isinstance(given, dict) else {}
+        home = self._here.name.lower() == self.organization.lower()
+        owner = "" if home else f"{self._here.name.lower()}/"
+        project_id = str(body.get("id") or _guid(f"project:{owner}{name}"))
+        self._here.gone -= {project_id, name.lower()}
+        self._projects[project_id] = {
+            "id": project_id,
+            "name": name,
+            "description": body.get("description") or "",
+            "state": "wellFormed",
+            "revision": 1,
+            "visibility": body.get("visibility") or "private",
+            "capabilities": {**capabilities, **written},
+        }
+
+    def _find_project(self, name: str) -> Document:
+        wanted = name.lower()
+        for project in self._projects.values():
+            if wanted in {project["id"], str(project["name"]).lower()}:
+                return project
+        if wanted not in self._here.gone and self._admits(self._here.name):
+            is_id = GUID.fullmatch(wanted) is not None
+            named = {"id": wanted, "name": f"project-{wanted[:8]}"} if is_id else {"name": name}
+            self._add_project(named)
+            return self._find_project(name)
+        message = f"TF200016: The following project does not exist: {name}. Verify its name."
+        raise DevOpsError(404, "ProjectDoesNotExistWithNameException", message)
+
+    # service connections
+
+    def _endpoint(self, request: Request, project: str, rest: tuple[str, ...]) -> Response:
+        if project:
+            self._find_project(project)
+        if not rest:
+            only(request, "GET", "POST")
+            if request.method == "GET":
+                return listed(self._listed_endpoints(request))
+            return Response.json(self._create_endpoint(read_body(request)))
+        known = self._endpoints.get(rest[0].lower())
+        only(request, "GET", "PUT", "PATCH", "DELETE")
+        if request.method == "GET":
+            return Response.json(known)  # null where there is none, as the service says it
+        if known is None:
+            message = f"Service connection with id {rest[0]} was not found."
+            raise DevOpsError(404, "ServiceEndpointNotFoundException", message)
+        if request.method == "DELETE":
+            del self._endpoints[known["id"]]
+            return Response(204)
+        if request.method == "PATCH":
+            return Response(204)  # sharing with another project
+        return Response.json(self._store_endpoint(known["id"], read_body(request), known))
+
+    def _listed_endpoints(self, request: Request) -> list[Document]:
+        query = parse_query(request.target)
+        names = {n.lower() for n in query.get("endpointnames", "").split(",")} - {""}
+        ids = {i.lower() for i in query.get("endpointids", "").split(",")} - {""}
+        kind = query.get("type", "").lower()
+        return [
+            e
+            for e in self._endpoints.values()
+            if (not names or str(e.get("name")).lower() in names)
+            and (not ids or e["id"] in ids)
+            and kind in {"", str(e.get("type")).lower()}
+        ]
+
+    def _create_endpoint(self, body: Document) -> Document:
+        name = str(body.get("name") or "")
+        if not name or any(e.get("name") == name for e in self._endpoints.values()):
+            message = f"Service connection with name {name} already exists, or has no valid name."
+            raise DevOpsError(409, "DuplicateServiceConnectionException", message)
+        return self._store_endpoint(str(uuid.uuid4()), body, {})
+
+    def _store_endpoint(self, endpoint_id: str, body: Document, before: Document) -> Document:
+        document = {
+            **body,
+            "id": endpoint_id,
+            "isReady": True,
+            "isShared": False,
+            "owner": body.get("owner") or "library",
+            "operationStatus": {"state": "Ready", "statusMessage": ""},
+            "createdBy": {"id": _guid("user"), "displayName": "pytest-tfoidc"},
+        }
+        authorization = body.get("authorization")
+        if isinstance(authorization, dict):
+            document["authorization"] = self._authorized(endpoint_id, document, before)
+        self._endpoints[endpoint_id] = document
+        return document
+
+    def _authorized(self, endpoint_id: str, document: Document, before: Document) -> Document:
+        """Return an authorization what the service adds, and take out what it never gives back."""
+        authorization = document["authorization"]
+        given = authorization.get("parameters")
+        parameters = dict(given) if isinstance(given, dict) else {}
+        parameters.pop("serviceprincipalkey", None)
+        if authorization.get("scheme") != FEDERATION:
+            return {**authorization, "parameters": parameters}
+        old = _of(_of(before, "authorization"), "parameters")
+        if not parameters.get("serviceprincipalid"):
+            made = old.get("serviceprincipalid") or _guid(f"app:{endpoint_id}")
+            parameters["serviceprincipalid"] = made
+        issuer, subject = self._identify(
+            endpoint_id, str(document.get("name")), self._project_of(document), self._here.name
+        )
+        parameters["workloadIdentityFederationIssuer"] = issuer
+        parameters["workloadIdentityFederationSubject"] = subject
+        return {**authorization, "parameters": parameters}
+
+    def _usual_identity(
+        self, _: str, name: str, project: str, organization: str
+    ) -> tuple[str, str]:
+        return self._issuer, f"sc://{organization}/{project}/{name}"
+
+    def _project_of(self, document: Document) -> str:
+        references = document.get("serviceEndpointProjectReferences")
+        first = references[0] if isinstance(references, list) and references else {}
+        reference = _of(first if isinstance(first, dict) else {}, "projectReference")
+        key = str(reference.get("id", "")).lower()
+        projects = (o.projects for o in self._organizations.values() if key in o.projects)
+        known = next(projects, {}).get(key, {})
+        return str(known.get("name") or reference.get("name") or reference.get("id") or "")
+
+    def _proxy(self, request: Request, project: str, rest: tuple[str, ...]) -> Response:
+        """Test a connection: it works."""
+        self._find_project(project)
+        only(request, "POST")
+        if rest:
+            raise nowhere(request)
+        return Response.json({"statusCode": "ok", "errorMessage": "", "result": []})
+
+    # for the rest of the stand-in
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The service connections with workload identity federation, for issuer and Entra."""
+        with self._lock:
+            return tuple(
+                Connection(
+                    id=e["id"],
+                    name=str(e.get("name")),
+                    project=self._project_of(e),
+                    issuer=parameters["workloadIdentityFederationIssuer"],
+                    subject=parameters["workloadIdentityFederationSubject"],
+                )
+                for e in self._all_endpoints().values()
+                if (authorization := _of(e, "authorization")).get("scheme") == FEDERATION
+                and "workloadIdentityFederationIssuer"
+                in (parameters := _of(authorization, "parameters"))
+            )
+
+    def identities(self) -> dict[str, tuple[str, str] | None]:
+        """Return who the ID tokens of each service connection are by and for, by its id.
+
+        None is for a connection without workload identity federation, or put back to a secret.
+        """
+        with self._lock:
+            federated = {c.id: (c.issuer, c.subject) for c in self.connections}
+            return {key: federated.get(key) for key in self._all_endpoints()}
+
+    def _all_endpoints(self) -> dict[str, Document]:
+        return {k: e for o in self._organizations.values() for k, e in o.endpoints.items()}
+
+    def snapshot(self) -> DevOpsSnapshot:
+        """Return everything that there is, to be restored later."""
+        with self._lock:
+            home, *others = self._organizations.values()
+            return replace(home.snapshot(), others={o.name: o.snapshot() for o in others})
+
+    def restore(self, snapshot: DevOpsSnapshot) -> None:
+        """Go back to what there was."""
+        with self._lock:
+            self._here.restore(snapshot)
+            self._organizations = {self.organization.lower(): self._here}
+            for name, held in snapshot.others.items():
+                self._organizations[name.lower()] = made = _Organization(name)
+                made.restore(held)
+
+
+def _words_of(segments: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return what follows `_apis` in a path behind the organization; None for other paths."""
+    lower = tuple(s.lower() for s in segments)
+    if lower[:1] == (APIS,):
+        return lower[1:]
+    return lower[2:] if lower[1:2] == (APIS,) else None
+
+
+def _guid(purpose: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tfoidc:azure-devops:{purpose}"))
+
+
+def _of(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,342 @@
+"""What Microsoft Graph does with objects, references and what is nested in objects."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+
+from pytest_tfoidc.httpserver import Response
+from pytest_tfoidc.mockazure.graph.call import (
+    GraphCall,
+    bad_request,
+    bad_segment,
+    duplicate,
+    not_found,
+)
+from pytest_tfoidc.mockazure.graph.objects import (
+    BIND,
+    MICROSOFT_GRAPH,
+    REFERENCES,
+    TYPES,
+    Directory,
+    DirectoryObject,
+    Document,
+    bound,
+    defaults,
+    linked_id,
+    merged,
+    new_id,
+)
+
+FEDERATED = "federatedIdentityCredentials"
+REQUIRED = {
+    "applications": ("displayName",),
+    "servicePrincipals": ("appId",),
+    "groups": ("displayName", "mailEnabled", "mailNickname", "securityEnabled"),
+    "users": ("displayName", "mailNickname", "passwordProfile", "userPrincipalName"),
+    FEDERATED: ("name", "issuer", "subject", "audiences"),
+}
+SECRET = ("passwordProfile",)  # never given back
+MICROSOFT_APPS = "-0000-0000-c000-000000000000"  # how the ids of Microsoft's own applications end
+
+
+def check_required(body: Mapping[str, object], kind: str) -> None:
+    """Check that a new object has what it needs.
+
+    Raises:
+        GraphError: Something is missing.
+    """
+    for name in REQUIRED.get(kind, ()):
+        if body.get(name) in {None, ""} if not isinstance(body.get(name), (dict, list)) else False:
+            message = (
+                f"A value is required for property '{name}' of resource '{TYPES.get(kind, kind)}'."
+            )
+            raise bad_request(message)
+
+
+def create(directory: Directory, call: GraphCall, collection: str) -> Response:
+    """POST a new object."""
+    body = call.body
+    check_required(body, collection)
+    written = {k: v for k, v in body.items() if not k.endswith(BIND) and k not in SECRET}
+    prepare = PREPARE.get(collection)
+    if prepare is not None:
+        written = prepare(directory, written)
+    links = list(bound(body))
+    for _, other in links:
+        _existing(directory, other)
+    identity = {"id": new_id(), "createdDateTime": call.moment, "deletedDateTime": None}
+    document = {**merged(defaults(collection), written), **identity}
+    made = directory.put(collection, document)
+    for relation, other in links:
+        directory.refer(made.id, relation, other)
+    return call.one(document, collection, status=201)
+
+
+def _prepare_application(_: Directory, written: Document) -> Document:
+    return {**written, "appId": str(uuid.uuid4())}
+
+
+def _prepare_principal(directory: Directory, written: Document) -> Document:
+    app_id = str(written["appId"])
+    if directory.named("servicePrincipals", "appId", app_id):
+        raise duplicate(
+            "The service principal cannot be created, updated, or restored because the service "
+            f"principal name {app_id} is already in use."
+        )
+    application = directory.named("applications", "appId", app_id)
+    if application is None and not app_id.lower().endswith(MICROSOFT_APPS):
+        raise bad_request(
+            f"The appId '{app_id}' of the service principal does not reference a valid "
+            "application object."
+        )
+    return {**principal_of(application.document if application else {}, app_id), **written}
+
+
+def principal_of(application: Mapping[str, object], app_id: str) -> Document:
+    """Return what a service principal takes over from its application."""
+    name = application.get("displayName") or app_id
+    uris = application.get("identifierUris")
+    return {
+        "appId": app_id,
+        "displayName": name,
+        "appDisplayName": name,
+        "appRoles": application.get("appRoles") or [],
+        "signInAudience": application.get("signInAudience") or "AzureADMyOrg",
+        "servicePrincipalNames": [app_id, *(uris if isinstance(uris, list) else [])],
+    }
+
+
+def _prepare_user(directory: Directory, written: Document) -> Document:
+    name = str(written["userPrincipalName"])
+    if directory.named("users", "userPrincipalName", name):
+        message = (
+            "Another object with the same value for property userPrincipalName already exists."
+        )
+        raise bad_request(message)
+    return written
+
+
+PREPARE: dict[str, Callable[[Directory, Document], Document]] = {
+    "applications": _prepare_application,
+    "servicePrincipals": _prepare_principal,
+    "users": _prepare_user,
+}
+
+
+def _existing(directory: Directory, object_id: str) -> DirectoryObject:
+    found = directory.get(object_id)
+    if found is None:
+        raise not_found(object_id)
+    return found
+
+
+def on_object(directory: Directory, call: GraphCall, found: DirectoryObject) -> Response:
+    """GET, PATCH or DELETE an object."""
+    call.only("GET", "PATCH", "DELETE")
+    if call.method == "GET":
+        return call.one(found.document, found.collection)
+    if call.method == "DELETE":
+        _delete(directory, found)
+        return Response(204)
+    _change(directory, call, found)
+    return Response(204)
+
+
+def _delete(directory: Directory, found: DirectoryObject) -> None:
+    """Delete an object; an application takes its service principal with it."""
+    if found.collection == "applications":
+        app_id = str(found.document.get("appId"))
+        principal = directory.named("servicePrincipals", "appId", app_id)
+        if principal is not None:
+            directory.remove(principal.id)
+    directory.remove(found.id)
+
+
+def _change(directory: Directory, call: GraphCall, found: DirectoryObject) -> None:
+    """PATCH an object; `…@odata.bind` in it adds references."""
+    body = call.body
+    links = list(bound(body))
+    for _, other in links:
+        _existing(directory, other)
+    hidden = {"id", "appId", *SECRET}
+    patch = {k: v for k, v in body.items() if not k.endswith(BIND) and k not in hidden}
+    directory.put(found.collection, merged(found.document, patch))
+    for relation, other in links:
+        directory.refer(found.id, relation, other)
+
+
+def on_references(
+    directory: Directory, call: GraphCall, found: DirectoryObject, rest: tuple[str, ...]
+) -> Response:
+    """GET what an object refers to; add to it (`POST …/$ref`) and take away (`DELETE …/$ref`)."""
+    relation = {"transitiveMembers": "members", "transitiveMemberOf": "memberOf"}.get(
+        rest[0], rest[0]
+    )
+    if rest[1:] in {(), ("$ref",)} and call.method == "GET":
+        documents = [o.typed for o in directory.referred(found.id, relation)]
+        return call.many(documents, "directoryObjects")
+    if relation not in REFERENCES:
+        raise bad_segment(rest[-1])
+    if rest[1:] == ("$ref",):
+        call.only("POST")
+        return _add_reference(directory, call, found, relation)
+    if len(rest) == 3 and rest[2] == "$ref":  # noqa: PLR2004 - relation, id, $ref
+        call.only("DELETE")
+        if not directory.unrefer(found.id, relation, rest[1].lower()):
+            raise not_found(rest[1])
+        return Response(204)
+    raise bad_segment(rest[-1])
+
+
+def _add_reference(
+    directory: Directory, call: GraphCall, found: DirectoryObject, relation: str
+) -> Response:
+    other = _existing(directory, linked_id(call.body.get("@odata.id", "")))
+    if not directory.refer(found.id, relation, other.id):
+        raise bad_request(
+            "One or more added object references already exist for the following modified "
+            f"properties: '{relation}'."
+        )
+    return Response(204)
+
+
+def on_nested(
+    directory: Directory, call: GraphCall, found: DirectoryObject, rest: tuple[str, ...]
+) -> Response:
+    """Work on what is nested in an object: federated credentials."""
+    kind, documents = rest[0], directory.nested(found.id, rest[0])
+    if len(rest) == 1:
+        call.only("GET", "POST")
+        if call.method == "GET":
+            return call.many(list(documents.values()), kind)
+        document = _new_nested(call, kind, documents)
+        documents[document["id"]] = document
+        return call.one(document, kind, status=201)
+    call.only("GET", "PATCH", "DELETE")
+    known = next((d for d in documents.values() if rest[1] in {d["id"], d.get("name")}), None)
+    if known is None or len(rest) > 2:  # noqa: PLR2004 - kind, id
+        raise not_found(rest[1])
+    if call.method == "GET":
+        return call.one(known, kind)
+    del documents[known["id"]]
+    if call.method == "PATCH":
+        fixed = {"id": known["id"], "name": known.get("name")}
+        documents[known["id"]] = {**merged(known, call.body), **fixed}
+    return Response(204)
+
+
+def _new_nested(call: GraphCall, kind: str, documents: Mapping[str, Document]) -> Document:
+    body = call.body
+    check_required(body, kind)
+    for other in documents.values():
+        if other.get("name") == body.get("name"):
+            raise duplicate(f"FederatedIdentityCredential with name {body['name']} already exists.")
+        if all(other.get(n) == body.get(n) for n in ("issuer", "subject")):
+            message = "FederatedIdentityCredential with the same issuer and subject already exists."
+            raise duplicate(message)
+    return {"description": None, **body, "id": new_id()}
+
+
+def add_password(directory: Directory, call: GraphCall, found: DirectoryObject) -> Response:
+    """POST addPassword: the secret is told once."""
+    wanted = call.body.get("passwordCredential")
+    given = wanted if isinstance(wanted, dict) else {}
+    secret = secrets.token_urlsafe(30)
+    kept = {
+        "customKeyIdentifier": None,
+        "displayName": given.get("displayName"),
+        "endDateTime": given.get("endDateTime") or f"{call.now.year + 2}{call.moment[4:]}",
+        "hint": secret[:3],
+        "keyId": new_id(),
+        "startDateTime": given.get("startDateTime") or call.moment,
+    }
+    passwords = [*_passwords(found), {**kept, "secretText": None}]
+    directory.put(found.collection, {**found.document, "passwordCredentials": passwords})
+    return call.one({**kept, "secretText": secret}, "microsoft.graph.passwordCredential")
+
+
+def remove_password(directory: Directory, call: GraphCall, found: DirectoryObject) -> Response:
+    """POST removePassword."""
+    key_id = str(call.body.get("keyId", ""))
+    left = [p for p in _passwords(found) if p.get("keyId") != key_id]
+    if len(left) == len(_passwords(found)):
+        raise bad_request("No password credential found with keyId.")
+    directory.put(found.collection, {**found.document, "passwordCredentials": left})
+    return Response(204)
+
+
+def _passwords(found: DirectoryObject) -> list[Document]:
+    passwords = found.document.get("passwordCredentials")
+    return [p for p in passwords if isinstance(p, dict)] if isinstance(passwords, list) else []
+
+
+def on_role_assignments(
+    directory: Directory, call: GraphCall, found: DirectoryObject, rest: tuple[str, ...]
+) -> Response:
+    """Work on app role assignments, seen from the resource or from the principal."""
+    kept = directory.nested("", "appRoleAssignments")
+    side = "resourceId" if rest[0] == "appRoleAssignedTo" else "principalId"
+    mine = {i: d for i, d in kept.items() if str(d.get(side)).lower() == found.id}
+    if len(rest) == 1:
+        call.only("GET", "POST")
+        if call.method == "GET":
+            return call.many(list(mine.values()), rest[0])
+        document = _new_assignment(directory, call)
+        kept[document["id"]] = document
+        return call.one(document, rest[0], status=201)
+    call.only("GET", "DELETE")
+    if rest[1] not in mine:
+        raise not_found(rest[1])
+    if call.method == "GET":
+        return call.one(mine[rest[1]], rest[0])
+    del kept[rest[1]]
+    return Response(204)
+
+
+def _new_assignment(directory: Directory, call: GraphCall) -> Document:
+    principal = _existing(directory, linked_id(call.body.get("principalId", "")))
+    resource = _existing(directory, linked_id(call.body.get("resourceId", "")))
+    key = {
+        "appRoleId": call.body.get("appRoleId"),
+        "principalId": principal.id,
+        "resourceId": resource.id,
+    }
+    for other in directory.nested("", "appRoleAssignments").values():
+        if all(other.get(name) == value for name, value in key.items()):
+            raise bad_request("Permission being assigned already exists on the object")
+    return {
+        **key,
+        "id": new_id(),
+        "createdDateTime": call.moment,
+        "deletedDateTime": None,
+        "principalDisplayName": principal.document.get("displayName"),
+        "principalType": TYPES[principal.collection][:1].upper() + TYPES[principal.collection][1:],
+        "resourceDisplayName": resource.document.get("displayName"),
+    }
+
+
+def microsoft_graph() -> Document:
+    """Return the service principal of Microsoft Graph itself, with the roles modules ask for."""
+    roles = {
+        "User.Read.All": "df021288-bdef-4463-88db-98f22de89214",
+        "Group.Read.All": "5b567255-7703-4780-807c-7be8301ae99b",
+        "Group.ReadWrite.All": "62a82d76-70ea-41e2-9197-370581804d09",
+        "Directory.Read.All": "7ab1d382-f21e-4acd-a863-ba3e13f7da61",
+        "Application.ReadWrite.OwnedBy": "18a4783c-866b-4cc7-a460-3d5e5662c884",
+        "Application.ReadWrite.All": "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
+    }
+    scopes = {"User.Read": "e1fe6dd8-ba31-4d61-89e7-88639da4683d"}
+    shared = {"appId": MICROSOFT_GRAPH, "displayName": "Microsoft Graph"}
+    return {
+        **merged(defaults("servicePrincipals"), principal_of(shared, MICROSOFT_GRAPH)),
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, "tfoidc:microsoft-graph")),
+        "appRoles": [
+            {"id": i, "value": v, "allowedMemberTypes": ["Application"], "isEnabled": True}
+            for v, i in roles.items()
+        ],
+        "oauth2PermissionScopes": [
+            {"id": i, "value": v, "type": "User", "isEnabled": True} for v, i in scopes.items()
+        ],
+    }

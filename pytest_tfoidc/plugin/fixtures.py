@@ -1,0 +1,195 @@
+"""The fixtures. Each wraps something that can be used without pytest."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import pytest
+
+from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.plugin.run import FAILED, RUN, PytestRun, clock_of
+from pytest_tfoidc.plugin.upgrades import UpgradeFactory, make_factory
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.events import Event
+    from pytest_tfoidc.identity.credential import RefreshingCredential
+    from pytest_tfoidc.identity.pipeline import PipelineContext
+    from pytest_tfoidc.mockazure.server import MockAzure
+    from pytest_tfoidc.session import OidcClock, OidcSession
+    from pytest_tfoidc.terraform.workspace import Workspace
+
+WorkspaceFactory = Callable[..., "Workspace"]
+E = TypeVar("E", bound="Event")
+
+
+def _run(request: pytest.FixtureRequest) -> PytestRun:
+    return request.config.stash[RUN]
+
+
+def _fail(error: TfOidcError) -> NoReturn:
+    pytest.fail(f"tfoidc: {error}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def _oidc_session(request: pytest.FixtureRequest) -> OidcSession:
+    try:
+        return _run(request).session
+    except TfOidcError as error:
+        _fail(error)
+
+
+@pytest.fixture(scope="session")
+def oidc_context(_oidc_session: OidcSession) -> PipelineContext:
+    """Where ID tokens come from: the pipeline's context, or the stand-in's."""
+    return _oidc_session.context
+
+
+@pytest.fixture(scope="session")
+def oidc_credential(_oidc_session: OidcSession) -> RefreshingCredential:
+    """The refreshing credential, for Azure SDK clients; `AsyncRefreshingCredential` wraps it."""
+    return _oidc_session.credential
+
+
+@pytest.fixture(scope="session")
+def arm_env(_oidc_session: OidcSession) -> Mapping[str, str]:
+    """The ready environment for Terraform: refresh variables, and nothing that stops refresh."""
+    return _oidc_session.environment
+
+
+@pytest.fixture(scope="session")
+def mock_issuer(_oidc_session: OidcSession) -> MockAzure:
+    """The stand-in for Azure, to configure and to inspect; skips in a live context."""
+    if _oidc_session.mock is None:
+        pytest.skip(f"there is no stand-in in a live context ({_oidc_session.context.label})")
+    return _oidc_session.mock
+
+
+@pytest.fixture
+def _oidc_isolation(request: pytest.FixtureRequest, _oidc_session: OidcSession) -> Iterator[None]:
+    """Undo jumps and forget what was deployed to the stand-in, after the test."""
+    module = _module_of(request) or request.path.parent
+    with _run(request).recorded(request.node, module):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _mock_issuer_is_put_back(request: pytest.FixtureRequest) -> None:
+    """Isolate every test that uses `mock_issuer`, whose own scope is the session."""
+    if "mock_issuer" in request.fixturenames:
+        request.getfixturevalue("_oidc_isolation")
+
+
+@pytest.fixture
+def oidc_clock(request: pytest.FixtureRequest, _oidc_isolation: None) -> OidcClock:
+    """The clock: `advance("10m")`, `delay("10m")`, `expire_id_tokens()` and so on.
+
+    It is put back after the test. In a live context `delay` really waits, `expire_id_tokens` makes
+    the relay forget what it holds, and a test that asks for more is skipped.
+    """
+    return clock_of(request.config)
+
+
+class RecordedEvents:
+    """The events of one test, as they come in."""
+
+    def __init__(self, session: OidcSession) -> None:
+        self._log = session.events
+        self._start = session.events.mark()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield the events so far, in their order."""
+        return iter(self._log.since(self._start))
+
+    def of(self, kind: type[E]) -> tuple[E, ...]:
+        """Return the events of one kind so far."""
+        return self._log.of(kind, since=self._start)
+
+
+@pytest.fixture
+def oidc_events(_oidc_session: OidcSession, _oidc_isolation: None) -> RecordedEvents:
+    """The events of this test."""
+    return RecordedEvents(_oidc_session)
+
+
+@pytest.fixture
+def tf_workspace(
+    request: pytest.FixtureRequest, _oidc_session: OidcSession, _oidc_isolation: None
+) -> Iterator[WorkspaceFactory]:
+    """A factory of workspaces for any module path; relative paths start at the test's folder."""
+    run = _run(request)
+    with contextlib.ExitStack() as stack:
+
+        def make(path: str | Path) -> Workspace:
+            try:
+                module = (request.path.parent / path).resolve()
+                return stack.enter_context(
+                    run.workspace(
+                        module,
+                        item=request.node.nodeid,
+                        has_failed=lambda: request.node.stash.get(FAILED, False),
+                    )
+                )
+            except TfOidcError as error:
+                _fail(error)
+
+        yield make
+
+
+@pytest.fixture
+def tf_module(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) -> Workspace:
+    """A workspace of the module under test; what is still deployed at the end is destroyed."""
+    module = _module_of(request)
+    if module is None:
+        _fail(
+            TfOidcError(
+                "There is no module for the fixture `tf_module`.",
+                where=request.node.nodeid,
+                cause="The test does not lie in a module under test, and none was named.",
+                remedy="Name one with --tf-module PATH, or use the fixture `tf_workspace`.",
+            )
+        )
+    return tf_workspace(module)
+
+
+@pytest.fixture
+def tf_upgrade(
+    request: pytest.FixtureRequest, _oidc_session: OidcSession, _oidc_isolation: None
+) -> UpgradeFactory:
+    """Make upgrade steps of the module under test.
+
+    `with tf_upgrade(NAME, FROM, TO) as step:` pins FROM and runs init. `step.before.apply()`,
+    `step.upgrade()` and `step.plan()` follow. What is still deployed at the end is destroyed.
+    """
+    module = _module_of(request)
+    if module is None:
+        _fail(
+            TfOidcError(
+                "There is no module for the fixture `tf_upgrade`.",
+                where=request.node.nodeid,
+                remedy="Name one with --tf-module PATH, and put the test into its folder.",
+            )
+        )
+    return make_factory(_run(request), module, item=request.node.nodeid)
+
+
+def _module_of(request: pytest.FixtureRequest) -> Path | None:
+    """Return the module that a test is about: its parameter, or the module that it lies in."""
+    params = getattr(getattr(request.node, "callspec", None), "params", {})
+    if "tf_module" in params:
+        chosen: Path = params["tf_module"]
+        return chosen
+    return _run(request).module_of(request.path)
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Run a test that lies outside the modules under test once for each of them."""
+    run = metafunc.config.stash[RUN]
+    modules = run.settings.modules
+    if "tf_module" not in metafunc.fixturenames or not modules:
+        return
+    if run.module_of(metafunc.definition.path) is None:
+        ids = [run.name_of(module) for module in modules]
+        metafunc.parametrize("tf_module", modules, ids=ids, indirect=True)

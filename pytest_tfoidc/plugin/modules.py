@@ -1,0 +1,149 @@
+"""Modules under test as pytest collects them: their own tests, and the built-in checks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pytest_tfoidc.plugin import runblocks, upgrades
+from pytest_tfoidc.plugin.items import ModuleItem
+from pytest_tfoidc.plugin.run import EVIDENCE, RUN, clock_of
+
+GROUP = "oidc"
+
+
+class ModuleDirectory(pytest.Dir):  # type: ignore[misc] # final for type checkers only
+    """A module under test: what lies in its folder, then the checks."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Collect the folder as pytest does, and the checks that were asked for."""
+        yield from super().collect()
+        yield from runblocks.unreadable_files(self, self.path)
+        if self.config.stash[RUN].settings.checks:
+            yield CheckGroup.from_parent(self, name=GROUP)
+        if self.config.stash[RUN].settings.upgrades:
+            yield upgrades.UpgradeGroup.from_parent(self, name=upgrades.GROUP)
+
+
+class CheckGroup(pytest.Collector):
+    """The checks of a module."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Make an item for each check."""
+        for name in self.config.stash[RUN].settings.checks:
+            yield CheckItem.from_parent(self, name=name)
+
+
+class CheckItem(ModuleItem):
+    """One check of one module."""
+
+    group = GROUP
+
+    def runtest(self) -> None:
+        """Make the check in a workspace of its own."""
+        from pytest_tfoidc.checks.allowances import allowed_for  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.checks.oidc import CHECKS, CheckSkipped, Subject  # noqa: PLC0415 - heavy
+
+        run = self._run
+        with (
+            run.recorded(self, self.path),
+            run.workspace(self.path, item=f"{GROUP}-{self.name}") as workspace,
+        ):
+            if not workspace.configuration.files:
+                pytest.skip("the module has only test files: there is nothing to deploy")
+            subject = Subject(
+                session=run.session,
+                workspace=workspace,
+                clock=clock_of(self.config),
+                delay=timedelta(seconds=run.delay),
+                allowances=allowed_for(run.settings.allowances, run.name_of(self.path)),
+            )
+            try:
+                shown = CHECKS[self.name](subject)
+            except CheckSkipped as skipped:
+                pytest.skip(str(skipped))
+            self.stash[EVIDENCE] = (run.name_of(self.path), shown)
+
+
+def directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a module under test as one; leave other folders to pytest."""
+    if path in parent.config.stash[RUN].settings.modules:
+        return ModuleDirectory.from_parent(parent, path=path)
+    return None
+
+
+class ForeignTests:
+    """Lets the checks be made although Python tests below a module cannot be imported.
+
+    Args:
+        config: The run's configuration.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._is_foreign: list[bool] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what could not be collected; the error is told and counts, whatever follows."""
+        if report.failed:
+            path = self._config.rootpath / report.nodeid.partition("::")[0]
+            is_below = self._config.stash[RUN].module_of(path) is not None
+            self._is_foreign.append(is_below and path.suffix == ".py")
+
+    def pytest_collection_finish(self) -> None:
+        """Go on where nothing else was wrong."""
+        if self._is_foreign and all(self._is_foreign):
+            self._config.option.continue_on_collection_errors = True
+
+
+def choose_arguments(config: pytest.Config) -> None:
+    """Collect the modules' own folders, unless other paths were given.
+
+    pytest cannot select below a folder by node id: the folder is collected instead, and `deselect`
+    leaves out what was not selected. A worker of pytest-xdist gets the selection from its options.
+    """
+    config.option.tf_selected = selected = list(getattr(config.option, "tf_selected", ()))
+    run = config.stash[RUN]
+    if not run.settings.modules:
+        return
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(module) for module in run.settings.modules]
+        return
+    here = config.invocation_params.dir
+    whole = {Path(os.path.normpath(here / arg)) for arg in config.args if "::" not in arg}
+    for position, argument in enumerate(config.args):
+        path, _, rest = argument.partition("::")
+        folder = Path(os.path.normpath(here / path))
+        if rest and folder in run.settings.modules:
+            config.args[position] = path
+            if folder not in whole:
+                selected.append((str(folder), f"{run.name_of(folder)}::{rest}"))
+
+
+def deselect(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the items of a module's folder that were not selected by their node id."""
+    selected = config.option.tf_selected
+    if not selected:
+        return
+    folders = {Path(folder) for folder, _ in selected}
+    here = config.invocation_params.dir
+    paths = {Path(os.path.normpath(here / arg.partition("::")[0])) for arg in config.args}
+    others = paths - folders
+    wanted = tuple(node_id for _, node_id in selected)
+    dropped = [
+        item
+        for item in items
+        if not any(item.path.is_relative_to(other) for other in others)
+        and not any(_is_within(item.nodeid, node_id) for node_id in wanted)
+    ]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+
+
+def _is_within(node_id: str, selected: str) -> bool:
+    return node_id == selected or node_id.startswith(f"{selected}::")

@@ -1,0 +1,543 @@
+"""What one pytest run shares: its settings, and the session, started when it is first needed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from pytest_tfoidc.clock import format_duration, real_seconds
+from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.identity.environment import secrets_in
+from pytest_tfoidc.masking import masks_of, told_to
+from pytest_tfoidc.plugin.beforehand import DraftReport, UserExisting
+from pytest_tfoidc.plugin.options import DEFAULT_DELAY, Settings, settings_of
+from pytest_tfoidc.plugin.stopping import Stopping
+from pytest_tfoidc.redaction import Redactor
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.reporting.summary import Evidence
+    from pytest_tfoidc.session import OidcClock, OidcSession
+    from pytest_tfoidc.terraform.backend import Inputs
+    from pytest_tfoidc.terraform.live.deployed import Remains
+    from pytest_tfoidc.terraform.module import RootModule
+    from pytest_tfoidc.terraform.workspace import Workspace
+
+MOST_LEFTOVERS = 5  # of earlier runs, in the header
+
+
+class PytestRun:
+    """The settings, the session, and what was shown for each module.
+
+    Args:
+        settings: What the user asked for.
+        root: The folder that modules are named relative to.
+        config: pytest's configuration.
+        live_run: The name of a live run, in a worker of pytest-xdist: its part of the whole.
+        masks_to: The file descriptor that a pipeline's agent reads.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        root: Path,
+        config: pytest.Config,
+        live_run: str = "",
+        masks_to: int = 1,
+    ) -> None:
+        self.settings = settings
+        self._live_run = live_run
+        self.root = root
+        self.kept: list[Path] = []
+        self._masks = masks_of(os.environ, masks_to)
+        self.redactor = Redactor(told_to(self._masks))
+        self.redactor.know(*secrets_in(os.environ))
+        self.cleanup = contextlib.ExitStack()
+        self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)
+        self._session: OidcSession | None = None
+        self.user_existing: UserExisting | None = None
+        self._live: list[str] = []
+
+    @property
+    def session(self) -> OidcSession:
+        """The session; started by the first who asks.
+
+        Raises:
+            TfOidcError: It cannot be started.
+        """
+        if self._session is None:
+            from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
+
+            settings = self.settings
+            session = OidcSession(
+                SessionOptions(
+                    context=settings.context,
+                    executable=settings.executable,
+                    relay=settings.relay,
+                    timeout=settings.timeout,
+                    allowed_hosts=settings.allowed_hosts,
+                    id_token_command=settings.id_token_command,
+                    audience=settings.audience,
+                    ledger=settings.ledger,
+                    root=self.root,
+                    deadline=settings.deadline,
+                    lock_timeout=settings.lock_timeout,
+                    strict_identities=settings.strict_identities,
+                    identities=settings.identities,
+                    live_state=settings.live_state,
+                    live_run=self._live_run,
+                    allowed_subscriptions=settings.allowed_subscriptions,
+                    test_directory=settings.test_directory,
+                ),
+                redactor=self.redactor,
+            )
+            session.start()
+            self._session = session
+            self.cleanup.enter_context(self.stopping.taking_signals(session.ending))
+            try:
+                self._set_up(session)
+            except BaseException:
+                self._session = None
+                session.stop()
+                raise
+        return self._session
+
+    def remains(self) -> tuple[Remains, ...]:
+        """List what this run and its workers have deployed, and not destroyed yet."""
+        from pytest_tfoidc.terraform.live.deployed import notes  # noqa: PLC0415 - not in every run
+
+        is_live = self._session is not None and self._session.is_live
+        return notes(os.getpid()) if is_live or self.stopping.is_controller else ()
+
+    def _set_up(self, session: OidcSession) -> None:
+        """Put there what the settings say is there beforehand; a live context has its own."""
+        settings = self.settings
+        if not settings.existing or not session.context.stand_in:
+            return
+        from pytest_tfoidc.existing import (  # noqa: PLC0415 - heavy
+            parse_beforehand,
+            set_up,
+            set_up_rehearsed,
+        )
+
+        beforehand = parse_beforehand(settings.existing, base=settings.existing_base)
+        if session.mock is not None:
+            set_up(session, beforehand)
+        else:
+            set_up_rehearsed(session, beforehand)
+
+    def require_readable_modules(self) -> None:
+        """Read the modules under test, so that a mistake in one is told once and not by each item.
+
+        In a live context what it may touch is looked at as well.
+
+        Raises:
+            TfOidcError: A module cannot be read, or may not be deployed from here.
+        """
+        for module in self._modules.values():
+            module.local_modules()
+        session = self.session
+        session.require_allowed_subscriptions(self._modules.values())
+        if session.live_states is not None and (self.settings.checks or self.settings.upgrades):
+            self._live = session.describe_live(self._modules, self.inputs())
+
+    @functools.cached_property
+    def _modules(self) -> dict[str, RootModule]:
+        """The modules under test, as their files describe them, by their names."""
+        return {self.name_of(m): self.session.read_module(m) for m in self.settings.modules}
+
+    def notices(self) -> list[str]:
+        """Say what came up while the tests ran: what dies soon, and what a copy is without."""
+        if self._session is None:
+            return []
+        from pytest_tfoidc.reporting.notices import notices  # noqa: PLC0415 - not in every run
+
+        return notices(self._session.events.since())
+
+    def close(self) -> None:
+        """Undo what asked for it in `cleanup`, and close the session, if there is one."""
+        try:
+            if self.user_existing is not None:
+                self.user_existing.close()
+            self.cleanup.close()
+        finally:
+            session, self._session = self._session, None
+            if session is not None:
+                session.stop()
+            masks, self._masks = self._masks, None
+            if masks is not None:
+                masks.close()
+
+    def header(self) -> list[str]:
+        """Say which Terraform and which context this is, and what was noticed about them."""
+        from pytest_tfoidc.events import VariableWithheld  # noqa: PLC0415 - not in every run
+
+        session = self.session
+        names = [e.name for e in session.events.of(VariableWithheld) if e.name in os.environ]
+        withheld = [f"tfoidc: withheld from Terraform: {', '.join(names)}"] if names else []
+        longest = self.longest_delay
+        limit = (
+            f"No real delay is longer than {format_duration(longest)}."
+            if longest is not None
+            else ""
+        )
+        beforehand = (
+            "--tf-existing counts on the stand-in only: in a live context Azure has what it has."
+            if self.settings.existing and not session.context.stand_in
+            else ""
+        )
+        told = (
+            *self._live,
+            *self._findings(),
+            *session.notes,
+            limit,
+            beforehand,
+            *self._leftovers(),
+        )
+        notes = [f"tfoidc: {note}" for note in told if note]
+        return [f"tfoidc: {session.describe()}", *withheld, *notes]
+
+    def _findings(self) -> list[str]:
+        """Say what the doctor finds in a live environment, and what our own does not mend."""
+        from pytest_tfoidc.doctor.environment import NEUTRALISED, examine_environment  # noqa: PLC0415 - as above
+
+        session, settings = self.session, self.settings
+        if not session.is_live:
+            return []
+        examined = examine_environment(
+            session.options.environment,
+            now=session.clock.now(),
+            wanted=settings.context,
+            id_token_command=settings.id_token_command,
+        )
+        return [one.summary for one in examined.findings if one.id not in NEUTRALISED]
+
+    def sweep(self, tell: Callable[[str], None]) -> None:
+        """Destroy what earlier runs have left, where that was asked for (--tf-sweep).
+
+        Raises:
+            TfOidcError: The ledger cannot be read.
+        """
+        if not self.settings.sweep or not self.session.is_live:
+            return
+        from pytest_tfoidc.sweeping import SweepOptions, sweep  # noqa: PLC0415 - not in every run
+
+        options = SweepOptions(ledger=self.ledger, root=self.root, inputs=self.inputs())
+        for outcome in sweep(self.session, options, tell=tell):
+            if outcome.status != "destroyed":
+                tell(str(outcome))
+
+    @property
+    def ledger(self) -> Path:
+        """The folder of the ledger."""
+        from pytest_tfoidc.terraform.live.ledger import FOLDER  # noqa: PLC0415 - not in every run
+
+        return self.settings.ledger or self.root / FOLDER
+
+    def _leftovers(self) -> list[str]:
+        """Say what earlier runs have left of the modules under test, and how it is removed."""
+        from pytest_tfoidc.terraform.live.ledger import Damaged, Ledger  # noqa: PLC0415 - as above
+
+        if not self.session.is_live:
+            return []
+        modules = {self.name_of(module) for module in self.settings.modules}
+        found = Ledger(self.ledger).entries()
+        left = [one for one in found if isinstance(one, Damaged) or one.module in modules]
+        free = [one for one in left if self._is_left(one.id)]
+        if not free:
+            return []
+        shown = [f"left by an earlier run: {one}" for one in free[:MOST_LEFTOVERS]]
+        rest = len(free) - len(shown)
+        more = [f"and {rest} more"] if rest else []
+        return [*shown, *more, f"Destroy that with `{self.sweep_command}`, or with --tf-sweep."]
+
+    def _is_left(self, entry_id: str) -> bool:
+        """Say whether nobody is at work on an entry."""
+        from pytest_tfoidc.terraform.live.ledger import Ledger  # noqa: PLC0415 - as above
+
+        hold = Ledger(self.ledger).lock(entry_id)
+        try:
+            return hold.acquire()
+        except OSError:
+            return True
+        finally:
+            hold.release()
+
+    @property
+    def sweep_command(self) -> str:
+        """The command that destroys what is left."""
+        given = self.settings.ledger
+        return f"tfoidc sweep --ledger {shlex.quote(str(given))}" if given else "tfoidc sweep"
+
+    def left(self) -> list[str]:
+        """Say what this run leaves, where its state is, and how it is removed."""
+        if self._session is None or not self._session.is_live:
+            return []
+        from pytest_tfoidc.terraform.live.ledger import Entry, Ledger  # noqa: PLC0415 - as above
+
+        recorder = self._session.recorder
+        entries = [
+            one
+            for one in Ledger(self.ledger).entries()
+            if isinstance(one, Entry) and recorder is not None and one.run == recorder.facts.run
+        ]
+        if not entries:
+            return []
+        return [
+            *(f"left: {one.id}  {one}" for one in entries),
+            f"Remove it: {self.sweep_command}",
+        ]
+
+    @property
+    def delay(self) -> float:
+        """The delay between plan and apply, in seconds; 0 in a live context that was not told."""
+        if self.settings.delay is not None:
+            return self.settings.delay.total_seconds()
+        return 0.0 if self.session.is_live else DEFAULT_DELAY.total_seconds()
+
+    @property
+    def longest_delay(self) -> timedelta | None:
+        """How long a real delay may be; None where there is no limit, or nothing really waits.
+
+        In a rehearsal `--tf-delay` is the limit for all: its tokens live for seconds, too.
+        """
+        if not self.session.is_live:
+            return None
+        if self.settings.longest_delay is None and self.session.context.stand_in:
+            return self.settings.delay
+        return self.settings.longest_delay
+
+    def name_of(self, module: Path) -> str:
+        """Name a module as item ids do."""
+        return os.path.relpath(module, self.root).replace(os.sep, "/")
+
+    def module_of(self, path: Path) -> Path | None:
+        """Return the module under test that a path lies in, the innermost one."""
+        around = [module for module in self.settings.modules if path.is_relative_to(module)]
+        return max(around, key=lambda module: len(module.parts), default=None)
+
+    def inputs(self) -> Inputs:
+        """Return the variables and the backend configuration of every workspace."""
+        from pytest_tfoidc.terraform.backend import Inputs  # noqa: PLC0415 - heavy
+
+        settings = self.settings
+        return Inputs(
+            variables=settings.variables,
+            variable_files=settings.variable_files,
+            backend=dict(settings.backend_config),
+            backend_files=settings.backend_files,
+            apply_environment=self._apply_environment(),
+        )
+
+    def _apply_environment(self) -> dict[str, str]:
+        from pytest_tfoidc.identity.environment import acting_as  # noqa: PLC0415 - heavy
+
+        other = dict(self.settings.apply_as)
+        return acting_as(
+            self.session.context,
+            client_id=other.get("client", ""),
+            connection_id=other.get("connection", ""),
+        )
+
+    @contextlib.contextmanager
+    def workspace(
+        self, module: Path, *, item: str = "", has_failed: Callable[[], bool] = bool
+    ) -> Iterator[Workspace]:
+        """Yield a workspace that is cleaned up at the end, with the user's inputs.
+
+        Args:
+            module: The root module's folder.
+            item: The test that it is for; in a live context its state is named after it.
+            has_failed: Tells of a failure that the block does not see.
+        """
+        with self.session.cleaned_workspace(
+            module,
+            inputs=self.inputs(),
+            keep=self.settings.keep,
+            item=item,
+            on_kept=self._note_kept,
+            has_failed=has_failed,
+        ) as workspace:
+            yield workspace
+
+    def close_workspace(self, workspace: Workspace) -> None:
+        """Remove a workspace's copy, unless it holds the only way to what is real."""
+        self.session.close_workspace(workspace, self._note_kept)
+
+    def _note_kept(self, path: Path) -> None:
+        if path not in self.kept:
+            self.kept.append(path)
+
+    @contextlib.contextmanager
+    def recorded(self, item: pytest.Item | pytest.Collector, module: Path) -> Iterator[None]:
+        """Isolate an item or a file, and keep what its events show."""
+        from pytest_tfoidc.reporting.summary import Evidence, evidence_of  # noqa: PLC0415 - heavy
+
+        session, started = self.session, real_seconds()
+        mark = session.events.mark()
+        try:
+            with session.isolated():
+                if self.user_existing is not None:
+                    self.user_existing.enter(item, session)
+                mark = session.events.mark()
+                yield
+        finally:
+            real = real_seconds() - started
+            shown = evidence_of(session.events.since(mark), real=real)
+            module_name, before = item.stash.get(EVIDENCE, (self.name_of(module), Evidence()))
+            item.stash[EVIDENCE] = (module_name, before + shown)
+
+
+def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
+    """Tell a worker of pytest-xdist the name of the live run that it is a part of."""
+    run = config.stash[RUN]
+    if run.settings.modules and run.session.live_states is not None:
+        workerinput[LIVE_RUN] = run.session.live_states.run
+
+
+def clock_of(config: pytest.Config) -> OidcClock:
+    """Return the clock as tests use it.
+
+    It tells the terminal of real delays, and skips a test that asks a live context for what only a
+    simulation can do.
+    """
+    from pytest_tfoidc.session import OidcClock  # noqa: PLC0415 - heavy
+
+    def refuse(error: TfOidcError) -> NoReturn:
+        pytest.skip(error.what)
+
+    run = config.stash[RUN]
+    return OidcClock(
+        run.session,
+        heartbeat=lambda left: _beat(config, left),
+        refuse=refuse,
+        longest=run.longest_delay,
+    )
+
+
+def _beat(config: pytest.Config, left: float) -> None:
+    """Say past pytest's capture how much of a real delay is left."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return  # a worker of pytest-xdist has no terminal
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        reporter.ensure_newline()
+        reporter.write_line(f"tfoidc: waiting, {format_duration(timedelta(seconds=left))} left")
+
+
+def teller(config: pytest.Config) -> Callable[[str], None]:
+    """Return what writes a line of ours to the terminal, past pytest's capture."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+
+    def tell(line: str) -> None:
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(f"tfoidc: {line}")
+
+    return tell
+
+
+LIVE_RUN = "tfoidc_live_run"  # what the workers of pytest-xdist are told
+REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along
+RUN = pytest.StashKey[PytestRun]()
+FAILED = pytest.StashKey[bool]()
+EVIDENCE = pytest.StashKey["tuple[str, Evidence]"]()
+
+
+def configure(config: pytest.Config) -> None:
+    """Read the settings and make the run.
+
+    Raises:
+        pytest.UsageError: An option cannot be used as it was given.
+    """
+    worker = getattr(config, "workerinput", {})
+    live_run = f"{worker[LIVE_RUN]}-{worker['workerid']}" if worker.get(LIVE_RUN) else ""
+    with usage_errors():
+        run = PytestRun(
+            settings_of(config),
+            root=config.rootpath,
+            config=config,
+            live_run=live_run,
+            masks_to=2 if hasattr(config, "workerinput") else 1,
+        )
+    config.stash[RUN] = run
+    run.user_existing = UserExisting(config)
+    if run.settings.existing_draft is not None:
+        config.pluginmanager.register(DraftReport(run.settings.existing_draft), "tfoidc-drafts")
+    config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn our errors into pytest's: one message, exit code 4, no traceback."""
+    try:
+        yield
+    except TfOidcError as error:
+        raise pytest.UsageError(f"tfoidc: {error}") from error
+
+
+def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let fixtures know, when they end, that their test has failed."""
+    item.stash[FAILED] = report.failed or item.stash.get(FAILED, False)
+
+
+def show_stand_in(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let a failed test that uses the stand-in show what there is, and what was asked for."""
+    uses_it = "mock_issuer" in getattr(item, "fixturenames", ())
+    if uses_it and report.when == "call" and report.failed:
+        session = item.config.stash[RUN].session
+        if session.mock is not None:
+            dump = session.redactor.clean(session.mock.dump())
+            report.sections.append(("stand-in for Azure", dump))
+
+
+class EvidenceReport:
+    """Gathers what the items have shown, in workers too, and writes it at the end.
+
+    Args:
+        run: The run that it belongs to.
+    """
+
+    def __init__(self, run: PytestRun) -> None:
+        self._run = run
+        self._shown: dict[str, Evidence] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add what a report brings along."""
+        brought = getattr(report, REPORT_KEY, None)
+        if brought is not None:
+            from pytest_tfoidc.reporting.summary import Evidence  # noqa: PLC0415 - not in every run
+
+            values = dict(brought)
+            module = values.pop("module")
+            self._shown[module] = self._shown.get(module, Evidence()) + Evidence(**values)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write a section for each module, and where the workspaces are that were kept."""
+        for module, evidence in self._shown.items():
+            from pytest_tfoidc.reporting.summary import summary_lines  # noqa: PLC0415 - as above
+
+            terminalreporter.section(f"OIDC: {module}", sep="-")
+            for line in summary_lines(evidence):
+                terminalreporter.line(line)
+        for path in dict.fromkeys([*map(str, self._run.kept), *self._run.stopping.kept]):
+            terminalreporter.line(f"tfoidc: workspace kept: {path}")
+        words = self._run.stopping.words()
+        for line in (*self._run.notices(), *(self._run.left() if not words else ())):
+            terminalreporter.line(f"tfoidc: {line}")
+        for line in words:
+            terminalreporter.line(line)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's
+        """Take in what a worker of pytest-xdist has kept."""
+        self._run.stopping.hear(node)

@@ -1,0 +1,71 @@
+"""How pytest-xdist shares out the tests: a test file stays on one worker.
+
+In a live context a module stays on one worker: its items give their resources the same names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
+
+from pytest_tfoidc.plugin.run import RUN
+from pytest_tfoidc.plugin.runblocks import ENDINGS
+
+
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist is not typed for others
+    """Shares out tests one by one, and the run blocks of a test file together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _test_file(nodeid) or nodeid
+
+
+class GroupScheduling(LoadGroupScheduling):  # type: ignore[misc] # as above
+    """Shares out groups, and the run blocks of a test file together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _test_file(nodeid) or str(super()._split_scope(nodeid))
+
+
+class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc] # as above
+    """Shares out modules under test, each with everything that is about it, and other files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        run = self.config.stash[RUN]
+        return live_scope(nodeid, tuple(map(run.name_of, run.settings.modules)))
+
+
+def live_scope(nodeid: str, modules: Collection[str]) -> str:
+    """Return what a test shares a worker with: its module, or else its file.
+
+    Args:
+        nodeid: The test's.
+        modules: The names of the modules under test, as node ids begin with them.
+    """
+    file, _, rest = nodeid.partition("::")
+    around = [m for m in modules if m in {".", file} or file.startswith(f"{m}/")]
+    if not around:  # a test elsewhere, that is made for each module: its parameter names it
+        around = [m for m in modules if re.search(rf"[\[-]{re.escape(m)}[\]-]", rest)]
+    return max(around, key=len, default=file)
+
+
+# Instead of xdist's own ones; `loadfile` and `loadscope` keep a file together by themselves.
+SCHEDULING = {"load": FileScheduling, "worksteal": FileScheduling, "loadgroup": GroupScheduling}
+
+
+def scheduling(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's own
+    """Make the scheduling for the user's `--dist`; None where xdist's own will do."""
+    run = config.stash[RUN]
+    dist = config.getoption("dist")
+    if run.session.is_live and dist != "each":
+        return ModuleScheduling(config, log)
+    chosen = SCHEDULING.get(dist)
+    return chosen(config, log) if chosen else None
+
+
+def _test_file(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    return file if file.endswith(ENDINGS) else ""

@@ -1,0 +1,1 @@
+"""The search for credentials in plans, states and folders."""

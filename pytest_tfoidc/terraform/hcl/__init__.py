@@ -1,0 +1,1 @@
+"""Terraform's language: native and JSON syntax, read into the same blocks."""

@@ -1,0 +1,1 @@
+"""Test files of Terraform, their run blocks, and running them."""

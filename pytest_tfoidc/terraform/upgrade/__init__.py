@@ -1,0 +1,1 @@
+"""Upgrades of providers and of Terraform: one step, and its plan compared."""

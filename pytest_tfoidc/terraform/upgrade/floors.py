@@ -1,0 +1,34 @@
+"""The versions from which on clients refresh ID tokens on Azure DevOps by themselves."""
+
+from __future__ import annotations
+
+from pytest_tfoidc.terraform.upgrade.spec import TERRAFORM
+from pytest_tfoidc.terraform.versions import Version
+
+# WIRE.md section 2: the changelogs of these projects.
+FLOORS = {
+    TERRAFORM: Version((1, 11, 2)),
+    "hashicorp/azurerm": Version((4, 18, 0)),
+    "hashicorp/azuread": Version((3, 2, 0)),
+    "azure/azapi": Version((2, 0, 1)),
+}
+
+
+def floor_note(subject: str, before: Version, after: Version) -> str:
+    """Say what a step gains or loses by crossing a floor; nothing where it crosses none.
+
+    Args:
+        subject: `terraform`, or a provider's source.
+        before: The version that the step starts from.
+        after: The version that it goes to.
+    """
+    floor = FLOORS.get(subject)
+    if floor is None or (before < floor) == (after < floor):
+        return ""
+    what = "its azurerm backend" if subject == TERRAFORM else subject
+    gained = before < floor
+    verb = "refreshes" if gained else "no longer refreshes"
+    return (
+        f"{subject} {after} {verb} ID tokens on Azure DevOps by itself (from {floor} on); below"
+        f" that, {what} refreshes through the relay only, which answers GitHub's protocol"
+    )

@@ -1,0 +1,129 @@
+"""Which upgrade steps to make: from the command line, the ini file, or pyproject.toml."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.terraform.upgrade.spec import Allowance, Step, parse_steps
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OPTION = "--tf-upgrade"
+TABLE = "tool.pytest_tfoidc.upgrades"
+KEYS = {"step", "allow", "reason", "modules", "downgrade", "override"}
+EXAMPLE = """Write, for instance:
+  [tool.pytest_tfoidc.upgrades.azurerm-5]
+  step = "hashicorp/azurerm:4.16.0..5.2.0"
+  allow = ["azurerm_x.y.tags"]
+  reason = "tags are sorted from 5.0 on\""""
+
+
+def upgrade_steps(
+    given: tuple[str, ...], *, pyproject: Path, downgrade: bool, override: bool
+) -> tuple[Step, ...]:
+    """Return the steps to make. Where some are given, pyproject.toml only adds to these.
+
+    Args:
+        given: The values of `--tf-upgrade`.
+        pyproject: Where the suite may be kept.
+        downgrade: Downgrades are asked for.
+        override: Constraints of the module are to be overridden.
+
+    Raises:
+        UsageError: A step or an entry cannot be used.
+    """
+    kept = tuple(_kept(pyproject, downgrade=downgrade, override=override))
+    if not given:
+        return kept
+    by_name: dict[str, list[Step]] = {}
+    for step in kept:
+        by_name.setdefault(step.name, []).append(step)
+    steps: list[Step] = []
+    for text in given:
+        for moves in parse_steps(text, where=OPTION, downgrade=downgrade):
+            step = Step(moves=moves, downgrade=downgrade, override=override)
+            steps += by_name.get(step.name, [step])
+    return tuple(dict.fromkeys(steps))
+
+
+def _kept(pyproject: Path, *, downgrade: bool, override: bool) -> Iterator[Step]:
+    for name, entry in read_table(pyproject, "upgrades", example=EXAMPLE).items():
+        where = f"{pyproject} [{TABLE}.{name}]"
+        if not isinstance(entry, dict) or not _is_readable(entry):
+            raise UsageError("An upgrade cannot be read.", where=where, remedy=EXAMPLE)
+        asked = {"downgrade": downgrade, "override": override}
+        yield from _entry({**entry, **{k: True for k, v in asked.items() if v}}, where=where)
+
+
+def _is_readable(entry: Mapping[str, Any]) -> bool:
+    texts = [*texts_of(entry.get("step")), *texts_of(entry.get("modules"))]
+    has_texts = all(isinstance(text, str) for text in texts)
+    allowed = texts_of(entry.get("allow"))
+    has_allowances = all(isinstance(one, (str, dict)) for one in allowed)
+    return bool(entry.get("step")) and has_texts and has_allowances and KEYS.issuperset(entry)
+
+
+def read_table(pyproject: Path, name: str, *, example: str) -> Mapping[str, Any]:
+    """Return a table of [tool.pytest_tfoidc], empty where there is none.
+
+    Raises:
+        UsageError: The file cannot be read, or it is no table.
+    """
+    if not pyproject.is_file():
+        return {}
+    try:
+        content = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            "pyproject.toml cannot be read.", where=str(pyproject), cause=str(error)
+        ) from error
+    found = content.get("tool", {}).get("pytest_tfoidc", {}).get(name, {})
+    if not isinstance(found, dict):
+        what = f"[tool.pytest_tfoidc.{name}] is no table."
+        raise UsageError(what, where=str(pyproject), remedy=example)
+    return found
+
+
+def _entry(entry: Mapping[str, Any], *, where: str) -> Iterator[Step]:
+    downgrade = entry.get("downgrade") is True
+    for text in texts_of(entry["step"]):
+        for moves in parse_steps(text, where=where, downgrade=downgrade):
+            yield Step(
+                moves=moves,
+                allowances=tuple(read_allowances(entry, where=where)),
+                modules=tuple(texts_of(entry.get("modules"))),
+                downgrade=downgrade,
+                override=entry.get("override") is True,
+            )
+
+
+def read_allowances(entry: Mapping[str, Any], *, where: str) -> Iterator[Allowance]:
+    """Return what an entry's `allow` tolerates.
+
+    Raises:
+        UsageError: One has no pattern or no reason.
+    """
+    for allowed in texts_of(entry.get("allow")):
+        single = {"match": allowed} if isinstance(allowed, str) else allowed
+        pattern, reason = single.get("match"), single.get("reason") or entry.get("reason")
+        if not isinstance(pattern, str) or not isinstance(reason, str) or not reason.strip():
+            raise UsageError(
+                f"The allowance {pattern or allowed!r} has no reason.",
+                where=where,
+                remedy='Write allow = [{ match = "…", reason = "…" }], or one `reason` for all.',
+            )
+        yield Allowance(pattern=pattern, reason=reason.strip())
+
+
+def texts_of(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever stands in the file
+    """Return a list's items; anything else is the only item."""
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, list) else (value,)

@@ -1,0 +1,356 @@
+"""Planted misconfigurations of repositories, each a real directory; and healthy ones."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_tfoidc.doctor.findings import CATALOGUE
+from pytest_tfoidc.doctor.repository import Report, examine, render, render_json
+from pytest_tfoidc.errors import UsageError
+
+GUID = "11111111-1111-1111-1111-111111111111"
+NOW = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
+AZURE_DEVOPS = {
+    "TF_BUILD": "True",
+    "SYSTEM_OIDCREQUESTURI": "https://dev.azure.com/o/p/_apis/oidctoken",
+    "SYSTEM_ACCESSTOKEN": "s3cret-job-token",
+    "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": GUID,
+    "ARM_TENANT_ID": GUID,
+    "ARM_CLIENT_ID": GUID,
+    "ARM_SUBSCRIPTION_ID": GUID,
+}
+TERRAFORM = """#!/bin/sh
+echo '{"terraform_version": "VERSION"}'
+"""
+CLI_STEP = """
+steps:
+  - task: AzureCLI@2
+    inputs:
+      azureSubscription: my-connection
+      scriptType: bash
+      inlineScript: |
+        terraform init
+        terraform apply -auto-approve
+"""
+MAPPED = (
+    CLI_STEP
+    + """    env:
+      SYSTEM_ACCESSTOKEN: $(System.AccessToken)
+"""
+)
+WORKFLOW = """
+on: push
+jobs:
+  deploy:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - run: terraform apply
+"""
+ALLOWED = WORKFLOW.replace("    steps:", "    permissions:\n      id-token: write\n    steps:")
+LOCK = """
+provider "registry.terraform.io/hashicorp/NAME" {
+  version = "VERSION"
+}
+"""
+
+
+def locked(name: str, version: str) -> str:
+    return LOCK.replace("hashicorp/NAME", name).replace("VERSION", version)
+
+
+def task(name: str) -> str:
+    return f"steps:\n  - task: {name}\n    inputs:\n      azureSubscription: c\n"
+
+
+def step(script: str, env: str = "SYSTEM_ACCESSTOKEN: $(System.AccessToken)") -> str:
+    return f"steps:\n  - script: {json.dumps(script)}\n    env:\n      {env}\n"
+
+
+HEALTHY = {
+    "a mapped step": ("azure-pipelines.yml", MAPPED),
+    "a workflow that may ask": (".github/workflows/ci.yml", ALLOWED),
+    "permission for the workflow": (
+        ".github/workflows/ci.yml",
+        f"permissions:\n  id-token: write\n{WORKFLOW}",
+    ),
+    "terraform task 5": ("azure-pipelines.yml", task("TerraformTask@5")),
+    "a newer file copy": ("azure-pipelines.yml", task("AzureFileCopy@6")),
+    "no sign-in": ("azure-pipelines.yml", step("terraform init -backend=false", "A: b")),
+    "yaml that is no pipeline": ("values.yaml", "replicas: 2\nenv: {ARM_OIDC_TOKEN: x}\n"),
+    "current providers": (".terraform.lock.hcl", locked("hashicorp/azurerm", "4.18.0")),
+    "another provider": (".terraform.lock.hcl", locked("hashicorp/random", "1.0.0")),
+    "a partial backend": ("main.tf", 'terraform {\n  backend "azurerm" {}\n}\n'),
+    "a backend file": ("dev.tfbackend", 'key = "x"\nuse_oidc = true\n'),
+    "a job for another cloud": (
+        ".github/workflows/aws.yml",
+        WORKFLOW.replace("    steps:", "    env:\n      AWS_ACCESS_KEY_ID: x\n    steps:"),
+    ),
+    "a chart": (
+        "charts/shop/templates/deployment.yaml",
+        "{{- if .Values.enabled }}\nkind: Deployment\n  {{- if .Values.x }}\n  a: 1\n{{- end }}\n",
+    ),
+    "a pipeline as a template": ("ci/cd.yaml", "%{ for e in envs ~}\n- ${e}: [\n%{ endfor }\n"),
+    "broken yaml that is no pipeline": ("values.yaml", "a:\n  - [\n"),
+    "what is unset": (
+        "p.yml",
+        step("# export ARM_OIDC_TOKEN=$x\nunset ARM_OIDC_TOKEN ARM_CLIENT_SECRET\nterraform apply"),
+    ),
+    "what is emptied": (
+        "p.yml",
+        step('export ARM_OIDC_TOKEN="" ARM_CLIENT_SECRET=\nterraform plan'),
+    ),
+    "what is emptied in PowerShell": ("p.yml", step("$env:ARM_OIDC_TOKEN = $null\nterraform plan")),
+    "what is compared": ("p.yml", step('[[ $ARM_OIDC_TOKEN == "" ]] && terraform plan')),
+    "what is commented out": ("p.yml", step("# terraform apply\necho done", "A: b")),
+    "an action that only installs": (
+        ".github/workflows/ci.yml",
+        "on: push\njobs:\n  a:\n    steps:\n      - uses: hashicorp/setup-terraform@v3\n",
+    ),
+    "what terraform left": (".terraform/x.yml", CLI_STEP),
+}
+PLANTED = {
+    "unmapped step": ("azure-pipelines.yml", CLI_STEP, "TFO401", 3),
+    "unmapped script in a stage": (
+        "ci/deploy.yaml",
+        "stages:\n- jobs:\n  - steps:\n    - bash: terraform plan\n",
+        "TFO401",
+        4,
+    ),
+    "unmapped pytest": ("p.yml", step("pytest --tf-module m", "A: b"), "TFO401", 2),
+    "terraform task 4": ("azure-pipelines.yml", task("TerraformTaskV4@4"), "TFO402", 2),
+    "marketplace name": ("p.yml", task("ms-devlabs.x.TerraformTask@3"), "TFO402", 2),
+    "token for the backend": (
+        "p.yml",
+        step('terraform init -backend-config="oidc_token=$T"'),
+        "TFO403",
+        2,
+    ),
+    "request token for the backend": (
+        "p.yml",
+        step("terraform init -backend-config=oidc_request_token=$T"),
+        "TFO403",
+        2,
+    ),
+    "file copy": ("p.yml", task("AzureFileCopy@5"), "TFO404", 2),
+    "packer": ("p.yml", task("PackerBuild@1"), "TFO404", 2),
+    "static token": ("p.yml", step("export ARM_OIDC_TOKEN=$idToken; terraform apply"), "TFO405", 2),
+    "the seed's typo": ("p.yml", step("export ARM_USE_OUDC=true; terraform apply"), "TFO406", 2),
+    "no permission": (".github/workflows/ci.yml", WORKFLOW, "TFO407", 5),
+    "no permission for an action": (
+        ".github/workflows/a.yml",
+        WORKFLOW.replace("run: terraform apply", "uses: dflook/terraform-apply@v1"),
+        "TFO407",
+        5,
+    ),
+    "another cloud and this one": (
+        ".github/workflows/a.yml",
+        WORKFLOW.replace("    steps:", "    env: {AWS_REGION: x, ARM_USE_OIDC: a}\n    steps:"),
+        "TFO407",
+        5,
+    ),
+    "extended template": (
+        "azure-pipelines.yml",
+        "extends:\n  template: x.yml@y\n  parameters:\n    steps:\n    - script: tofu apply\n",
+        "TFO401",
+        5,
+    ),
+    "folder by an expression": (
+        "p.yml",
+        step("terraform -chdir=${{ parameters.folder }} apply", "A: b"),
+        "TFO401",
+        2,
+    ),
+    "continued line": ("p.yml", step("terraform \\\n  apply", "A: b"), "TFO401", 2),
+    "on Windows": ("p.yml", step("terraform.exe plan", "A: b"), "TFO401", 2),
+    "static token in PowerShell": (
+        "p.yml",
+        step("$env:ARM_OIDC_TOKEN = $env:idToken\nterraform apply"),
+        "TFO405",
+        2,
+    ),
+    "static token by a logging command": (
+        "p.yml",
+        step("echo ##vso[task.setvariable variable=ARM_OIDC_TOKEN;issecret=true]$idToken"),
+        "TFO405",
+        2,
+    ),
+    "static token for later steps": (
+        "p.yml",
+        step('echo "ARM_OIDC_TOKEN=$T" >> $GITHUB_ENV'),
+        "TFO405",
+        2,
+    ),
+    "secret": ("p.yml", step("export ARM_CLIENT_SECRET=$S; terraform apply"), "TFO408", 2),
+    "wrong macro": (
+        "p.yml",
+        step("terraform apply", "SYSTEM_ACCESSTOKEN: $(AccessToken)"),
+        "TFO409",
+        2,
+    ),
+    "broken yaml": ("azure-pipelines.yml", "steps:\n  - [\n", "TFO410", 3),
+    "backend file": ("prod.tfbackend", 'key = "x"\noidc_token = "t"\n', "TFO301", 2),
+    "backend block": (
+        "main.tf",
+        'terraform {\n  backend "azurerm" {\n    access_key = "k"\n  }\n}\n',
+        "TFO302",
+        3,
+    ),
+    "provider block": ("main.tf", 'provider "azurerm" {\n  oidc_token = var.t\n}\n', "TFO303", 2),
+    "cli in the provider": ("main.tf", 'provider "azapi" {\n  use_cli = true\n}\n', "TFO304", 2),
+    "oidc off": ("main.tf", 'provider "azurerm" {\n  use_oidc = false\n}\n', "TFO304", 2),
+    "old azurerm": (".terraform.lock.hcl", locked("hashicorp/azurerm", "4.17.0"), "TFO202", 2),
+    "old azuread": (".terraform.lock.hcl", locked("hashicorp/azuread", "3.1.0"), "TFO202", 2),
+    "old azapi": (".terraform.lock.hcl", locked("azure/azapi", "1.15.0"), "TFO202", 2),
+    "broken terraform": ("main.tf", 'provider "azurerm" {\n', "TFO204", 1),
+}
+
+
+EXTENDS = """\
+extends:
+  template: v1/official.yml@templates
+  parameters:
+    stages:
+      - stage: deploy
+        jobs:
+          - job: tf
+            steps:
+              - task: TerraformTaskV4@4
+                inputs:
+                  provider: azurerm
+                  command: init
+              - script: |
+                  terraform init -backend-config="client_secret=$SECRET"
+                  terraform apply -auto-approve
+"""
+
+
+@pytest.fixture
+def terraform(tmp_path: Path) -> Path:
+    """A program that tells a version, as Terraform does."""
+    file = tmp_path / "bin" / "terraform"
+    file.parent.mkdir()
+    file.write_text(TERRAFORM.replace("VERSION", "1.11.2"))
+    file.chmod(0o755)
+    return file
+
+
+def write(root: Path, name: str, content: str) -> Path:
+    file = root / "repository" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    return root / "repository"
+
+
+def report(path: Path, terraform: Path, **variables: str) -> Report:
+    environment = {"PATH": "/usr/bin:/bin", **variables}
+    return examine(path, environment=environment, executable=str(terraform), now=NOW)
+
+
+@pytest.mark.parametrize(("name", "content"), HEALTHY.values(), ids=HEALTHY)
+def test_nothing_is_found_in_a_healthy_repository(
+    tmp_path: Path, terraform: Path, name: str, content: str
+) -> None:
+    found = report(write(tmp_path, name, content), terraform, **AZURE_DEVOPS)
+    assert found.findings == ()
+    assert found.exit_code == 0
+
+
+@pytest.mark.parametrize(("name", "content", "number", "line"), PLANTED.values(), ids=PLANTED)
+def test_what_was_planted_is_found_with_its_place(
+    tmp_path: Path, terraform: Path, name: str, content: str, number: str, line: int
+) -> None:
+    found = report(write(tmp_path, name, content), terraform, **AZURE_DEVOPS)
+    assert [one.id for one in found.findings] == [number]
+    assert found.findings[0].where.startswith(f"{name}:{line}" if number != "TFO204" else name)
+    assert found.exit_code == {"error": 3, "warning": 1}[CATALOGUE[number].severity]
+
+
+def test_everything_that_is_handed_to_an_extended_template_is_looked_at(
+    tmp_path: Path, terraform: Path
+) -> None:
+    found = report(write(tmp_path, "azure-pipelines.yml", EXTENDS), terraform, **AZURE_DEVOPS)
+    assert [one.id for one in found.findings] == ["TFO401", "TFO402", "TFO403"]
+
+
+def test_an_old_terraform_is_found_where_it_matters(tmp_path: Path, terraform: Path) -> None:
+    terraform.write_text(TERRAFORM.replace("VERSION", "1.11.1"))
+    path = write(tmp_path, "main.tf", "")
+    assert [one.id for one in report(path, terraform, **AZURE_DEVOPS).findings] == ["TFO201"]
+    github = {k: v for k, v in AZURE_DEVOPS.items() if not k.startswith(("TF_", "SYSTEM_"))}
+    github |= {"GITHUB_ACTIONS": "true", "ARM_OIDC_REQUEST_TOKEN": "t"}
+    github |= {"ARM_OIDC_REQUEST_URL": "https://x.example/?a=b"}
+    assert "TFO201" not in [one.id for one in report(path, terraform, **github).findings]
+
+
+def test_a_missing_terraform_is_a_finding(tmp_path: Path) -> None:
+    path = write(tmp_path, "main.tf", "")
+    found = report(path, tmp_path / "nothing", **AZURE_DEVOPS)
+    assert [one.id for one in found.findings] == ["TFO203"]
+
+
+def test_a_missing_yaml_library_is_said_once(
+    tmp_path: Path, terraform: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, "a.yml", CLI_STEP)
+    (path / "b.yml").write_text(CLI_STEP)
+    real = builtins.__import__
+
+    def without_yaml(name: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - Python's own
+        if name == "yaml":
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without_yaml)
+    found = report(path, terraform, **AZURE_DEVOPS)
+    assert [one.id for one in found.findings] == ["TFO490"]
+    assert "pytest-tfoidc[doctor]" in found.findings[0].remedy
+
+
+def test_a_report_names_clients_and_their_ways_and_no_secret(
+    tmp_path: Path, terraform: Path
+) -> None:
+    path = write(tmp_path, ".terraform.lock.hcl", locked("hashicorp/azurerm", "4.17.0"))
+    variables = {**AZURE_DEVOPS, "ARM_OIDC_TOKEN": "s3cret", "ARM_USE_OIDC": "true"}
+    found = report(path, terraform, **variables)
+    for text in (render(found), render_json(found), repr(found)):
+        assert "s3cret" not in text
+    assert "azurerm 4.17.0" in render(found)
+    rows = {row["client"]: row for row in json.loads(render_json(found))["clients"]}
+    assert rows["azurerm backend"]["here"]["authorizer"] == "static ID token"
+    assert rows["azurerm backend"]["relayed"]["authorizer"] == "Azure DevOps"
+    assert rows["azurerm"]["relayed"]["authorizer"] == "GitHub"  # too old for the other protocol
+
+
+def test_a_path_that_is_no_folder_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        examine(tmp_path / "nothing", environment={})
+
+
+def test_the_command_has_an_exit_code_and_json(tmp_path: Path, terraform: Path) -> None:
+    path = write(tmp_path, "p.yml", task("PackerBuild@1"))
+    command = [sys.executable, "-m", "pytest_tfoidc.cli", "doctor", "--json"]
+    done = subprocess.run(
+        [*command, "--tf-executable", str(terraform), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "TFO404" in [one["id"] for one in json.loads(done.stdout)["findings"]]
+
+
+def test_the_documentation_has_every_finding_and_no_other() -> None:
+    page = Path(__file__).parents[2] / "docs" / "doctor.md"
+    rows = [line.split(" | ") for line in page.read_text().splitlines() if line.startswith("| TFO")]
+    documented = {row[0].strip("| "): (row[1], row[2].strip("| ")) for row in rows}
+    assert documented == {kind.id: (kind.severity, kind.what) for kind in CATALOGUE.values()}

@@ -1,0 +1,114 @@
+"""README and CI say the same, and what README shows is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_tfoidc.checks import oidc
+from pytest_tfoidc.plugin import fixtures, options
+from tests.project_kit import Project
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def table(heading: str) -> set[str]:
+    """Give the first cells' code words of the table under a heading."""
+    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+    cells = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+    return {word for cell in cells for word in re.findall(r"`([^`\s]+)[^`]*`", cell)}
+
+
+def test_the_two_commands_are_in_readme_and_ci_runs_the_second() -> None:
+    main_job, tests = (block.strip() for block in blocks("console")[:2])
+    assert main_job == (
+        "python -m pip install '.[terraform]' && python -m pytest --tf-module example_module"
+    )
+    assert tests == "python -m pip install tox && python -m tox"
+    assert f"({tests})" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_every_option_is_in_readme_and_no_other() -> None:
+    assert table("Options") == {f"--tf-{option.name}" for option in options.OPTIONS}
+
+
+def test_every_check_is_in_readme_and_no_other() -> None:
+    assert table("The checks") == {f"oidc::{name}" for name in oidc.CHECKS}
+    assert tuple(oidc.CHECKS) == options.CHECKS
+
+
+def test_every_fixture_is_in_readme_and_no_other() -> None:
+    made = {name for name in vars(fixtures) if name.startswith(("oidc_", "tf_", "arm_", "mock_"))}
+    assert table("In your own tests") == made
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in DOCS)])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    local = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    assert [link for link in local if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.proof
+def test_the_first_command_shows_what_readme_says(project: Project) -> None:
+    """The second half of it, on what is installed: README's lines, but for their figures."""
+    command = blocks("console")[0].split("&&")[1]
+    arguments = shlex.split(command)[3:]
+    shutil.copytree(ROOT / "example_module", project.path / "example_module")
+    result = project.run(*arguments)
+    assert result.ret == 0
+    shown = [_without_figures(line) for line in blocks("text")[1].splitlines()]
+    printed = {_without_figures(line) for line in result.outlines}
+    assert [line for line in shown if line not in printed] == []
+
+
+def _without_figures(line: str) -> str:
+    line = re.sub(r"\d+(\.\d+)?(h|m|s)( \d+(m|s))?\b", "TIME", line)
+    line = re.sub(r"\[ *\d+%\]", "[%]", line)
+    return re.sub(r"-{3,}", "-", re.sub(r" +", " ", re.sub(r"\d+", "N", line))).strip()
+
+
+def test_readmes_python_runs(project: Project) -> None:
+    project.module("module", files={"test_readme_example.py": "\n".join(blocks("python"))})
+    result = project.run("--tf-module", "module", "--tf-check", "none")
+    result.assert_outcomes(passed=len(blocks("python")))
+
+
+def test_tfoidc_mock_runs_a_command_against_the_stand_in(project: Project) -> None:
+    folder = project.module()
+    command = shlex.split(blocks("console")[2])
+    assert command[:3] == ["tfoidc", "mock", "--"]
+    backend = (
+        "storage_account_name=state",
+        "container_name=tfstate",
+        "key=k",
+        "use_azuread_auth=true",
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest_tfoidc.cli", *command[1:3]),
+            *(*project.terraform(), *command[4:]),
+            *(f"-backend-config={value}" for value in backend),
+        ],
+        cwd=folder,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Terraform has been successfully initialized" in done.stdout

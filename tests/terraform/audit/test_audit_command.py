@@ -1,0 +1,270 @@
+"""`tfoidc audit`: 30 planted credentials are found, and nothing in 30 clean places."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pytest_tfoidc.cli.main import main
+from pytest_tfoidc.terraform.audit.command import audit
+from tests.terraform.audit.planfiles import variable_message, write_plan
+
+JWT = (
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL3giLCJzdWIiOiJ5IiwiZXhwIjoxOTAwMDAwMDAwfQ."
+    "c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
+)
+KEY = "Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYg=="
+SAS = "?sv=2022-11-02&ss=b&sig=abcDEF123%2BxyzABCDEFGHIJKLMNOPQRSTUVW%3D"
+PEM = "-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0\\n-----END PRIVATE KEY-----"
+CONNECTION = f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={KEY};"
+PROVIDER = 'provider "azurerm" {{\n  features {{}}\n  {}\n}}\n'
+
+
+def state(**outputs: object) -> str:
+    values = {n: {"value": v, "type": "string"} for n, v in outputs.items()}
+    return json.dumps({"version": 4, "outputs": values, "resources": []})
+
+
+PLANTED = {  # a folder's files, each with one credential
+    "provider client_secret": {"main.tf": PROVIDER.format('client_secret = "Zx8~planted.value"')},
+    "provider oidc_token": {"main.tf": PROVIDER.format(f'oidc_token = "{JWT}"')},
+    "provider request token": {
+        "main.tf": PROVIDER.format('oidc_request_token = "planted-token-1"')
+    },
+    "provider certificate password": {
+        "main.tf": PROVIDER.format('client_certificate_password = "planted-word-1"')
+    },
+    "nested provider password": {
+        "main.tf": 'provider "x" {\n  exec {\n    env = { PASSWORD = "planted-word-2" }\n  }\n}\n'
+    },
+    "provider token": {"main.tf": 'provider "github" {\n  token = "planted-token-2"\n}\n'},
+    "provider json": {
+        "main.tf.json": json.dumps({"provider": {"azuread": {"client_secret": "planted-3x"}}})
+    },
+    "tfvars password": {"terraform.tfvars": 'admin_password = "planted-word-4"\n'},
+    "tfvars jwt by any name": {"terraform.tfvars": f'innocent = "{JWT}"\n'},
+    "tfvars sas": {"prod.auto.tfvars": f'url = "https://a.blob.core.windows.net/c{SAS}"\n'},
+    "tfvars json secret": {"terraform.tfvars.json": json.dumps({"client_secret": "planted-5x"})},
+    "tfvars nested": {"terraform.tfvars": 'db = { user = "a", password = "planted-word-6" }\n'},
+    "tfvars list": {"terraform.tfvars": 'users = [{ access_key = "planted-word-7" }]\n'},
+    "tfvars connection string": {"terraform.tfvars": f'queue = "{CONNECTION}"\n'},
+    "tfvars private key": {"terraform.tfvars": f'x = "{PEM}"\n'},
+    "tfvars github token": {"terraform.tfvars": f'x = "ghp_{"a1B2" * 9}"\n'},
+    "tfvars database url": {"terraform.tfvars": 'x = "postgres://u:planted8@db.internal/x"\n'},
+    "module url in the manifest": {
+        ".terraform/modules/modules.json": json.dumps(
+            {"Modules": [{"Key": "n", "Source": "git::https://u:planted9@dev.azure.com/o/_git/r"}]}
+        )
+    },
+    "module token in the manifest": {
+        ".terraform/modules/modules.json": json.dumps(
+            {"Modules": [{"Key": "n", "Source": f"git::https://{'k3' * 20}@dev.azure.com/o/r"}]}
+        )
+    },
+    "module url in the source": {
+        "main.tf": 'module "n" {\n  source = "git::https://u:planted10@host.example/r.git"\n}\n'
+    },
+    "git config of a module": {
+        ".terraform/modules/n/.git/config": '[remote "origin"]\n  url = https://u:planted11@h/r\n'
+    },
+    "git header of a module": {
+        ".terraform/modules/n/.git/config": (
+            '[http]\n  extraheader = "AUTHORIZATION: basic dXNlcjpwbGFudGVkLTEy"\n'
+        )
+    },
+    "backend cache": {
+        ".terraform/terraform.tfstate": json.dumps(
+            {"version": 3, "backend": {"type": "azurerm", "config": {"access_key": KEY}}}
+        )
+    },
+    "backend cache sas": {
+        ".terraform/terraform.tfstate": json.dumps(
+            {"version": 3, "backend": {"type": "azurerm", "config": {"sas_token": SAS}}}
+        )
+    },
+    "state output": {"terraform.tfstate": state(token=JWT)},
+    "state output by name": {"terraform.tfstate": state(admin_password="planted-13x")},
+    "state output connection": {"terraform.tfstate": state(conn=CONNECTION)},
+    "state backup": {"terraform.tfstate.backup": state(x=JWT)},
+    "default of a variable": {"main.tf": 'variable "api_key" {\n  default = "planted-14x"\n}\n'},
+    "source comment": {"main.tf": f"# {JWT}\n"},
+    "deeper folder": {"env/prod/terraform.tfvars": 'sas_token = "planted-15x"\n'},
+}
+HARMLESS_VALUES = (
+    *('password_length = "16"', 'key_vault_name = "kv-planted"', 'secret_name = "db-password"'),
+    *(
+        'token_lifetime = "60m"',
+        'use_secret = "true"',
+        'ssh_public_key = "ssh-rsa AAAAB3NzaC1yc2E"',
+    ),
+    *('admin_password = ""', 'password = "${var.x}"', 'client_secret = "<your secret>"'),
+    'api_key = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/x)"',
+    'private_key = "/run/secrets/key.pem"',
+    'connection_string = "https://a.blob.core.windows.net/"',
+    'subscription_id = "7e57ab1e-0000-4000-8000-000000000001"',
+    'url = "https://example.com/?sig=short&token=x"',
+    'tags = { owner = "team", secret_rotation = "90d" }',
+)
+CLEAN = {
+    **{f"variable {n}": {"terraform.tfvars": f"{v}\n"} for n, v in enumerate(HARMLESS_VALUES)},
+    "provider": {"main.tf": PROVIDER.format("use_oidc = true")},
+    "provider of variables": {"main.tf": PROVIDER.format("client_secret = var.client_secret")},
+    "provider of files": {"main.tf": PROVIDER.format('client_secret = file("secret")')},
+    "paths": {"main.tf": PROVIDER.format('client_certificate_path = "/c.pfx"')},
+    "variables": {"main.tf": 'variable "password" {\n  sensitive = true\n}\n'},
+    "empty default": {"main.tf": 'variable "password" {\n  default = ""\n}\n'},
+    "null default": {"main.tf": 'variable "password" {\n  default = null\n}\n'},
+    "registry module": {"main.tf": 'module "n" {\n  source = "Azure/naming/azurerm"\n}\n'},
+    "git module": {"main.tf": 'module "n" {\n  source = "git::ssh://git@github.com/o/r.git"\n}\n'},
+    "https module": {
+        ".terraform/modules/modules.json": json.dumps(
+            {"Modules": [{"Key": "n", "Source": "git::https://org@dev.azure.com/org/p/_git/r"}]}
+        )
+    },
+    "git config": {".terraform/modules/n/.git/config": '[remote "o"]\n  url = https://h/r.git\n'},
+    "backend cache": {
+        ".terraform/terraform.tfstate": json.dumps(
+            {"version": 3, "backend": {"type": "azurerm", "config": {"use_oidc": True}}}
+        )
+    },
+    "state": {"terraform.tfstate": state(name="rg-1", location="westeurope")},
+    "empty state": {"terraform.tfstate": state()},
+    "broken source": {"main.tf": "provider {{{"},
+}
+
+
+def folder(path: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_credential_is_found_once(tmp_path: Path, name: str) -> None:
+    audited = audit(folder(tmp_path, PLANTED[name]))
+    assert len(audited.found) == 1
+    assert audited.exit_code == 1
+    assert Path(audited.found[0].file) == Path(next(iter(PLANTED[name])))
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_nothing_is_found_in_a_clean_folder(tmp_path: Path, name: str) -> None:
+    assert audit(folder(tmp_path, CLEAN[name])).found == ()
+
+
+def test_there_are_enough_of_both() -> None:
+    assert len(PLANTED) >= 30
+    assert len(CLEAN) >= 30
+
+
+def test_no_value_is_shown_in_either_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, files in enumerate(PLANTED.values()):
+        folder(tmp_path / str(number), files)
+    assert main(["audit", str(tmp_path)]) == 1
+    assert main(["audit", "--json", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    for trace in ("planted-", "planted8", "planted9", "planted1", JWT[:30], KEY[:20], "abcDEF123"):
+        assert trace not in told
+
+
+def test_json_names_file_field_and_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder(tmp_path, PLANTED["tfvars password"])
+    main(["audit", "--json", str(tmp_path)])
+    (one,) = json.loads(capsys.readouterr().out)
+    (finding,) = one["findings"]
+    assert finding["file"] == "terraform.tfvars"
+    assert finding["field"] == "variable `admin_password`"
+    assert finding["remedy"]
+
+
+def test_an_archive_is_unpacked_and_nothing_outside_of_it_is_written(tmp_path: Path) -> None:
+    archive = tmp_path / "artifact.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("drop/terraform.tfvars", 'admin_password = "planted-word-4"\n')
+        file.writestr("../../outside.tfvars", 'admin_password = "planted-word-5"\n')
+    assert [one.file for one in audit(archive).found] == ["drop/terraform.tfvars"]
+    assert not (tmp_path.parent / "outside.tfvars").exists()
+
+
+@pytest.mark.parametrize("text", ["", "no state", "\x00\x01"])
+def test_what_is_nothing_of_this_kind_is_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "x").write_text(text)
+    assert main(["audit", str(tmp_path / "x")]) == 2
+    assert main(["audit", str(tmp_path / "missing")]) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert told.count("Remedy:") == 2
+
+
+RESOURCE = """    {
+      "mode": "managed",
+      "type": "azurerm_thing",
+      "name": "number_%d",
+      "instances": [
+        {
+          "attributes": {
+            "id": "/subscriptions/7e57ab1e/resourceGroups/rg/providers/x/%d",
+            "value": "%s"
+          }
+        }
+      ]
+    },
+"""
+
+
+def large_state(path: Path, megabytes: int, planted: str) -> Path:
+    filling = "lorem ipsum dolor sit amet " * 80
+    size, number = 0, 0
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{\n  "version": 4,\n  "outputs": {},\n  "resources": [\n')
+        while size < megabytes * 1_000_000:
+            text = RESOURCE % (number, number, filling)
+            if size <= megabytes * 500_000 < size + len(text):
+                text = RESOURCE % (number, number, planted)
+                text = text.replace(f"number_{number}", "planted")
+            size, number = size + file.write(text), number + 1
+        file.write('    {}\n  ],\n  "check_results": null\n}\n')
+    return path
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"), [(JWT, ["resource azurerm_thing.planted, `value`"]), ("x", [])]
+)
+def test_a_large_state_is_searched_in_bounded_memory(
+    tmp_path: Path, value: str, fields: list[str]
+) -> None:
+    path = large_state(tmp_path / "terraform.tfstate", 40, value)
+    command = [sys.executable, "-m", "pytest_tfoidc.cli", "audit", "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert [one["field"] for one in json.loads(done.stdout)[0]["findings"]] == fields
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 250_000
+
+
+def test_a_plan_keeps_variables_and_provider_blocks(tmp_path: Path) -> None:
+    plan = write_plan(
+        tmp_path / "tfplan",
+        variable_message("admin_password", "planted-word-1"),
+        variable_message("location", "westeurope"),
+        entries={
+            "tfconfig/modules.json": json.dumps([{"Key": "", "Dir": "."}]),
+            "tfconfig/m-/main.tf": PROVIDER.format('client_secret = "planted-word-2"'),
+        },
+    )
+    fields = [one.field for one in audit(plan).found]
+    assert fields == [
+        "root variable `admin_password`",
+        "source main.tf, provider azurerm, `client_secret`",
+    ]
