@@ -29,9 +29,15 @@ from pytest_tfoidc.events import (
     RequestAnswered,
 )
 from pytest_tfoidc.httpserver import Connection, LoopbackServer, Request, Response
-from pytest_tfoidc.mockazure.arm.service import ResourceManager
+from pytest_tfoidc.mockazure.appconfig.auth import AccessKey
+from pytest_tfoidc.mockazure.appconfig.service import STORES, ConfigurationStores
+from pytest_tfoidc.mockazure.arm.errors import ArmError
+from pytest_tfoidc.mockazure.arm.resource_ids import Place
+from pytest_tfoidc.mockazure.arm.service import VAULTS, ResourceManager
+from pytest_tfoidc.mockazure.arm.types.apps import configuration_access
 from pytest_tfoidc.mockazure.arm.types.base import account_keys
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
+from pytest_tfoidc.mockazure.deployments.service import NO_SECRETS
 from pytest_tfoidc.mockazure.devops.service import AzureDevOps
 from pytest_tfoidc.mockazure.directory import (
     OBJECT_ID,
@@ -44,6 +50,7 @@ from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph.service import Graph
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.keyvault.errors import VaultError
 from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.proxy import (
@@ -59,6 +66,7 @@ from pytest_tfoidc.mockazure.proxy import (
     splice,
 )
 from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
+from pytest_tfoidc.mockazure.storage.accounts import StorageAccounts
 from pytest_tfoidc.mockazure.storage.service import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 
@@ -72,6 +80,9 @@ STORAGE_HOSTS = tuple(
     for service in SERVICES_OF_ACCOUNTS
     for cloud in ("windows.net", "usgovcloudapi.net", "chinacloudapi.cn")
 )
+WEBSITE_HOSTS = tuple(
+    f"*.web.core.{cloud}" for cloud in ("windows.net", "usgovcloudapi.net", "chinacloudapi.cn")
+)
 RESOURCE_MANAGER_HOSTS = (
     "management.azure.com",
     "management.usgovcloudapi.net",
@@ -83,6 +94,7 @@ GRAPH_HOSTS = (
     "microsoftgraph.chinacloudapi.cn",
 )
 KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.azure.cn")
+CONFIGURATION_HOSTS = ("*.azconfig.io", "*.azconfig.azure.us", "*.azconfig.azure.cn")
 SERVICES = {  # as faults and inspection name them
     "entra": LOGIN_HOSTS,
     "issuer": ISSUER_HOSTS,
@@ -91,6 +103,7 @@ SERVICES = {  # as faults and inspection name them
     "arm": RESOURCE_MANAGER_HOSTS,
     "graph": GRAPH_HOSTS,
     "key-vaults": KEY_VAULT_HOSTS,
+    "app-configuration": CONFIGURATION_HOSTS,
 }
 AUDIENCES = {  # of the services that hold data
     STORAGE_HOSTS: "https://storage.azure.com",
@@ -181,6 +194,9 @@ class MockAzure(LoopbackServer):
             tenant_id=directory.tenant_id,
             tenant_of=self._tenant_of_account,
         )
+        self.storage = StorageAccounts(
+            clock=clock, access_tokens=tokens, blobs=self.blobs, tenant_id=directory.tenant_id
+        )
         self.resource_manager = ResourceManager(
             clock=clock,
             access_tokens=tokens,
@@ -191,14 +207,32 @@ class MockAzure(LoopbackServer):
         )
         tokens.time_jumps = lambda: not self.resource_manager.is_instant
         self.graph = Graph(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
-        self.key_vaults = KeyVaults(access_tokens=tokens, tenant_id=directory.tenant_id)
+        self.key_vaults = KeyVaults(
+            clock=clock,
+            access_tokens=tokens,
+            tenant_id=directory.tenant_id,
+            estate=self.resource_manager,
+            groups_of=self.graph.groups_of,
+        )
+        self.configurations = ConfigurationStores(
+            clock=clock,
+            access_tokens=tokens,
+            estate=self.resource_manager,
+            keys=_configuration_keys,
+        )
+        self.resource_manager.groups_of(self.graph.groups_of)
+        self.resource_manager.on_purged(self._forget)
+        self.resource_manager.on_handed_over(self._take)
+        self.resource_manager.deployments.secrets = self._secret_of_parameter
         self.services: dict[tuple[str, ...], Service] = {
             LOGIN_HOSTS: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
-            STORAGE_HOSTS: self.blobs.handle,
+            STORAGE_HOSTS: self.storage.handle,
+            WEBSITE_HOSTS: self.storage.websites.handle,
             RESOURCE_MANAGER_HOSTS: self.resource_manager.handle,
             GRAPH_HOSTS: self.graph.handle,
             KEY_VAULT_HOSTS: self.key_vaults.handle,
+            CONFIGURATION_HOSTS: self.configurations.handle,
         }
         self.faults = Faults(clock=clock, services=SERVICES)
         self.requests = SeenRequests(SERVICES)
@@ -265,11 +299,53 @@ class MockAzure(LoopbackServer):
             service.restore(part)
 
     def _services(self) -> tuple[Any, ...]:
-        return self.blobs, self.resource_manager, self.graph, self.devops
+        made = (self.blobs, self.resource_manager, self.graph, self.devops)
+        return (*made, self.key_vaults, self.configurations, self.storage)
 
     def _holders(self) -> tuple[Any, ...]:
         settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
         return (*self._services(), *settings, self.requests)
+
+    def _secret_of_parameter(self, reference: Mapping[str, Any]) -> str:
+        """Return the secret that a deployment's parameter refers to.
+
+        Raises:
+            ArmError: There is none, or its vault does not let deployments in.
+        """
+        vault = reference.get("keyVault")
+        name = str(vault.get("id", "")).rpartition("/")[2] if isinstance(vault, dict) else ""
+        secret, version = (str(reference.get(n, "")) for n in ("secretName", "secretVersion"))
+        found = self.resource_manager.vault(name)
+        is_open = found is not None and found["properties"].get("enabledForTemplateDeployment")
+        value = self.key_vaults.secret(name, secret, version) if is_open else None
+        if value is None:
+            reason = (
+                "is not there" if is_open else "is in no vault with enabledForTemplateDeployment"
+            )
+            message = f"The secret '{secret}' of the key vault '{name}' {reason}."
+            raise ArmError(400, NO_SECRETS, message)
+        return value
+
+    def _take(self, place: Place, written: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a vault the secret or the key that was written in Resource Manager.
+
+        Raises:
+            ArmError: The vault refuses it.
+        """
+        vault = self.resource_manager.vault(place.parent.name)
+        host = str((vault or {}).get("properties", {}).get("vaultUri", "")).partition("//")[2]
+        try:
+            kind = place.kind.rpartition("/")[2].lower()
+            return self.key_vaults.take(host.strip("/"), kind, place.name, written)
+        except VaultError as error:
+            raise ArmError(error.status, error.code, error.message) from error
+
+    def _forget(self, kind: str, name: str) -> None:
+        """Drop the data of a resource that is purged. `kind`: its type, in lower case."""
+        if kind == VAULTS:
+            self.key_vaults.forget(name)
+        elif kind == STORES:
+            self.configurations.forget(name)
 
     def _find_application(self, client_id: str, tenant_id: str) -> Application | None:
         """Find whom Entra knows: configured, made in Graph or in Resource Manager, or named."""
@@ -425,7 +501,8 @@ class MockAzure(LoopbackServer):
 
     def takes_access_tokens(self, host: str) -> bool:
         """Tell whether a host is a service that checks access tokens."""
-        return matches(host, (*STORAGE_HOSTS, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
+        planes = (*STORAGE_HOSTS, *KEY_VAULT_HOSTS, *CONFIGURATION_HOSTS)
+        return matches(host, (*planes, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
 
     async def answer(self, request: Request, connection: Connection) -> bool:
         """Answer a request of a client, or open the tunnel that it asks for."""
@@ -599,6 +676,14 @@ def _assertion(request: Request) -> str:
         return ""
     form = request.form
     return form.get("client_assertion") or form.get("client_secret") or ""
+
+
+def _configuration_keys(store_id: str) -> tuple[AccessKey, ...]:
+    """Return the access keys of a configuration store, as Resource Manager lists them."""
+    return tuple(
+        AccessKey(id=key_id, secret=secret, read_only=name.endswith("Read Only"))
+        for name, (key_id, secret) in configuration_access(store_id).items()
+    )
 
 
 def _as_reason(message: str) -> str:

@@ -18,14 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.mockazure.appconfig.store import ConfigSnapshot, Configuration, KeyValue
 from pytest_tfoidc.mockazure.arm.operations import Operation, OperationsSnapshot
 from pytest_tfoidc.mockazure.arm.service import Snapshot
 from pytest_tfoidc.mockazure.arm.store import Resource, StoreSnapshot
 from pytest_tfoidc.mockazure.arm.subscriptions import Subscription
 from pytest_tfoidc.mockazure.devops.service import DevOpsSnapshot
 from pytest_tfoidc.mockazure.graph.objects import DirectoryObject, DirectorySnapshot
+from pytest_tfoidc.mockazure.keyvault.store import Content, Deleted, Item, Version
+from pytest_tfoidc.mockazure.storage.files import Entry, Share
 from pytest_tfoidc.mockazure.storage.leases import Lease
+from pytest_tfoidc.mockazure.storage.queues import Message, Queue
 from pytest_tfoidc.mockazure.storage.store import Account, Blob, Block, Container, Stamp
+from pytest_tfoidc.mockazure.storage.tables import Row, Table
 
 FORMAT = 1
 CLASSES: dict[str, type[Any]] = {
@@ -34,6 +39,9 @@ CLASSES: dict[str, type[Any]] = {
         *(Account, Blob, Block, Container, Lease, Stamp),
         *(Operation, OperationsSnapshot, Resource, Snapshot, StoreSnapshot, Subscription),
         *(DevOpsSnapshot, DirectoryObject, DirectorySnapshot),
+        *(Content, Deleted, Item, Version),
+        *(ConfigSnapshot, Configuration, KeyValue),
+        *(Entry, Message, Queue, Row, Share, Table),
     )
 }
 

@@ -1,1 +1,1 @@
-"""Resource Manager's stand-in."""
+"""Resource Manager: parts of it that are packages of their own."""

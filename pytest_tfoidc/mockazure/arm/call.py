@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
 
 MAX_BODY = 4 * 1024 * 1024  # bytes: Resource Manager's own limit
+_SERVICE = "microsoft.apimanagement/service"
+# What says only that one thing belongs to another is PUT without a body.
+MEMBERSHIPS = frozenset(
+    {
+        "microsoft.management/managementgroups/subscriptions",
+        *(f"{_SERVICE}/{k}/tags" for k in ("apis", "apis/operations", "products")),
+        *(f"{_SERVICE}/products/{k}" for k in ("apis", "groups")),
+        *(f"{_SERVICE}/{k}" for k in ("gateways/apis", "groups/users")),
+        *(f"{_SERVICE}/notifications/recipient{k}" for k in ("emails", "users")),
+    }
+)
 API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:-[A-Za-z0-9.-]+)?")
 
 
@@ -58,6 +69,8 @@ class Call(ServiceCall):
         Raises:
             ArmError: It is too large, or no JSON object.
         """
+        if not self.request.body and self.place.type_key in MEMBERSHIPS:
+            return {}
         if len(self.request.body) > MAX_BODY:
             raise errors.too_large(MAX_BODY)
         try:

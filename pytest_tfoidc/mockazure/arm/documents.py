@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.mockazure.arm import wholeness
+from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import New, guid
 from pytest_tfoidc.mockazure.arm.types.table import rules_for
 
@@ -65,7 +67,11 @@ def _properties(written: object, new: New, place: Place) -> object:
     if written is not None and not isinstance(written, dict):
         return written
     rules = rules_for(place.kind)
-    properties = _filled(_without_passwords(written or {}), rules.adds(new))
+    given = (written or {}) if rules.free_form else wholeness.without_secrets(written or {})
+    if rules.normalized is not None:
+        given = rules.normalized(given, new)
+    added = {**states.settled(place.kind), **rules.adds(new)}
+    properties = wholeness.with_lists(wholeness.filled(given, added), rules.lists)
     properties = {n: v for n, v in properties.items() if n not in rules.omitted or not _empty(v)}
     for name in rules.items:
         parts = properties.get(name) or []
@@ -77,31 +83,6 @@ def _properties(written: object, new: New, place: Place) -> object:
 def _empty(value: object) -> bool:
     """Tell whether nothing is said in a block, at any depth."""
     return value is None or (isinstance(value, dict) and all(map(_empty, value.values())))
-
-
-def _without_passwords(written: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return what was written without its passwords: Azure takes them and never returns them."""
-    if isinstance(written, list):
-        return [_without_passwords(item) for item in written]
-    if not isinstance(written, dict):
-        return written
-    return {
-        name: _without_passwords(value)
-        for name, value in written.items()
-        if not (name.lower().endswith("password") and isinstance(value, str))
-    }
-
-
-def _filled(written: Mapping[str, Any], added: Mapping[str, Any]) -> Document:
-    """Return what was written with what it lacks; blocks are filled up too."""
-    filled = dict(written)
-    for name, value in added.items():
-        old = filled.get(name)
-        if isinstance(old, dict) and isinstance(value, dict):
-            filled[name] = _filled(old, value)
-        elif old is None:
-            filled[name] = value
-    return filled
 
 
 def _part(item: object, kind: str, new: New) -> object:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure.arm import documents, errors
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
+from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import guid
-from pytest_tfoidc.mockazure.arm.types.table import rules_for
+from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
@@ -27,6 +30,17 @@ class Estate:
         self.operations = operations
         self.tenant_id = tenant_id
         self.roles = Roles()
+        self.on_handed_over: Callable[[Place, Mapping[str, Any]], Document] = (
+            lambda _place, properties: dict(properties)
+        )
+        """Takes what belongs into a data plane, such as a vault's secret; returns what is shown."""
+        self.on_purged: Callable[[str, str], None] = lambda _kind, _name: None
+        """Is told the type and the name of what is gone for good, so that its data goes as well."""
+
+    def handed_over(self, place: Place, body: Document) -> Document:
+        """Return what is written to its data plane; return the body that is kept instead."""
+        shown = self.on_handed_over(place, documents.properties_of(body))
+        return {**body, "properties": shown}
 
     def find(self, call: Call, place: Place) -> Document | None:
         """Return what a resource reads like: stored, or there with its parent; None without."""
@@ -49,12 +63,14 @@ class Estate:
         if parent is None:
             return None
         tail = "/".join(place.segments[place.parent_length :]).lower()
-        for name, makes in rules_for(parent.kind).implied.items():
-            if name.lower() == tail:
-                new = documents.as_new({}, place, call)
-                body = makes(dataclasses.replace(new, body=parent.document))
-                return documents.compose(place, body, before=None, call=call)
-        return None
+        implied = {n.lower(): makes for n, makes in rules_for(parent.kind).implied.items()}
+        kind, slash, _ = tail.partition("/")
+        makes = implied.get(tail) or (implied.get(f"{kind}/*") if slash else None)
+        if makes is None:
+            return None
+        new = documents.as_new({}, place, call)
+        body = makes(dataclasses.replace(new, body=parent.document))
+        return documents.compose(place, body, before=None, call=call) if body is not None else None
 
     def shown(self, resource: Resource) -> Document:
         """Return a document with what changes without being written: children, progress."""
@@ -68,7 +84,7 @@ class Estate:
             document = documents.with_properties(document, below)
         operation = self.operations.on(resource.key)
         if operation is not None:
-            state = {"provisioningState": operation.state}
+            state = {**states.busy(resource.kind), "provisioningState": operation.state}
             document = documents.with_properties(document, state)
         return document
 
@@ -94,7 +110,9 @@ class Estate:
 
     def _documents(self, resource: Resource, kind: str) -> list[Document]:
         children = self.store.children(resource.key, f"{resource.kind}/{kind.lower()}")
-        return [self.shown(child) for child in children]
+        shown = [self.shown(child) for child in children]
+        short = rules_for(resource.kind).child_shown
+        return [short(document) for document in shown] if short else shown
 
     def put(self, place: Place, body: Document, call: Call) -> Resource:
         """Store what a client wrote; children that it lists become resources of their own."""
@@ -127,13 +145,40 @@ class Estate:
         for resource in self.store.remove(key):
             recoverable = rules_for(resource.kind).recoverable
             if recoverable:
-                self.store.put(*_recoverable(resource, recoverable))
+                self.store.put(*_recoverable(resource, now=self.operations.now()))
+
+    def purge(self, deleted: Resource) -> None:
+        """Remove what is kept of a deleted resource.
+
+        Raises:
+            ArmError: It is protected against that.
+        """
+        if deleted.properties.get("purgeProtectionEnabled") is True:
+            what = deleted.kind.rpartition("/")[2].removesuffix("s")
+            message = f"Operation '{what[:1].upper()}{what[1:]}Purge' is not allowed."
+            raise errors.ArmError(405, "MethodNotAllowed", message)
+        self._gone(deleted)
+
+    def _gone(self, deleted: Resource) -> None:
+        self.store.remove(deleted.key)
+        self.on_purged(RECOVERABLE[deleted.kind], deleted.name)
+
+    def deleted(self, kind: str, name: str) -> Resource | None:
+        """Find what is kept of a deleted resource of a type (in lower case)."""
+        lists = (list_ for list_, of_type in RECOVERABLE.items() if of_type == kind)
+        kept = (resource for list_ in lists for resource in self.store.of_type(list_))
+        return next((r for r in kept if r.name.lower() == name.lower()), None)
 
     def settle(self) -> None:
         """Bring operations whose time has passed to their end."""
         for operation in self.operations.settle():
             if operation.verb == "delete":
                 self.remove(operation.key)
+        for kind in RECOVERABLE:
+            for deleted in self.store.of_type(kind):
+                ends = deleted.properties["scheduledPurgeDate"]
+                if ends <= documents.moment(self.operations.now()):
+                    self._gone(deleted)
 
     def check_parent(self, call: Call, *, write: bool) -> None:
         """Check that what a place lies in is there.
@@ -211,9 +256,12 @@ def not_found(place: Place) -> errors.ArmError:
     return errors.resource_not_found(place.kind, place.names, place.group)
 
 
-def _recoverable(resource: Resource, kind: str) -> tuple[Place, Document]:
+def _recoverable(resource: Resource, *, now: datetime) -> tuple[Place, Document]:
     """Return the place and the document of a deleted resource that can be recovered."""
-    old = resource.document
+    old, rules = resource.document, rules_for(resource.kind)
+    kind = rules.recoverable
+    days = resource.properties.get("softDeleteRetentionInDays")
+    retained = timedelta(days=days if isinstance(days, int) and 1 <= days <= 90 else rules.retained)  # noqa: PLR2004 - Azure's bounds
     segments = tuple(s for s in resource.id.split("/") if s)
     here = parse_segments(segments)
     location = str(old.get("location", "global")).lower().replace(" ", "")
@@ -225,9 +273,9 @@ def _recoverable(resource: Resource, kind: str) -> tuple[Place, Document]:
         f"{what[:1].lower()}{what[1:]}Id": resource.id,
         "location": location,
         "tags": old.get("tags"),
-        "deletionDate": old["systemData"]["lastModifiedAt"],
-        "scheduledPurgeDate": old["systemData"]["lastModifiedAt"],
-        "purgeProtectionEnabled": resource.properties.get("enablePurgeProtection"),
+        "deletionDate": documents.moment(now),
+        "scheduledPurgeDate": documents.moment(now + retained),
+        "purgeProtectionEnabled": resource.properties.get(rules.protected),
         "deletionId": guid(resource.id, "deletionId"),
     }
     identity = {"id": place.id, "name": place.name, "type": place.kind}

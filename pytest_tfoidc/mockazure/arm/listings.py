@@ -5,22 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure import odata
-from pytest_tfoidc.mockazure.arm import documents
+from pytest_tfoidc.mockazure.arm import documents, verbs
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
 from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE
-from pytest_tfoidc.mockazure.arm.types.table import rules_for
-from pytest_tfoidc.mockazure.arm.verbs import (
-    ASSIGNMENT,
-    DEPLOYMENTS,
-    deployments_refused,
-)
+from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
+from pytest_tfoidc.mockazure.arm.verbs import ASSIGNMENT
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
 # Lists that lie at another path than what they list.
 LISTED_AT = {"microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults"}
-DELETED = "/locations/deleted"  # in the types of what can be recovered, or purged
 TAG = re.compile(
     r"tagName\s+eq\s+'([^']*)'(?:\s+and\s+tagValue\s+eq\s+'([^']*)')?\s*(?:and\s+)?", re.IGNORECASE
 )
@@ -147,18 +143,25 @@ def act(estate: Estate, call: Call) -> Response:
     """POST an action on a resource."""
     place = call.place
     action = place.name.lower()
-    if place.type_key.startswith(f"{DEPLOYMENTS}/"):
-        raise deployments_refused()
     if action == "checknameavailability":
         return _name_available(estate, call)
     document = estate.find(call, place.parent) or _unwritten(estate, call)
-    if action == "purge" and DELETED in place.parent.type_key:
-        estate.store.remove(place.parent.key)
-        return Response(200)
+    if action == "purge" and place.parent.type_key in RECOVERABLE:
+        return _purge(estate, call)
     does = rules_for(place.parent.kind).actions.get(action)
     if does is not None:
         return Response.json(does(documents.as_new(document, place.parent, call)))
     return Response.json(document if action == "list" else {})
+
+
+def _purge(estate: Estate, call: Call) -> Response:
+    """Purge at once, and let clients poll: where it was, there is nothing to be asked any more."""
+    place = call.place.parent
+    deleted = estate.store.get(place.key)
+    if deleted is None:
+        raise not_found(place)
+    estate.purge(deleted)
+    return verbs.begun(call, estate.operations.start(place, "delete", timedelta()))
 
 
 def _unwritten(estate: Estate, call: Call) -> Document:

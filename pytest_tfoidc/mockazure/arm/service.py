@@ -21,7 +21,7 @@ import jwt
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.httpserver import Request, Response
-from pytest_tfoidc.mockazure.arm import errors, listings, verbs
+from pytest_tfoidc.mockazure.arm import access, errors, listings, verbs
 from pytest_tfoidc.mockazure.arm.call import Call, check_api_version
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate
@@ -31,6 +31,8 @@ from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, parse_segments
 from pytest_tfoidc.mockazure.arm.store import Resource, Store, StoreSnapshot
 from pytest_tfoidc.mockazure.arm.subscriptions import ALIASES, Subscription, Subscriptions
 from pytest_tfoidc.mockazure.arm.types.table import rules_for
+from pytest_tfoidc.mockazure.deployments.service import KIND as DEPLOYMENTS
+from pytest_tfoidc.mockazure.deployments.service import Deployments
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.requests import parse_query, split_path
 from pytest_tfoidc.mockazure.tokens import AccessToken, AccessTokens, BearerRefused, from_seconds
@@ -47,6 +49,7 @@ SELF = "pytest-tfoidc"
 IDENTITIES = "microsoft.managedidentity/userassignedidentities"
 FEDERATED = f"{IDENTITIES}/federatedidentitycredentials"
 ACCOUNTS = "microsoft.storage/storageaccounts"
+VAULTS = "microsoft.keyvault/vaults"
 ACCOUNT_SEGMENTS = 8  # of /subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME
 AUXILIARY = re.compile(r"Bearer\s+([^\s,;]+)", re.IGNORECASE)
 MEMBERSHIP = "microsoft.management/managementgroups/subscriptions"
@@ -102,6 +105,10 @@ class ResourceManager:
         self._estate = Estate(store=self._store, operations=self._operations, tenant_id=tenant_id)
         self._subscriptions = Subscriptions(
             subscription_id=subscription_id, tenant_id=tenant_id, admits=admits
+        )
+        self._groups_of: Callable[[str], tuple[str, ...]] = lambda _: ()
+        self.deployments = Deployments(
+            estate=self._estate, enter=self._enter, subscription=self._subscriptions.document
         )
         self._lock = threading.RLock()
 
@@ -214,7 +221,19 @@ class ResourceManager:
             return verbs.operation_result(self._estate, call)
         return verbs.operation_status(self._estate, call)
 
+    def _enter(self, call: Call, method: str, target: str, version: str, body: Any) -> Response:  # noqa: ANN401 - JSON
+        """Let a deployment's request in, as if its client had sent it."""
+        path = f"{quote(target)}?api-version={version}"
+        content = json.dumps(body).encode()
+        host = {"host": call.request.headers.get("host", call.request.host)}
+        request = Request(method, "https", call.request.host, path, host, content)
+        return self._called(request, call.caller)
+
     def _item(self, call: Call) -> Response:
+        if call.place.type_key == DEPLOYMENTS and call.method == "PUT":
+            return self.deployments.write(call)
+        if call.place.type_key == f"{DEPLOYMENTS}/operations":
+            return self._only_get(call, lambda: self.deployments.operations(call))
         verb = ITEM_VERBS.get(call.method)
         if verb is None:
             raise errors.method_not_allowed(call.method, *ITEM_VERBS)
@@ -236,6 +255,8 @@ class ResourceManager:
 
     def _collection(self, call: Call) -> Response:
         """Answer for a collection, an action, or a resource without a name of its own."""
+        if call.place.type_key == f"{DEPLOYMENTS}/operations":
+            return self._only_get(call, lambda: self.deployments.operations(call))
         if call.method == "POST":
             return self._act(call)
         if self._is_singleton(call.place):
@@ -258,6 +279,8 @@ class ResourceManager:
             return self._subscriptions.register(
                 subscription, place.namespace, registered=registered
             )
+        if place.parent.type_key == DEPLOYMENTS:
+            return self.deployments.act(call)
         return self._subscriptions.act(call) or listings.act(self._estate, call)
 
     def takes(
@@ -362,6 +385,52 @@ class ResourceManager:
             self._estate.settle()
             shown = {r.key: copy.deepcopy(self._estate.shown(r)) for r in self._store}
         return MappingProxyType(shown)
+
+    def on_purged(self, callback: Callable[[str, str], None]) -> None:
+        """Tell somebody the type (in lower case) and the name of what is purged."""
+        self._estate.on_purged = callback
+
+    def on_handed_over(
+        self, callback: Callable[[Place, Mapping[str, Any]], dict[str, Any]]
+    ) -> None:
+        """Let somebody take what is written here and belongs into a data plane."""
+        self._estate.on_handed_over = callback
+
+    def groups_of(self, groups_of: Callable[[str], tuple[str, ...]]) -> None:
+        """Take from somebody which groups a principal is in, for the role assignments of these."""
+        self._groups_of = groups_of
+
+    def vault(self, name: str) -> dict[str, Any] | None:
+        """Return a key vault's document by its name; None where there is none."""
+        return self.named(VAULTS, name)
+
+    def named(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Return the document of a resource whose name nobody else in the world can have.
+
+        Args:
+            kind: The type, in lower case.
+            name: The name, in any case.
+        """
+        with self._lock:
+            self._estate.settle()
+            found = (r for r in self._store.of_type(kind) if r.name.lower() == name.lower())
+            resource = next(found, None)
+            return self._estate.shown(resource) if resource else None
+
+    def is_deleted_vault(self, name: str) -> bool:
+        """Tell whether a key vault is deleted and can be recovered."""
+        with self._lock:
+            return self._estate.deleted(VAULTS, name) is not None
+
+    def permits(self, object_id: str, resource_id: str, data_action: str) -> bool:
+        """Tell whether a role assignment lets somebody, or a group of theirs, do something."""
+        with self._lock:
+            return access.permits(
+                self._store,
+                principals=(object_id, *self._groups_of(object_id)),
+                resource_id=resource_id,
+                action=data_action,
+            )
 
     def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
         """Return the federated credentials of a user-assigned identity, for Entra to honour."""

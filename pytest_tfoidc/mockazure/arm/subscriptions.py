@@ -223,6 +223,10 @@ class Subscriptions:
             },
         }
 
+    def document(self, subscription_id: str) -> Document:
+        """Return a subscription as it reads; the own one where none is named."""
+        return self.one(subscription_id or self.subscription_id)
+
     def _of_tenant(self, tenant_id: str) -> list[Document]:
         return [
             self.one(found.id)

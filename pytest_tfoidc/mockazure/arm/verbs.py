@@ -23,8 +23,6 @@ GROUP_NAME = re.compile(r"[-\w.()]{0,89}[-\w()]")  # it does not end with a dot
 FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f\x7f]")
 MAX_NAME = 260
 ASSIGNMENT = "microsoft.authorization/roleassignments"
-VAULTS = "microsoft.keyvault/vaults"
-DEPLOYMENTS = "microsoft.resources/deployments"
 READ_ONLY = ("readonly",)
 UNDELETABLE = ("cannotdelete", "readonly")
 
@@ -68,14 +66,35 @@ def write(estate: Estate, call: Call) -> Response:
     _check_location(place, body, before)
     if place.type_key == ASSIGNMENT:
         _check_assignment(estate, place, body)
-    if place.type_key == VAULTS and before is None:
-        body = _check_deleted_vault(estate, place, body)
+    rules = rules_for(place.kind)
+    if rules.merges is not None:
+        return _merge(estate, call)
+    if rules.handed_over:
+        body = estate.handed_over(place, body)
+    if rules.recoverable and before is None:
+        body = _check_deleted(estate, place, body)
     verb = "update" if before else "create"
     resource = estate.put(place, body, call)
-    duration, rules = estate.operations.duration(place.kind, verb), rules_for(place.kind)
+    duration = estate.operations.duration(place.kind, verb)
     if duration or rules.begun:
         return _begun(estate, call, resource, estate.operations.start(place, verb, duration))
     return given(estate.shown(resource), status=rules.updated if before else rules.created)
+
+
+def _merge(estate: Estate, call: Call) -> Response:
+    """PUT what only changes its parent, such as a vault's access policies."""
+    place, body = call.place, call.body
+    parent, merges = estate.store.get(place.parent.key), rules_for(place.kind).merges
+    if parent is None or merges is None:
+        raise errors.parent_not_found(place.kind, place.parent.id, write=True)
+    written = documents.properties_of(body)
+    properties = merges(parent.properties, place.name.lower(), written)
+    document = documents.with_properties(parent.document, properties)
+    estate.store.put(place.parent, document)
+    shown = {"id": place.id, "name": place.name, "type": place.kind}
+    return Response.json(
+        {**shown, "properties": {n: properties[n] for n in written if n in properties}}
+    )
 
 
 def change(estate: Estate, call: Call) -> Response:
@@ -137,6 +156,11 @@ def _delete_duration(estate: Estate, resource: Resource) -> timedelta:
     return max(estate.operations.duration(kind, "delete") for kind in kinds)
 
 
+def begun(call: Call, operation: Operation) -> Response:
+    """Answer an action that clients follow to its end: 202, with what they poll."""
+    return Response(202, headers=_located(call, operation))
+
+
 def operation_status(estate: Estate, call: Call) -> Response:
     """GET what `Azure-AsyncOperation` names. This is a poll."""
     operation = _polled(estate, call)
@@ -195,8 +219,6 @@ def _operation_url(call: Call, operation: Operation, what: str) -> str:
 def _check_write(estate: Estate, call: Call, before: Resource | None) -> None:
     place = call.place
     _check_name(place)
-    if place.type_key == DEPLOYMENTS:
-        raise deployments_refused()
     estate.check_parent(call, write=True)
     _check_conditions(call, before)
     deleting = estate.operations.deleting_around(place.key)
@@ -206,15 +228,6 @@ def _check_write(estate: Estate, call: Call, before: Resource | None) -> None:
         raise errors.conflict(f"Another operation is in progress on '{place.id}'.")
     if place.type_key != LOCKS:
         estate.check_locks(place, verb="write", levels=READ_ONLY)
-
-
-def deployments_refused() -> ArmError:
-    """Word the refusal of template deployments: nothing here runs templates."""
-    message = (
-        "pytest-tfoidc's stand-in for Azure does not run template deployments (ARM, Bicep). "
-        "Declare the resources themselves, or run this against Azure."
-    )
-    return ArmError(400, "DeploymentsNotSupported", message)
 
 
 def _being_deleted(operation: Operation) -> ArmError:
@@ -297,24 +310,18 @@ def _assigned(document: Mapping[str, Any]) -> tuple[str, str]:
     return role, str(values.get("principalId", "")).lower()
 
 
-def _check_deleted_vault(estate: Estate, place: Place, body: Document) -> Document:
-    """Recover a deleted vault where the body asks for it; refuse its name otherwise."""
-    deleted = next(
-        (
-            d
-            for d in estate.store.of_type("microsoft.keyvault/locations/deletedvaults")
-            if d.name.lower() == place.name.lower()
-        ),
-        None,
-    )
+def _check_deleted(estate: Estate, place: Place, body: Document) -> Document:
+    """Recover a deleted resource where the body asks for it; refuse its name otherwise."""
+    deleted = estate.deleted(place.type_key, place.name)
     if deleted is None:
         return body
-    properties = body.get("properties")
-    if not isinstance(properties, dict) or properties.get("createMode") != "recover":
+    if str(documents.properties_of(body).get("createMode", "")).lower() != "recover":
+        what = place.type_key.rpartition("/")[2].removesuffix("s")
         message = (
-            f"A vault with the same name '{place.name}' already exists in deleted state. You need "
-            "to either recover or purge existing key vault. Follow this link "
-            "https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete."
+            f"A {what} with the same name '{place.name}' already exists in deleted state. You need "
+            f"to either recover or purge existing {what}. Follow this link "
+            "https://go.microsoft.com/fwlink/?linkid=2149745 for more information on "
+            "soft delete."
         )
         raise errors.conflict(message, code="ConflictError")
     estate.store.remove(deleted.key)

@@ -264,6 +264,23 @@ class Graph:
             directories = self._directories.values()
             return any(d.named("servicePrincipals", "appId", app_id) for d in directories)
 
+    def groups_of(self, object_id: str) -> tuple[str, ...]:
+        """Return the ids of the groups that somebody is a member of, also through other groups."""
+        found: dict[str, None] = {}
+        waiting = [object_id.lower()]
+        with self._lock:
+            while waiting:
+                member = waiting.pop()
+                groups = (
+                    group
+                    for directory in self._directories.values()
+                    for group in directory.referred(member, "memberOf")
+                )
+                new = [group.id for group in groups if group.id not in found]
+                found |= dict.fromkeys(new)
+                waiting += new
+        return tuple(found)
+
     def federated_credentials(self, app_id: str) -> tuple[FederatedCredential, ...]:
         """Return the federated credentials of an application, for Entra to honour."""
         with self._lock:

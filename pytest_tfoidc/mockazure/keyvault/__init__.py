@@ -1,1 +1,1 @@
-"""The stand-in of Key Vault."""
+"""Key Vault's data plane: secrets, keys and certificates of every vault that there is."""

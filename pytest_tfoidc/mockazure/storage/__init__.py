@@ -1,1 +1,1 @@
-"""The stand-in of blob storage."""
+"""The services of storage accounts beside blobs: queues, tables, file shares, Data Lake."""

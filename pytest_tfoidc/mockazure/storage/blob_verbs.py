@@ -1,4 +1,4 @@
-"""What can be done to a block blob."""
+"""What can be done to a blob; what only append and page blobs have is in `storage.otherblobs`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ MAX_BLOCK_ID = 64
 MAX_BREAK = 60
 LEASE_SECONDS = range(15, 61)
 MAX_MD5_RANGE = 4 * 1024 * 1024
+KINDS = ("BlockBlob", "AppendBlob", "PageBlob")
+PAGE = 512  # bytes
+MAX_PAGE_BLOB = 64 * 1024 * 1024  # bytes; it is held in memory
+LENGTH = "x-ms-blob-content-length"
+SEQUENCE = "x-ms-blob-sequence-number"
 ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
@@ -59,15 +64,51 @@ def put_blob(call: Call) -> Response:
     if "x-ms-copy-source" in call.headers:
         return _copy(call)
     kind = call.required("x-ms-blob-type")
-    if kind in {"AppendBlob", "PageBlob"}:
-        raise StorageError("BlobTypeNotSupported")
-    if kind != "BlockBlob":
+    if kind not in KINDS:
         raise bad_header("x-ms-blob-type", kind)
+    if kind != "BlockBlob":
+        return _put_empty(call, kind)
     content = call.body()
     properties = _properties(call, plain=True)
     properties.setdefault("Content-MD5", md5(content))
     blob = _write(call, content, properties, call.metadata())
     return _written(blob, 201, {"Content-MD5": md5(content), **ENCRYPTED})
+
+
+def _put_empty(call: Call, kind: str) -> Response:
+    """Put an append blob, or a page blob of some size; what is in them comes later."""
+    if call.request.body:
+        raise bad_header("Content-Length", str(len(call.request.body)))
+    sequence = size = 0
+    if kind == "PageBlob":
+        size = page_size(call)
+        sequence = call.number("x-ms-blob-sequence-number") if SEQUENCE in call.headers else 0
+    blob = _write(call, bytes(size), _properties(call, plain=True), call.metadata(), kind=kind)
+    blob = replace(blob, sequence=sequence)
+    call.container.blobs[call.blob_name] = blob
+    return _written(blob, 201, ENCRYPTED)
+
+
+def page_size(call: Call) -> int:
+    """Return the size that a request gives a page blob.
+
+    Raises:
+        StorageError: It is missing, no multiple of a page, or more than is kept here.
+    """
+    size = call.number(LENGTH)
+    if size < 0 or size % PAGE or size > MAX_PAGE_BLOB:
+        raise bad_header(LENGTH, str(size))
+    return size
+
+
+def of_kind(blob: Blob, kind: str) -> None:
+    """Check what kind of blob it is.
+
+    Raises:
+        StorageError: It is of another.
+    """
+    if blob.kind != kind:
+        raise StorageError("InvalidBlobType")
 
 
 def _properties(call: Call, *, plain: bool = False) -> dict[str, str]:
@@ -81,12 +122,14 @@ def _properties(call: Call, *, plain: bool = False) -> dict[str, str]:
     return found
 
 
-def _write(
+def _write(  # noqa: PLR0913 - what a blob has
     call: Call,
     content: bytes,
     properties: Mapping[str, str],
     metadata: Mapping[str, str],
+    *,
     blocks: tuple[Block, ...] = (),
+    kind: str = "BlockBlob",
 ) -> Blob:
     """Put a blob in the place of what is there; the lease stays."""
     check_blob_name(call.blob_name)
@@ -102,18 +145,19 @@ def _write(
         created=old.created if old else stamp.modified,
         lease=old.lease.after_write(call.now) if old else FREE,
         blocks=blocks,
+        kind=kind,
     )
     call.container.remove(call.blob_name)
     call.container.blobs[call.blob_name] = blob
     return blob
 
 
-def _change(call: Call, blob: Blob) -> Blob:
+def changed(call: Call, blob: Blob) -> Blob:
     """Keep a blob with other properties or metadata: a new version."""
     lease = blob.lease.after_write(call.now)
-    changed = replace(blob, stamp=call.store.stamp(), lease=lease)
-    call.container.blobs[call.blob_name] = changed
-    return changed
+    kept = replace(blob, stamp=call.store.stamp(), lease=lease)
+    call.container.blobs[call.blob_name] = kept
+    return kept
 
 
 def _written(blob: Blob, status: int, headers: Mapping[str, str]) -> Response:
@@ -166,10 +210,21 @@ def _describe(call: Call, blob: Blob) -> dict[str, str]:
         **metadata_headers(blob.metadata),
         **lease,
         "Accept-Ranges": "bytes",
-        "x-ms-blob-type": "BlockBlob",
+        "x-ms-blob-type": blob.kind,
+        **kind_headers(blob),
         "x-ms-creation-time": http_date(blob.created),
         "x-ms-server-encrypted": "true",
     }
+
+
+def kind_headers(blob: Blob) -> dict[str, str]:
+    """Return the headers that only append blobs or page blobs have."""
+    if blob.kind == "PageBlob":
+        return {SEQUENCE: str(blob.sequence)}
+    if blob.kind == "AppendBlob":
+        sealed = {"x-ms-blob-sealed": "true"} if blob.sealed else {}
+        return {"x-ms-blob-committed-block-count": str(blob.appends), **sealed}
+    return {}
 
 
 def get_metadata(call: Call) -> Response:
@@ -180,7 +235,7 @@ def get_metadata(call: Call) -> Response:
 
 def set_metadata(call: Call) -> Response:
     """Set Blob Metadata: what was there before is gone."""
-    blob = _change(call, replace(call.to_change(), metadata=call.metadata()))
+    blob = changed(call, replace(call.to_change(), metadata=call.metadata()))
     return _written(blob, 200, ENCRYPTED)
 
 
@@ -189,7 +244,10 @@ def set_properties(call: Call) -> Response:
     blob = call.to_change()
     if any(name in call.headers for name in PROPERTIES):
         blob = replace(blob, properties=_properties(call))
-    return _written(_change(call, blob), 200, {})
+    if blob.kind == "PageBlob" and LENGTH in call.headers:
+        size = page_size(call)
+        blob = replace(blob, content=blob.content[:size].ljust(size, b"\0"))
+    return _written(changed(call, blob), 200, kind_headers(blob))
 
 
 def delete_blob(call: Call) -> Response:
@@ -336,7 +394,7 @@ def put_block_list(call: Call) -> Response:
         blocks.append((block_id, sources[entry.tag][block_id]))
     content = b"".join(part for _, part in blocks)
     kept = tuple(Block(block_id=block_id, size=len(part)) for block_id, part in blocks)
-    blob = _write(call, content, _properties(call), call.metadata(), kept)
+    blob = _write(call, content, _properties(call), call.metadata(), blocks=kept)
     return _written(blob, 201, ENCRYPTED)
 
 
@@ -387,7 +445,7 @@ def _copy(call: Call) -> Response:
     from_url = "x-ms-blob-type" in call.headers
     given = from_url and any(name in call.headers for name in PROPERTIES)
     properties = _properties(call) if given else source.properties
-    blob = _write(call, source.content, properties, metadata, source.blocks)
+    blob = _write(call, source.content, properties, metadata, blocks=source.blocks)
     if from_url:
         return _written(blob, 201, {"Content-MD5": md5(blob.content), **ENCRYPTED})
     copied = {"x-ms-copy-id": str(uuid.uuid4()), "x-ms-copy-status": "success"}

@@ -226,7 +226,7 @@ def _blob_properties(blob: Blob) -> str:
         "Cache-Control": "",
         "Content-Disposition": "",
         **blob.properties,
-        "BlobType": "BlockBlob",
+        "BlobType": blob.kind,
         "AccessTier": "Hot",
         "AccessTierInferred": "true",
         "ServerEncrypted": "true",

@@ -47,10 +47,6 @@ WORDS: dict[str, tuple[int, str]] = {
     ),
     "BlobAlreadyExists": (409, "The specified blob already exists."),
     "BlobNotFound": (404, "The specified blob does not exist."),
-    "BlobTypeNotSupported": (
-        400,
-        "This stand-in for Azure keeps block blobs only; append and page blobs are not supported.",
-    ),
     "CannotVerifyCopySource": (404, "The specified blob does not exist."),
     "ConditionNotMet": (412, CONDITION),
     "ContainerAlreadyExists": (409, "The specified container already exists."),
@@ -68,6 +64,11 @@ WORDS: dict[str, tuple[int, str]] = {
         ),
     ),
     "InvalidBlobOrBlock": (400, "The specified blob or block content is invalid."),
+    "AppendPositionConditionNotMet": (412, "The append position condition specified was not met."),
+    "BlobIsSealed": (409, "The specified blob is sealed and its contents can't be modified."),
+    "InvalidBlobType": (409, "The blob type is invalid for this operation."),
+    "InvalidPageRange": (416, "The page range specified is invalid."),
+    "MaxBlobSizeConditionNotMet": (412, "The max blob size condition specified was not met."),
     "InvalidBlockList": (400, "The specified block list is invalid."),
     "InvalidHeaderValue": (
         400,

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.storage import blob_verbs as on_blob
 from pytest_tfoidc.mockazure.storage import container_verbs as on_container
+from pytest_tfoidc.mockazure.storage import otherblobs
 from pytest_tfoidc.mockazure.storage.auth import AccountKeys, Authenticator, KeysOf, Resource
 from pytest_tfoidc.mockazure.storage.call import PRINTABLE, Call, bad_header, bad_query, http_date
 from pytest_tfoidc.mockazure.storage.errors import StorageError
@@ -83,12 +84,15 @@ ROUTES: dict[tuple[str, str, str], dict[str, Operation]] = {
     ("o", "", "lease"): {"PUT": (on_blob.lease_blob, "wd")},
     ("o", "", "snapshot"): {"PUT": (on_blob.snapshot_blob, "cw")},
     ("o", "", "block"): {"PUT": (on_blob.put_block, "cw")},
+    ("o", "", "appendblock"): {"PUT": (otherblobs.append_block, "aw")},
+    ("o", "", "seal"): {"PUT": (otherblobs.seal, "aw")},
+    ("o", "", "page"): {"PUT": (otherblobs.put_page, "w")},
+    ("o", "", "pagelist"): {"GET": (otherblobs.get_pages, "r")},
     ("o", "", "blocklist"): {
         "GET": (on_blob.get_block_list, "r"),
         "PUT": (on_blob.put_block_list, "cw"),
     },
 }
-OTHER_BLOB_TYPES = {"appendblock", "page", "pagelist", "seal"}
 
 
 class BlobService:
@@ -176,6 +180,11 @@ class BlobService:
             now=self._store.now(),
         )
         return run(call)
+
+    @property
+    def store(self) -> BlobStore:
+        """What holds the blobs: Data Lake works on the same ones."""
+        return self._store
 
     def key_for(self, account: str) -> str:
         """Return an account's first key, in base64."""
@@ -273,8 +282,6 @@ def _operation(method: str, level: str, query: dict[str, str], *, service: str) 
             "FeatureNotSupported", status=400, words=f"The stand-in for Azure has no {service}s."
         )
     if methods is None:
-        if comp in OTHER_BLOB_TYPES:
-            raise StorageError("BlobTypeNotSupported")
         reason = "The stand-in for Azure does not know this operation."
         raise bad_query("comp" if comp else "restype", comp or kind, reason)
     if method not in methods:

@@ -43,7 +43,11 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Blob:
-    """A block blob, or a snapshot of one. `properties` are its HTTP headers."""
+    """A blob, or a snapshot of one. `properties` are its HTTP headers.
+
+    `kind`: BlockBlob, AppendBlob or PageBlob. `appends`: how many blocks were appended.
+    `sealed`: nothing more can be. `sequence`: a page blob's number.
+    """
 
     content: bytes
     properties: Mapping[str, str]
@@ -52,6 +56,10 @@ class Blob:
     created: datetime
     lease: Lease = FREE
     blocks: tuple[Block, ...] = ()
+    kind: str = "BlockBlob"
+    appends: int = 0
+    sealed: bool = False
+    sequence: int = 0
 
 
 @dataclass(kw_only=True)

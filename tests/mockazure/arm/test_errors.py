@@ -178,20 +178,6 @@ def test_the_same_role_is_assigned_once(arm: Arm) -> None:
     assert (again.status, again.code) == (409, "RoleAssignmentExists")
 
 
-def test_deployments_are_refused_clearly(arm: Arm) -> None:
-    path = f"{RG}/providers/Microsoft.Resources/deployments/d"
-
-    for answer in (
-        arm("PUT", path, {"properties": {}}),
-        arm("POST", f"{path}/validate", {"properties": {}}),
-        arm("POST", f"{path}/whatIf", {"properties": {}}),
-    ):
-        assert (answer.status, answer.code) == (400, "DeploymentsNotSupported")
-        assert "template deployments" in answer.json["error"]["message"]
-    assert arm("GET", path).status == 404
-    assert arm("GET", f"{RG}/providers/Microsoft.Resources/deployments").json == {"value": []}
-
-
 @pytest.mark.parametrize(
     ("reason", "code"),
     [

@@ -86,6 +86,9 @@ def lacking(wanted: Any, found: Any, where: str = "") -> list[str]:  # noqa: ANN
         # these lists are filled from the child resources, which come later
         ours = {"subnets", "securityRules", "routes", "id", "type"}
         return [x for k, v, f in inner if k not in ours for x in lacking(v, f, f"{where}/{k}")]
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        pairs = enumerate(zip(wanted, found, strict=True))  # items get ids, and addresses
+        return [x for n, (w, f) in pairs for x in lacking(w, f, f"{where}/{n}")]
     return [] if wanted == found else [f"{where}: {wanted!r} became {found!r}"]
 
 

@@ -196,7 +196,7 @@ def test_a_deleted_configuration_store_can_be_purged(arm: Arm) -> None:
     deleted = f"{place}/deletedConfigurationStores/store"
 
     assert arm("GET", deleted).json["properties"]["configurationStoreId"].endswith("/store")
-    assert arm("POST", f"{deleted}/purge").status == 200
+    assert arm("POST", f"{deleted}/purge").status == 202
     assert arm("GET", deleted).status == 404
 
 

@@ -158,13 +158,6 @@ def test_a_property_that_no_header_can_hold_is_refused(blobs: BlobClient) -> Non
     assert code(answer) == (400, "InvalidHeaderValue")
 
 
-@pytest.mark.parametrize("kind", ["AppendBlob", "PageBlob"])
-def test_other_kinds_of_blobs_are_refused(blobs: BlobClient, kind: str) -> None:
-    answer = blobs("PUT", BLOB, x_ms_blob_type=kind)
-    assert code(answer) == (400, "BlobTypeNotSupported")
-    assert code(blobs("PUT", f"{BLOB}?comp=page")) == (400, "BlobTypeNotSupported")
-
-
 def test_a_blob_without_its_type_is_refused(blobs: BlobClient) -> None:
     assert code(blobs("PUT", BLOB)) == (400, "MissingRequiredHeader")
     assert code(blobs("PUT", BLOB, x_ms_blob_type="Blob")) == (400, "InvalidHeaderValue")

@@ -205,3 +205,49 @@ def test_another_accounts_key_is_refused(blobs: BlobClient, options: dict[str, A
     ):
         client.create_container("state")
     assert refused.value.error_code == "AuthenticationFailed"
+
+
+def test_an_append_blob_grows_until_it_is_sealed(container: Any) -> None:
+    blob = container.get_blob_client("log")
+    blob.create_append_blob(metadata={"a": "1"})
+    blob.append_block(b"one,")
+    assert blob.append_block(b"two", appendpos_condition=4)["blob_append_offset"] == "4"
+    with pytest.raises(exceptions.HttpResponseError) as moved:
+        blob.append_block(b"x", appendpos_condition=4)
+    assert moved.value.error_code == "AppendPositionConditionNotMet"
+    with pytest.raises(exceptions.HttpResponseError):
+        blob.append_block(b"x", maxsize_condition=7)
+    assert blob.download_blob().readall() == b"one,two"
+    properties = blob.get_blob_properties()
+    assert (properties.blob_type, properties.append_blob_committed_block_count) == ("AppendBlob", 2)
+    blob.seal_append_blob()
+    with pytest.raises(exceptions.HttpResponseError) as sealed:
+        blob.append_block(b"x")
+    assert sealed.value.error_code == "BlobIsSealed"
+    assert [entry.blob_type for entry in container.list_blobs()] == ["AppendBlob"]
+
+
+def test_a_page_blob_is_written_by_pages(container: Any) -> None:
+    blob = container.get_blob_client("disk")
+    blob.create_page_blob(size=2048, sequence_number=3)
+    blob.upload_page(b"a" * 512, offset=512, length=512)
+    blob.upload_page(b"b" * 512, offset=1024, length=512)
+    assert [(r.start, r.end) for r in blob.list_page_ranges()] == [(512, 1535)]
+    blob.clear_page(offset=512, length=512)
+    assert blob.download_blob().readall() == bytes(1024) + b"b" * 512 + bytes(512)
+    with pytest.raises(exceptions.HttpResponseError) as outside:
+        blob.upload_page(b"c" * 512, offset=2048, length=512)
+    assert outside.value.error_code == "InvalidPageRange"
+    blob.resize_blob(1024)
+    properties = blob.get_blob_properties()
+    assert (properties.size, properties.page_blob_sequence_number) == (1024, 3)
+    with pytest.raises(exceptions.HttpResponseError) as other:
+        blob.append_block(b"x")
+    assert other.value.error_code == "InvalidBlobType"
+
+
+def test_large_append_and_page_blobs_go_up_in_parts(container: Any) -> None:
+    body = os.urandom(5 * 1024 * 1024)
+    for kind in ("AppendBlob", "PageBlob"):
+        container.upload_blob(kind, body, blob_type=kind)
+        assert container.download_blob(kind).readall() == body

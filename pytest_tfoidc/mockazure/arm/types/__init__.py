@@ -1,1 +1,1 @@
-"""What is special of each resource type, one file for each family."""
+"""What families of resource types need beyond being stored."""

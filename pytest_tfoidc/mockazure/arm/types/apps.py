@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_tfoidc.mockazure.arm.errors import ArmError
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key, keys
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, keys
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -21,22 +21,26 @@ def configuration_store(new: New) -> Properties:
     }
 
 
+def configuration_access(store_id: str) -> dict[str, tuple[str, str]]:
+    """Return the ids and secrets of a configuration store's four keys, by the keys' names."""
+    names = ("Primary", "Secondary", "Primary Read Only", "Secondary Read Only")
+    return {name: (guid(store_id, name)[:4], key(store_id, name)) for name in names}
+
+
 def configuration_keys(new: New) -> Any:  # noqa: ANN401 - JSON
     """Return the four keys of an App Configuration store."""
-    names = ("Primary", "Secondary", "Primary Read Only", "Secondary Read Only")
     return {
         "value": [
             {
-                "id": new.guid(name)[:4],
+                "id": key_id,
                 "name": name,
                 "readOnly": name.endswith("Read Only"),
-                "value": key(new.id, name),
+                "value": secret,
                 "connectionString": (
-                    f"Endpoint=https://{new.name}.azconfig.io;"
-                    f"Id={new.guid(name)[:4]};Secret={key(new.id, name)}"
+                    f"Endpoint=https://{new.name}.azconfig.io;Id={key_id};Secret={secret}"
                 ),
             }
-            for name in names
+            for name, (key_id, secret) in configuration_access(new.id).items()
         ]
     }
 
@@ -100,7 +104,6 @@ def site(new: New) -> Properties:
         "outboundIpAddresses": "20.0.0.1",
         "possibleOutboundIpAddresses": "20.0.0.1,20.0.0.2",
         "repositorySiteName": app,
-        "state": "Running",
     }
 
 
@@ -148,7 +151,7 @@ SITE = Rules(
         "basicPublishingCredentialsPolicies/scm": fixed(properties={"allow": True}),
     },
 )
-SITE_CONFIG = Rules(stateless=True, actions={"list": site_answer})
+SITE_CONFIG = Rules(stateless=True, free_form=True, actions={"list": site_answer})
 
 TYPES: dict[str, Rules] = {
     "Microsoft.AppConfiguration/configurationStores": Rules(
@@ -157,6 +160,7 @@ TYPES: dict[str, Rules] = {
         omitted=("encryption",),
         actions={"listkeys": configuration_keys},
         recoverable="deletedConfigurationStores",
+        retained=7,
     ),
     "Microsoft.CognitiveServices/accounts": Rules(
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}

@@ -148,11 +148,6 @@ def role_assignment(new: New) -> Properties:
     return {"scope": new.scope or "/", "principalType": "ServicePrincipal", "condition": None}
 
 
-def vault(new: New) -> Properties:
-    """Return a key vault its URI."""
-    return {"vaultUri": f"https://{new.name}.{new.cloud.vaults}/", "tenantId": new.tenant_id}
-
-
 def dns_zone(new: New) -> Properties:
     """Return a public zone its name servers and limits."""
     tlds = enumerate(("com", "net", "org", "info"), start=1)

@@ -16,7 +16,33 @@ def scale_set(new: New) -> Properties:
     return {"uniqueId": new.guid("uniqueId")}
 
 
+def container_group(new: New) -> Properties:
+    """Return the address of a group of containers, and what it runs as."""
+    asked = new.properties.get("ipAddress")
+    address = {"ip": "20.50.0.5", "ports": []} if isinstance(asked, dict) else None
+    label = asked.get("dnsNameLabel") if isinstance(asked, dict) else None
+    if address is not None and label:
+        address["fqdn"] = f"{label}.{new.location}.azurecontainer.io"
+    return {
+        "instanceView": {"events": [], "state": "Running"},
+        "restartPolicy": "Always",
+        "sku": "Standard",
+        **({"ipAddress": address} if address else {}),
+    }
+
+
+CONTAINER_LISTS = ("ports", "environmentVariables", "command")
 TYPES: dict[str, Rules] = {
+    "Microsoft.ContainerInstance/containerGroups": Rules(
+        created=201,
+        adds=container_group,
+        lists=(
+            "containers",
+            *(f"containers[].properties.{n}" for n in CONTAINER_LISTS),
+            "initContainers",
+            *(f"initContainers[].properties.{n}" for n in ("environmentVariables", "command")),
+        ),
+    ),
     "Microsoft.ContainerService/managedClusters": Rules(created=201, deleted=204),
     "Microsoft.Compute/virtualMachines": Rules(
         created=201, adds=machine, omitted=("additionalCapabilities",)

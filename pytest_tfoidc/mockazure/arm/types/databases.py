@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_tfoidc.mockazure.arm.types import parameters
 from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key, keys
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
@@ -13,6 +14,7 @@ COSMOS_KEYS = (
     "primaryReadonlyMasterKey",
     "secondaryReadonlyMasterKey",
 )
+COSMOS_LEAST = 400  # request units a second
 GIBIBYTE = 1 << 30
 FAILOVER = ("id", "locationName", "failoverPriority")  # what Cosmos DB tells of a region's turn
 
@@ -85,6 +87,25 @@ def cosmos_container(_: New) -> Properties:
     return {"resource": {"indexingPolicy": indexing, "conflictResolutionPolicy": conflicts}}
 
 
+def cosmos_throughput(new: New) -> Properties | None:
+    """Return the throughput that a database or container was made with; None without any."""
+    options = new.properties.get("options")
+    asked = options if isinstance(options, dict) else {}
+    throughput, scale = asked.get("throughput"), asked.get("autoscaleSettings")
+    if throughput is None and not isinstance(scale, dict):
+        return None
+    resource: Properties = {"minimumThroughput": "400"}
+    if isinstance(scale, dict):
+        most = scale.get("maxThroughput", COSMOS_LEAST)
+        share = int(most) // 10 if isinstance(most, int) else COSMOS_LEAST
+        return {
+            "properties": {
+                "resource": {**resource, "throughput": share, "autoscaleSettings": scale}
+            }
+        }
+    return {"properties": {"resource": {**resource, "throughput": throughput}}}
+
+
 def sql_server(new: New) -> Properties:
     """Return a logical SQL server its host."""
     return {
@@ -92,7 +113,6 @@ def sql_server(new: New) -> Properties:
         "minimalTlsVersion": "1.2",
         "publicNetworkAccess": "Enabled",
         "restrictOutboundNetworkAccess": "Disabled",
-        "state": "Ready",
         "version": "12.0",
     }
 
@@ -112,7 +132,6 @@ def sql_database(new: New) -> Properties:
         "readScale": "Disabled",
         "requestedBackupStorageRedundancy": "Geo",
         "requestedServiceObjectiveName": tier,
-        "status": "Online",
         "zoneRedundant": False,
     }
 
@@ -131,7 +150,6 @@ def _flexible_server(new: New, engine: str) -> Properties:
         "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
         "maintenanceWindow": NO_WINDOW,
         "network": {"publicNetworkAccess": "Enabled"},
-        "state": "Ready",
     }
 
 
@@ -187,7 +205,9 @@ NO_WINDOW = {"customWindow": "Disabled", "dayOfWeek": 0, "startHour": 0, "startM
 RETENTION = fixed(properties={"retentionDays": 7, "diffBackupIntervalInHours": 12})
 OFF = fixed(properties={"state": "Disabled"})
 BEGUN = Rules(begun=True, deleted=204)  # what PostgreSQL answers for everything
-COSMOS_CHILD = Rules(deleted=204)
+THROUGHPUT = {"throughputSettings/default": cosmos_throughput}
+COSMOS_CHILD = Rules(deleted=204, implied=THROUGHPUT)
+PARAMETERS = {"configurations/*": parameters.parameter}
 
 TYPES: dict[str, Rules] = {
     "Microsoft.Cache/redis": Rules(
@@ -195,9 +215,14 @@ TYPES: dict[str, Rules] = {
         adds=redis,
         actions=dict.fromkeys(("listkeys", "regeneratekey"), keys("primaryKey", "secondaryKey")),
     ),
-    "Microsoft.DBforMySQL/flexibleServers": Rules(created=201, adds=mysql),
-    "Microsoft.DBforPostgreSQL/flexibleServers": Rules(begun=True, deleted=204, adds=postgres),
-    "Microsoft.DBforPostgreSQL/flexibleServers/configurations": BEGUN,
+    "Microsoft.DBforMySQL/flexibleServers": Rules(created=201, adds=mysql, implied=PARAMETERS),
+    "Microsoft.DBforMySQL/flexibleServers/configurations": Rules(adds=parameters.of_written),
+    "Microsoft.DBforPostgreSQL/flexibleServers": Rules(
+        begun=True, deleted=204, adds=postgres, implied=PARAMETERS
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/configurations": Rules(
+        begun=True, deleted=204, adds=parameters.of_written
+    ),
     "Microsoft.DBforPostgreSQL/flexibleServers/databases": BEGUN,
     "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": BEGUN,
     "Microsoft.DocumentDB/databaseAccounts": Rules(
@@ -210,11 +235,15 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.DocumentDB/databaseAccounts/sqlDatabases": COSMOS_CHILD,
     "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers": Rules(
-        deleted=204, adds=cosmos_container
+        deleted=204, adds=cosmos_container, implied=THROUGHPUT
     ),
     "Microsoft.DocumentDB/databaseAccounts/mongodbDatabases": COSMOS_CHILD,
     "Microsoft.DocumentDB/databaseAccounts/mongodbDatabases/collections": COSMOS_CHILD,
     "Microsoft.DocumentDB/databaseAccounts/tables": COSMOS_CHILD,
+    "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces": COSMOS_CHILD,
+    "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces/tables": COSMOS_CHILD,
+    "Microsoft.DocumentDB/databaseAccounts/gremlinDatabases": COSMOS_CHILD,
+    "Microsoft.DocumentDB/databaseAccounts/gremlinDatabases/graphs": COSMOS_CHILD,
     "Microsoft.Sql/servers": Rules(
         created=201,
         adds=sql_server,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
@@ -89,18 +91,48 @@ def frontdoor_endpoint(new: New) -> Properties:
 
 def cdn_endpoint(new: New) -> Properties:
     """Return a CDN endpoint its host."""
-    return {"hostName": f"{new.name}.azureedge.net", "resourceState": "Running"}
+    return {"hostName": f"{new.name}.azureedge.net"}
+
+
+def with_addresses(properties: Properties, new: New) -> Properties:
+    """Return a network interface whose configurations have addresses, as Azure assigns them.
+
+    An address is always the same for an interface and a configuration; it is one of 10.0.0.0/8, and
+    need not lie in the subnet.
+    """
+    found = properties.get("ipConfigurations")
+    if not isinstance(found, list):
+        return properties
+    return {**properties, "ipConfigurations": [_addressed(item, new) for item in found]}
+
+
+def _addressed(item: Any, new: New) -> Any:  # noqa: ANN401 - JSON
+    own = item.get("properties") if isinstance(item, dict) else None
+    if not isinstance(own, dict) or own.get("privateIPAddress"):
+        return item
+    digits = new.guid(f"privateIPAddress {item.get('name')}").replace("-", "")
+    numbers = (int(digits[at : at + 2], 16) for at in (0, 2, 4))
+    address = ".".join(map(str, (10, *numbers)))
+    filled = {"privateIPAllocationMethod": "Dynamic", "privateIPAddressVersion": "IPv4", **own}
+    return {**item, "properties": {**filled, "privateIPAddress": address}}
+
+
+def virtual_hub(_: New) -> Properties:
+    """Return what a virtual hub has without being asked."""
+    return {
+        "allowBranchToBranchTraffic": False,
+        "hubRoutingPreference": "ExpressRoute",
+        "virtualRouterAsn": 65515,
+        "virtualRouterIps": ["10.0.32.4", "10.0.32.5"],
+        "virtualRouterAutoScaleConfiguration": {"minCapacity": 2},
+    }
 
 
 TYPES: dict[str, Rules] = {
-    "Microsoft.Cdn/profiles": Rules(
-        adds=lambda new: {"frontDoorId": new.guid("frontDoorId"), "resourceState": "Active"}
-    ),
+    "Microsoft.Cdn/profiles": Rules(adds=lambda new: {"frontDoorId": new.guid("frontDoorId")}),
     "Microsoft.Cdn/profiles/afdEndpoints": Rules(adds=frontdoor_endpoint),
     "Microsoft.Cdn/profiles/endpoints": Rules(adds=cdn_endpoint),
-    "Microsoft.Network/applicationGateways": Rules(
-        created=201, items=GATEWAY_PARTS, adds=fixed(operationalState="Running")
-    ),
+    "Microsoft.Network/applicationGateways": Rules(created=201, items=GATEWAY_PARTS),
     "Microsoft.Network/azureFirewalls": Rules(created=201, items=("ipConfigurations",)),
     "Microsoft.Network/bastionHosts": Rules(created=201, items=("ipConfigurations",), adds=bastion),
     "Microsoft.Network/connections": Rules(
@@ -123,6 +155,10 @@ TYPES: dict[str, Rules] = {
             "backendAddressPools": "backendAddressPools",
             "inboundNatRules": "inboundNatRules",
         },
+    ),
+    "Microsoft.Network/virtualHubs": Rules(created=201, adds=virtual_hub),
+    "Microsoft.Network/networkInterfaces": Rules(
+        created=201, normalized=with_addresses, items=("ipConfigurations",)
     ),
     "Microsoft.Network/networkWatchers": Rules(created=201, deleted=204),
     "Microsoft.Network/networkWatchers/flowLogs": Rules(created=201, deleted=204),

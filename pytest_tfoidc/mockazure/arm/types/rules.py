@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from pytest_tfoidc.mockazure.arm.types.base import Adds, Answers, nothing
+from pytest_tfoidc.mockazure.arm.types.base import Adds, Answers, New, Properties, nothing
+
+# (the parent's properties, the name in the path, the properties that are written)
+Implied = Callable[[New], "Properties | None"]
+Merges = Callable[[Mapping[str, Any], str, Mapping[str, Any]], Properties]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +25,20 @@ class Rules:
     `stateless`: it has no provisioningState.
     `omitted`: properties that are not shown where they were written empty.
     `items`: properties that are lists of named parts, which have ids below this one.
+    `lists`: paths of lists that are there, also where nothing was written in them.
+    `free_form`: the names of its properties are the user's own, so none of them is a secret.
     `children`: properties that show child resources, and the children's type below this one.
-    `implied`: children that are there with their parent, as `TYPE/NAME`, and their documents.
+    `child_shown`: what is shown of such a child, where that is not all of it.
+    `implied`: children that are there with their parent, as `TYPE/NAME` or `TYPE/*`, and their
+    documents; None where there is none after all.
     `actions`: answers to POSTs, by the action's name in lower case.
     `returned`: DELETE gives the resource back. `listed_below`: lists reach into nested scopes.
-    `recoverable`: deleted ones are kept in this list of their location, until they are purged.
+    `recoverable`: deleted ones are kept in this list of their location, until they are purged;
+    `retained`: for so many days where `softDeleteRetentionInDays` says nothing else; `protected`:
+    the property that forbids to purge them earlier.
+    `normalized`: makes of the properties that were written what Azure makes of them.
+    `handed_over`: what is written goes to a data plane, which says what is shown of it.
+    `merges`: a PUT of this type changes its parent's properties, and leaves nothing behind.
     """
 
     adds: Adds = nothing
@@ -38,9 +52,17 @@ class Rules:
     stateless: bool = False
     omitted: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    free_form: bool = False
     children: Mapping[str, str] = field(default_factory=dict)
-    implied: Mapping[str, Adds] = field(default_factory=dict)
+    child_shown: Callable[[Mapping[str, Any]], Properties] | None = None
+    implied: Mapping[str, Implied] = field(default_factory=dict)
     actions: Mapping[str, Answers] = field(default_factory=dict)
     returned: bool = False
     listed_below: bool = False
     recoverable: str = ""
+    retained: int = 90
+    protected: str = "enablePurgeProtection"
+    normalized: Callable[[Any, New], Any] | None = None
+    handed_over: bool = False
+    merges: Merges | None = None

@@ -7,6 +7,8 @@ A type that reads back what was written needs no entry at all. To add one that d
 2. Write the entry in `TYPES`, under the type as Azure writes it. `adds` is a function in
    `base` that returns the properties which Azure computes; what was written wins over them.
    Values must be stable: derive them from the id with `guid` and `key`.
+   A state that settles (`resourceState`) is a line in `arm/types/states.py` instead; a list that a
+   client expects is a path in `Rules.lists`.
 3. Where the type answers other statuses than 200, has actions (`POST …/listKeys`), shows children
    in its own properties or is there together with its parent, the other fields of `Rules` say so.
 4. Add a line to `tests/mockazure/arm/test_types.py`.
@@ -15,7 +17,15 @@ A type that reads back what was written needs no entry at all. To add one that d
 from __future__ import annotations
 
 from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
-from pytest_tfoidc.mockazure.arm.types import apps, compute, databases, messaging, network
+from pytest_tfoidc.mockazure.arm.types import (
+    apps,
+    compute,
+    databases,
+    management,
+    messaging,
+    network,
+    vaults,
+)
 from pytest_tfoidc.mockazure.arm.types import base as adds
 from pytest_tfoidc.mockazure.arm.types.base import nothing
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
@@ -38,7 +48,6 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Insights/components": Rules(
         adds=adds.component, implied={"currentbillingfeatures": adds.billing}
     ),
-    "Microsoft.KeyVault/vaults": Rules(created=201, adds=adds.vault, recoverable="deletedVaults"),
     "Microsoft.ManagedIdentity/userAssignedIdentities": Rules(created=201, adds=adds.identity),
     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": Rules(
         created=201
@@ -101,6 +110,13 @@ TYPES: dict[str, Rules] = {
     **databases.TYPES,
     **messaging.TYPES,
     **network.TYPES,
+    **management.TYPES,
+    **vaults.TYPES,
+}
+RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, both in lower case
+    f"{name.partition('/')[0]}/locations/{rules.recoverable}".lower(): name.lower()
+    for name, rules in TYPES.items()
+    if rules.recoverable
 }
 ECHO = Rules()
 _BY_KEY = {name.lower(): rules for name, rules in TYPES.items()}

@@ -1,0 +1,1 @@
+"""App Configuration's data plane: key-values, labels, locks, revisions and snapshots."""

@@ -1,0 +1,146 @@
+"""API Management, management groups, backup policies and workflows: what they need beyond echo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.arm.types.rules import Rules
+
+OFF = {"enabled": False}
+TIME_OF_DAY = re.compile(r"\d{2}:\d{2}:\d{2}Z")
+DATE = "2024-01-01"  # any: of a daily time only the time counts
+TIMES = ("scheduleruntimes", "retentiontimes", "schedulewindowstarttime")
+
+
+def service(new: New) -> Properties:
+    """Return what an API Management service has from its creation."""
+    host = f"{new.name.lower()}.azure-api.net"
+    proxy = {
+        "type": "Proxy",
+        "hostName": host,
+        "defaultSslBinding": True,
+        "negotiateClientCertificate": False,
+        "certificateSource": "BuiltIn",
+    }
+    return {
+        "apiVersionConstraint": {},
+        "createdAtUtc": "2024-01-01T00:00:00.0000000Z",
+        "customProperties": {},
+        "developerPortalUrl": f"https://{new.name.lower()}.developer.azure-api.net",
+        "disableGateway": False,
+        "gatewayRegionalUrl": f"https://{new.name.lower()}-{new.location}-01.regional.azure-api.net",
+        "gatewayUrl": f"https://{host}",
+        "hostnameConfigurations": [proxy],
+        "managementApiUrl": f"https://{new.name.lower()}.management.azure-api.net",
+        "notificationSenderEmail": "apimgmt-noreply@mail.windowsazure.com",
+        "platformVersion": "stv2",
+        "portalUrl": f"https://{new.name.lower()}.portal.azure-api.net",
+        "publicIPAddresses": ["20.50.0.6"],
+        "publicNetworkAccess": "Enabled",
+        "scmUrl": f"https://{new.name.lower()}.scm.azure-api.net",
+        "virtualNetworkType": "None",
+    }
+
+
+def delegation_secrets(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the key that delegation is validated with: the one that was written, or a new one."""
+    return {"validationKey": new.properties.get("validationKey") or key(new.id, "validationKey")}
+
+
+def access_secrets(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the keys of a service's own management API."""
+    return {
+        "id": new.name,
+        "enabled": new.properties.get("enabled") is True,
+        "primaryKey": key(new.id, "primaryKey"),
+        "secondaryKey": key(new.id, "secondaryKey"),
+        "principalId": "integration",
+    }
+
+
+def with_dates(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a backup policy whose times of day have a date, as Azure gives them back."""
+    if isinstance(value, list):
+        return [with_dates(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {n: _dated(v) if n.lower() in TIMES else with_dates(v) for n, v in value.items()}
+
+
+def _dated(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, list):
+        return [_dated(item) for item in value]
+    if isinstance(value, str) and TIME_OF_DAY.fullmatch(value):
+        return f"{DATE}T{value}"
+    return value
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a definition without what was written as null: to Azure it was not written."""
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {n: without_nulls(v) for n, v in value.items() if v is not None}
+    return value
+
+
+def workflow(new: New) -> Properties:
+    """Return what a Logic App's workflow has from its creation."""
+    region = new.location or "westeurope"
+    addresses = [{"address": "20.50.0.7"}]
+    place = {"outgoingIpAddresses": addresses, "accessEndpointIpAddresses": addresses}
+    return {
+        "accessEndpoint": f"https://prod-00.{region}.logic.azure.com:443/workflows/{new.guid('w')}",
+        "endpointsConfiguration": {"workflow": place, "connector": place},
+        "parameters": {},
+        "version": new.guid("version").replace("-", "")[:20],
+    }
+
+
+def membership(document: Mapping[str, Any]) -> Properties:
+    """Return what a management group shows of a subscription that it has."""
+    name = str(document["name"])
+    return {
+        "id": f"/subscriptions/{name}",
+        "type": "/subscriptions",
+        "name": name,
+        "displayName": name,
+    }
+
+
+_SERVICE = "Microsoft.ApiManagement/service"
+TYPES: dict[str, Rules] = {
+    _SERVICE: Rules(
+        created=201,
+        adds=service,
+        recoverable="deletedServices",
+        retained=2,
+        implied={
+            "portalsettings/signin": fixed(properties=OFF),
+            "portalsettings/signup": fixed(
+                properties={**OFF, "termsOfService": {**OFF, "consentRequired": False}}
+            ),
+            "portalsettings/delegation": fixed(
+                properties={"subscriptions": OFF, "userRegistration": OFF}
+            ),
+            "tenant/access": fixed(properties=OFF),
+            "tenant/gitAccess": fixed(properties=OFF),
+        },
+    ),
+    f"{_SERVICE}/portalsettings": Rules(
+        stateless=True, actions={"listsecrets": delegation_secrets}
+    ),
+    f"{_SERVICE}/tenant": Rules(stateless=True, actions={"listsecrets": access_secrets}),
+    "Microsoft.Logic/workflows": Rules(
+        created=201, adds=workflow, normalized=lambda given, _: without_nulls(given)
+    ),
+    "Microsoft.Management/managementGroups": Rules(
+        children={"children": "subscriptions"}, child_shown=membership
+    ),
+    "Microsoft.RecoveryServices/vaults/backupPolicies": Rules(
+        normalized=lambda given, _: with_dates(given), stateless=True
+    ),
+}

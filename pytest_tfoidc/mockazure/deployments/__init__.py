@@ -1,0 +1,1 @@
+"""Template deployments: ARM templates and what Bicep compiles to, evaluated and put in place."""
