@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def test_the_command_sees_the_stand_ins_environment() -> None:
     script = "import os; print(os.environ['ARM_OIDC_REQUEST_URL'], os.environ['HTTPS_PROXY'])"
     url, proxy = tfoidc("mock", "--", sys.executable, "-c", script).stdout.split()
     assert url.startswith("http://127.0.0.1:")
-    assert proxy.startswith("http://127.0.0.1:")
+    assert re.fullmatch(r"http://tfoidc:[\w-]+@127\.0\.0\.1:\d+", proxy)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -78,6 +78,8 @@ def test_workspaces_that_workers_have_kept_are_told_by_the_controller(project: P
         for line in result.outlines
         if line.startswith("tfoidc: workspace kept: ")
     ]
-    assert [folder.parent for folder in kept] == list(project.temp.glob("tfoidc-*"))
-    for folder in kept:
-        shutil.rmtree(folder.parent)
+    (base,) = project.temp.glob("tfoidc-*")
+    (folder,) = kept
+    assert folder.is_relative_to(base)
+    assert (folder / "main.tf").is_file()
+    shutil.rmtree(base)

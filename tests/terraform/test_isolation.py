@@ -176,7 +176,10 @@ def test_bytes_modes_and_times_are_those_of_the_original(tmp_path: Path, into: P
     os.utime(module, ns=(5, 9_000_000_000))
     copy = isolate(module, into).path
     status = (copy / "bin/run.sh").stat()
-    assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o555, 7_000_000_123)
+    assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (
+        0o755,
+        7_000_000_123,
+    )
     assert copy.stat().st_mtime_ns == 9_000_000_000
     assert (copy / "bin/run.sh").read_bytes() == script.read_bytes()
     assert (copy / "bin/run.sh").stat().st_ino != script.stat().st_ino

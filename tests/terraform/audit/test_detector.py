@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from urllib.parse import quote
@@ -10,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.redaction import REDACTED
 from pytest_tfoidc.terraform.audit.detector import (
     ACCESS_TOKEN,
@@ -217,8 +217,8 @@ def test_reprs_show_nothing() -> None:
     ids=["ordinary", "starts", "encoded-starts", "dots", "many-starts"],
 )
 def test_twenty_megabytes_are_searched_in_one_pass(text: str) -> None:
-    begun = real_seconds()
+    begun = time.process_time()  # of ours alone: others may be busy
 
     assert Detector(["a secret that is nowhere"]).find(text) == ()
 
-    assert real_seconds() - begun < LONG_ENOUGH
+    assert time.process_time() - begun < LONG_ENOUGH
