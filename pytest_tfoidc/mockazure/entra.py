@@ -1,6 +1,6 @@
 """Entra ID: exchanges ID tokens for access tokens, on the virtual clock.
 
-Source: WIRE.md, sections 3 and 9; the texts are Entra's own.
+Source: docs/protocol.md, sections 3 and 9; the texts are Entra's own.
 """
 
 from __future__ import annotations

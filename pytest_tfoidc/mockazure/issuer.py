@@ -1,6 +1,6 @@
 """The pipelines' ID token endpoints: Azure DevOps' POST, GitHub's GET, discovery and JWKS.
 
-Source: the clients' requests and the services' refusals as recorded in WIRE.md, section 3.
+Source: the clients' requests and the services' refusals as recorded in docs/protocol.md, section 3.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a step of each kind of pipeline finds in its environment, with the stand-in behind it.
 
-Source: WIRE.md, section 8.
+Source: docs/protocol.md, section 8.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an error text of Terraform, Entra or a pipeline means, and what to do about it.
 
-Source: WIRE.md, section 9.
+Source: docs/protocol.md, section 9.
 """
 
 from __future__ import annotations

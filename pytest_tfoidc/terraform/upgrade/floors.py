@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_tfoidc.terraform.upgrade.spec import TERRAFORM
 from pytest_tfoidc.terraform.versions import Version
 
-# WIRE.md section 2: the changelogs of these projects.
+# docs/protocol.md, section 2: the changelogs of these projects.
 FLOORS = {
     TERRAFORM: Version((1, 11, 2)),
     "hashicorp/azurerm": Version((4, 18, 0)),
