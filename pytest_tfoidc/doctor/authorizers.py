@@ -1,6 +1,6 @@
 """Which way of signing in each client would pick: a function of its environment and its version.
 
-Source: go-azure-sdk and the providers as docs/protocol.md, section 2, has them; azapi chains its own.
+Source: go-azure-sdk and the providers, as docs/protocol.md, section 2, has them; azapi has its own.
 """
 
 from __future__ import annotations
