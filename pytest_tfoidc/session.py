@@ -99,6 +99,7 @@ class SessionOptions:
         lock_timeout: How long to wait for a locked state, as Terraform's -lock-timeout.
         test_directory: The folder of a module's test files.
         started: Where the user started: what relative paths in the environment are relative to.
+        variables_now: Tells which TF_VAR_… have changed since then; None for what is gone.
     """
 
     context: str = "auto"
@@ -126,6 +127,7 @@ class SessionOptions:
     lock_timeout: str = ""
     test_directory: str = "tests"
     started: Path = field(default_factory=Path.cwd)
+    variables_now: Callable[[], Mapping[str, str | None]] = dict
 
 
 class OidcSession:
@@ -404,7 +406,13 @@ class OidcSession:
         return STANDIN_BACKEND if self.context.stand_in else None
 
     def workspace(
-        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False, item: str = ""
+        self,
+        module: Path,
+        *,
+        inputs: Inputs = NO_INPUTS,
+        keep: bool = False,
+        item: str = "",
+        environment: Mapping[str, str | None] = MappingProxyType({}),
     ) -> Workspace:
         """Make an isolated copy of a module.
 
@@ -413,11 +421,14 @@ class OidcSession:
             inputs: Variables and backend configuration.
             keep: Leave the copy on disk at the end.
             item: The test that it is for; in a live context its state is named after it.
+            environment: Variables for Terraform, over those of the session; None takes one away.
 
         Raises:
-            ModuleError: The module cannot be read or copied.
+            ModuleError: The module cannot be read or copied, or has no such variable.
+            UsageError: A variable has a value that Terraform cannot take.
         """
-        return Workspace(module, setting=self._setting(), inputs=inputs, keep=keep, item=item)
+        setting = self._setting(environment)
+        return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
     def setup_workspace(self, module: Path, *, inputs: Inputs) -> Workspace:
         """Make a copy of a module that is set up on the stand-in and stays; nothing guards it.
@@ -431,10 +442,16 @@ class OidcSession:
         )
         return Workspace(module, setting=setting, inputs=inputs)
 
-    def _setting(self) -> Setting:
+    def _setting(self, own: Mapping[str, str | None] = MappingProxyType({})) -> Setting:
+        """Return what workspaces share, with variables of the environment that are one's own."""
+        self.redactor.know(*secrets_in({k: v for k, v in own.items() if v is not None}))
+        environment = {**self.environment, **own}
         return Setting(
             executable=self.executable,
-            environment=self.environment,
+            environment={k: v for k, v in environment.items() if v is not None},
+            variables_now=lambda: {
+                k: v for k, v in self.options.variables_now().items() if k not in own
+            },
             events=self.events,
             clock=self.clock,
             redactor=self.redactor,
@@ -460,6 +477,7 @@ class OidcSession:
         inputs: Inputs = NO_INPUTS,
         keep: bool = False,
         item: str = "",
+        environment: Mapping[str, str | None] = MappingProxyType({}),
         on_kept: Callable[[Path], None] = lambda _path: None,
         has_failed: Callable[[], bool] = bool,
     ) -> Iterator[Workspace]:
@@ -474,13 +492,16 @@ class OidcSession:
             inputs: Variables and backend configuration.
             keep: Leave the copy on disk at the end.
             item: The test that it is for; in a live context its state is named after it.
+            environment: Variables for Terraform, over those of the session; None takes one away.
             on_kept: Is told where a copy is that is left on disk.
             has_failed: Tells of a failure that the block does not see: a test's, in a fixture.
 
         Raises:
             TfOidcError: The module cannot be copied, or the clean-up failed.
         """
-        workspace = self.workspace(module, inputs=inputs, keep=keep, item=item)
+        workspace = self.workspace(
+            module, inputs=inputs, keep=keep, item=item, environment=environment
+        )
         try:
             yield workspace
         except BaseException:
