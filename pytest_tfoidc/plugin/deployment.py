@@ -96,11 +96,6 @@ def _group(config: pytest.Config, item: pytest.Function) -> str:
     """Name what shares a deployment: the module under test, and where the scope ends."""
     scope = scope_of(config)
     module = config.stash[RUN].name_of(_module_of(item)) if _has(item) else ""
-    kinds: dict[str, type[pytest.Collector]] = {
-        "class": pytest.Class,
-        "module": pytest.Module,
-        "package": pytest.Package,
-    }
     around: pytest.Item | pytest.Collector | None
     around = item.getparent(COLLECTORS[scope]) if scope in COLLECTORS else None
     if scope == "class" and around is None:  # a function outside of a class has its own
