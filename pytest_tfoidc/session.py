@@ -591,6 +591,29 @@ def _refuse(error: LiveClockError) -> NoReturn:
     raise error
 
 
+def _duration(given: object, method: str) -> timedelta:
+    """Return a duration that a test has written.
+
+    Raises:
+        UsageError: It is none; a number has no unit.
+    """
+    if isinstance(given, timedelta):
+        return given
+    if isinstance(given, str):
+        return parse_duration(given)
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    remedy = (
+        f'Write {method}("{given:g}s") for seconds, or {method}("{given:g}m") for minutes.'
+        if is_number
+        else f'Write {method}("45m"), or give a timedelta.'
+    )
+    raise UsageError(
+        f"{given!r} is not a duration{': it has no unit' if is_number else ''}.",
+        where=f"oidc_clock.{method}",
+        remedy=remedy,
+    )
+
+
 class OidcClock:
     """Moves the clock and makes tokens expire. Durations are texts (`10m`) or timedeltas.
 
@@ -622,7 +645,7 @@ class OidcClock:
         """
         session = self._session
         self._require_stand_in("move the clock")
-        duration = parse_duration(by) if isinstance(by, str) else by
+        duration = _duration(by, "advance")
         session.clock.advance(duration)
         session.events.emit(ClockMoved(at=session.clock.now(), by=duration, reason=reason))
 
@@ -632,7 +655,7 @@ class OidcClock:
         Returns:
             How much has passed: less than asked for where a real delay is capped.
         """
-        span = parse_duration(duration) if isinstance(duration, str) else duration
+        span = _duration(duration, "delay")
         if self._session.mock is not None:
             self.advance(span, reason="delay")
             return span

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
 
 import pytest
 
@@ -105,6 +106,26 @@ class RecordedEvents:
     def __iter__(self) -> Iterator[Event]:
         """Yield the events so far, in their order."""
         return iter(self._log.since(self._start))
+
+    def __len__(self) -> int:
+        """Count the events so far."""
+        return len(self._log.since(self._start))
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Event, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Event | tuple[Event, ...]:
+        """Return an event by its number, or some of them."""
+        return tuple(self._log.since(self._start))[index]
+
+    def __repr__(self) -> str:
+        """Count the events of each kind."""
+        kinds = Counter(type(event).__name__ for event in self)
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return f"<events: {told or 'none'}>"
 
     def of(self, kind: type[E]) -> tuple[E, ...]:
         """Return the events of one kind so far."""

@@ -39,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and choose what to collect."""
     config.addinivalue_line("markers", "tfoidc: a check that pytest-tfoidc makes for a module")
+    config.addinivalue_line("markers", "tf_test: a run block of a module's test files")
+    config.addinivalue_line("markers", "tf_upgrade: a step of an upgrade of a module")
     config.addinivalue_line(
         "markers", "tf_test_jump(time): the stand-in's clock jumps as this run block starts"
     )
