@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NoReturn, cast, get_args
+from typing import TYPE_CHECKING, Literal, NoReturn, cast, get_args
 
 import pytest
 
 from pytest_tfoidc.errors import TfOidcError, UsageError
-from pytest_tfoidc.plugin.run import RUN
+from pytest_tfoidc.plugin.run import RUN, PytestRun
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.terraform.module import RootModule
 
 Scope = Literal["session", "package", "module", "class", "function"]
 FIXTURE = "tf_deployed"
@@ -68,6 +71,35 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         indirect=True,
         scope=scope_of(metafunc.config),
     )
+
+
+def require_known(given: Mapping[str, object], names: Sequence[str]) -> None:
+    """Make sure that variables are given to modules of the stack only.
+
+    Raises:
+        UsageError: They are given to another one.
+    """
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise UsageError(
+            f"The stack has no module {unknown[0]!r} to give variables to.",
+            where="tf_stack",
+            remedy=f"Use the names of its modules: {', '.join(names)}.",
+        )
+
+
+def wanted(outputs: Mapping[str, object], module: RootModule) -> dict[str, object]:
+    """Return those outputs of earlier modules that a module has variables for."""
+    declared = {one.name for one in module.variables}
+    return {name: value for name, value in outputs.items() if name in declared}
+
+
+def own_state(name: str, module: RootModule, run: PytestRun) -> dict[str, str]:
+    """Return what keeps the states of a stack's modules apart on the stand-in."""
+    known = module.backend.names if module.backend is not None else frozenset[str]()
+    if not run.session.context.stand_in or "key" in known:
+        return {}
+    return {"key": f"{Path(name).name}.tfstate"}
 
 
 def keep_together(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.terraform.workspace import Workspace
 
 WorkspaceFactory = Callable[..., "Workspace"]
+StackFactory = Callable[..., Mapping[str, "Workspace"]]
 VARIABLES = "tf_variables"  # the marker
 E = TypeVar("E", bound="Event")
 
@@ -179,6 +180,43 @@ def tf_workspace(
                 _fail(error)
 
         yield make
+
+
+@pytest.fixture
+def tf_stack(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) -> StackFactory:
+    """Deploy several modules in order; they are destroyed in the reverse order.
+
+    `stack = tf_stack(["network", "app"], variables={"network": {"env": "test"}})`: a variable of a
+    later module that has the name of an earlier one's output gets its value. `stack["app"]` is a
+    workspace.
+    """
+    run = _run(request)
+
+    def make(
+        paths: Iterable[str | Path], *, variables: Mapping[str, Mapping[str, object]] | None = None
+    ) -> Mapping[str, Workspace]:
+        from pytest_tfoidc.terraform.values import Named  # noqa: PLC0415 - not in every run
+
+        names = [str(path) for path in paths]
+        given = variables or {}
+        with deployment.told(_fail):
+            deployment.require_known(given, names)
+            made: dict[str, Workspace] = {}
+            outputs: dict[str, object] = {}
+            for name in names:
+                module = run.session.read_module((request.path.parent / name).resolve())
+                workspace = tf_workspace(
+                    name,
+                    variables={**deployment.wanted(outputs, module), **given.get(name, {})},
+                    backend_config=deployment.own_state(name, module, run),
+                )
+                workspace.init()
+                workspace.apply()
+                outputs |= workspace.output()
+                made[name] = workspace
+        return Named("module in the stack", made)
+
+    return make
 
 
 def _variables_of(request: pytest.FixtureRequest) -> dict[str, object]:

@@ -80,3 +80,49 @@ def test_a_scope_that_is_none_is_told(project: Project) -> None:
     result = project.run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*'sesion' is no scope.", "Where: tf_deployed_scope", "Remedy: *"])
+
+
+@pytest.mark.proof
+def test_a_stack_is_applied_in_order_and_destroyed_in_reverse(project: Project) -> None:
+    project.module("network", main=MAIN)
+    app = """\
+variable "id" {}
+
+resource "terraform_data" "this" {
+  input = var.id
+}
+
+output "network" {
+  value = terraform_data.this.output
+}
+"""
+    project.module("app", main=app)
+    tests = """\
+import pytest
+
+
+def test_it(tf_stack):
+    stack = tf_stack(["network", "app"], variables={"network": {"name": "y"}})
+    assert stack["app"].output("network") == stack["network"].output("id")
+    assert stack["network"].state()["terraform_data.this"].values["input"] == "y"
+    with pytest.raises(KeyError, match="Did you mean network"):
+        stack["netwok"]
+
+
+def test_wrong(tf_stack):
+    tf_stack(["network"], variables={"netwok": {}})
+"""
+    (project.path / "test_it.py").write_text(tests, "utf-8")
+    note = f'echo "$1 $(head -n1 main.tf)" >> {project.path}/commands'
+    line = f'case "$1" in apply|destroy) {note};; esac'
+    result = project.run(executable=project.wrapper(line))
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*The stack has no module 'netwok'*"])
+    done = (project.path / "commands").read_text("utf-8").splitlines()
+    told = [(one.split()[0], "app" if '"id"' in one else "network") for one in done]
+    assert told == [
+        ("apply", "network"),
+        ("apply", "app"),
+        ("destroy", "app"),
+        ("destroy", "network"),
+    ]
