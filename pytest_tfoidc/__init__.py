@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
     from pytest_tfoidc.terraform.audit.audit import audit_path
     from pytest_tfoidc.terraform.backend import Inputs
+    from pytest_tfoidc.terraform.plan import Plan, ResourceChange, UnexpectedChangesError
+    from pytest_tfoidc.terraform.runner import Completed
+    from pytest_tfoidc.terraform.state import State
+    from pytest_tfoidc.terraform.values import UNKNOWN, UnknownNameError
     from pytest_tfoidc.terraform.workspace import Workspace
 
 __all__ = [
+    "UNKNOWN",
     "AsyncRefreshingCredential",
+    "Completed",
     "EventLog",
     "IdTokenRelay",
     "Inputs",
@@ -36,10 +42,15 @@ __all__ = [
     "OidcClock",
     "OidcSession",
     "PipelineContext",
+    "Plan",
     "RefreshingCredential",
     "RehearsalOptions",
+    "ResourceChange",
     "SessionOptions",
+    "State",
     "TfOidcError",
+    "UnexpectedChangesError",
+    "UnknownNameError",
     "VirtualClock",
     "Workspace",
     "arm_environment",
@@ -51,7 +62,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "UNKNOWN": "terraform.values",
     "AsyncRefreshingCredential": "identity.credential",
+    "Completed": "terraform.runner",
     "EventLog": "events",
     "IdTokenRelay": "identity.relay",
     "Inputs": "terraform.backend",
@@ -60,6 +73,11 @@ _HOMES = {
     "OidcClock": "session",
     "OidcSession": "session",
     "PipelineContext": "identity.pipeline",
+    "Plan": "terraform.plan",
+    "ResourceChange": "terraform.plan",
+    "State": "terraform.state",
+    "UnexpectedChangesError": "terraform.plan",
+    "UnknownNameError": "terraform.values",
     "RefreshingCredential": "identity.credential",
     "RehearsalOptions": "rehearsal",
     "SessionOptions": "session",
@@ -73,6 +91,11 @@ _HOMES = {
     "rehearse": "rehearsal",
     "source_for": "identity.sources",
 }
+
+
+def __dir__() -> list[str]:
+    """List what is public, loaded or not."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for

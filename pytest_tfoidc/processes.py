@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import IO, Protocol
 
 from pytest_tfoidc import lifeline
 from pytest_tfoidc.clock import real_seconds, real_sleep
@@ -330,6 +330,7 @@ class Child:
         environment: Its whole environment.
         on_line: Is given every line of its standard output as it is printed.
         keep_output: False leaves standard output to `on_line`: it may be large.
+        standard_input: What it reads; empty for nothing.
         shared: Descriptors that it inherits: locks that are to end with it, too. POSIX only.
 
     Raises:
@@ -344,8 +345,10 @@ class Child:
         environment: Mapping[str, str] | None = None,
         on_line: LineListener | None = None,
         keep_output: bool = True,
+        standard_input: str = "",
         shared: Sequence[int] = (),
     ) -> None:
+        self._input = standard_input.encode()
         self.command = tuple(command)
         self.out, self.err = Output(on_line), Output()
         self._half = half()
@@ -398,7 +401,7 @@ class Child:
         return hasattr(self, "_process")
 
     def _started(self) -> subprocess.Popen[bytes]:
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, _to_read(self._input) as given:
             for output in (self.out, self.err):
                 output.open()
                 stack.callback(output.finish, keep=False)
@@ -407,7 +410,7 @@ class Child:
                 self.command,
                 self._half.options(),
                 **self._options,
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=self.out.writer,
                 stderr=self.err.writer,
             )
@@ -480,6 +483,18 @@ class Child:
     def wait_for_group(self, seconds: float) -> bool:
         """Wait until nothing of its group is left; return whether it is so."""
         return _wait_until(lambda: self._half.is_empty(self._process), seconds)
+
+
+@contextlib.contextmanager
+def _to_read(given: bytes) -> Iterator[int | IO[bytes]]:
+    """Yield what a child reads these bytes from: a file without a name."""
+    if not given:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(given)
+        file.seek(0)
+        yield file
 
 
 def _start(

@@ -99,6 +99,7 @@ class SessionOptions:
         lock_timeout: How long to wait for a locked state, as Terraform's -lock-timeout.
         test_directory: The folder of a module's test files.
         started: Where the user started: what relative paths in the environment are relative to.
+        variables_now: Tells which TF_VAR_… have changed since then; None for what is gone.
     """
 
     context: str = "auto"
@@ -126,6 +127,7 @@ class SessionOptions:
     lock_timeout: str = ""
     test_directory: str = "tests"
     started: Path = field(default_factory=Path.cwd)
+    variables_now: Callable[[], Mapping[str, str | None]] = dict
 
 
 class OidcSession:
@@ -404,7 +406,13 @@ class OidcSession:
         return STANDIN_BACKEND if self.context.stand_in else None
 
     def workspace(
-        self, module: Path, *, inputs: Inputs = NO_INPUTS, keep: bool = False, item: str = ""
+        self,
+        module: Path,
+        *,
+        inputs: Inputs = NO_INPUTS,
+        keep: bool = False,
+        item: str = "",
+        environment: Mapping[str, str | None] = MappingProxyType({}),
     ) -> Workspace:
         """Make an isolated copy of a module.
 
@@ -413,11 +421,14 @@ class OidcSession:
             inputs: Variables and backend configuration.
             keep: Leave the copy on disk at the end.
             item: The test that it is for; in a live context its state is named after it.
+            environment: Variables for Terraform, over those of the session; None takes one away.
 
         Raises:
-            ModuleError: The module cannot be read or copied.
+            ModuleError: The module cannot be read or copied, or has no such variable.
+            UsageError: A variable has a value that Terraform cannot take.
         """
-        return Workspace(module, setting=self._setting(), inputs=inputs, keep=keep, item=item)
+        setting = self._setting(environment)
+        return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
     def setup_workspace(self, module: Path, *, inputs: Inputs) -> Workspace:
         """Make a copy of a module that is set up on the stand-in and stays; nothing guards it.
@@ -431,10 +442,16 @@ class OidcSession:
         )
         return Workspace(module, setting=setting, inputs=inputs)
 
-    def _setting(self) -> Setting:
+    def _setting(self, own: Mapping[str, str | None] = MappingProxyType({})) -> Setting:
+        """Return what workspaces share, with variables of the environment that are one's own."""
+        self.redactor.know(*secrets_in({k: v for k, v in own.items() if v is not None}))
+        environment = {**self.environment, **own}
         return Setting(
             executable=self.executable,
-            environment=self.environment,
+            environment={k: v for k, v in environment.items() if v is not None},
+            variables_now=lambda: {
+                k: v for k, v in self.options.variables_now().items() if k not in own
+            },
             events=self.events,
             clock=self.clock,
             redactor=self.redactor,
@@ -460,6 +477,7 @@ class OidcSession:
         inputs: Inputs = NO_INPUTS,
         keep: bool = False,
         item: str = "",
+        environment: Mapping[str, str | None] = MappingProxyType({}),
         on_kept: Callable[[Path], None] = lambda _path: None,
         has_failed: Callable[[], bool] = bool,
     ) -> Iterator[Workspace]:
@@ -474,13 +492,16 @@ class OidcSession:
             inputs: Variables and backend configuration.
             keep: Leave the copy on disk at the end.
             item: The test that it is for; in a live context its state is named after it.
+            environment: Variables for Terraform, over those of the session; None takes one away.
             on_kept: Is told where a copy is that is left on disk.
             has_failed: Tells of a failure that the block does not see: a test's, in a fixture.
 
         Raises:
             TfOidcError: The module cannot be copied, or the clean-up failed.
         """
-        workspace = self.workspace(module, inputs=inputs, keep=keep, item=item)
+        workspace = self.workspace(
+            module, inputs=inputs, keep=keep, item=item, environment=environment
+        )
         try:
             yield workspace
         except BaseException:
@@ -570,6 +591,29 @@ def _refuse(error: LiveClockError) -> NoReturn:
     raise error
 
 
+def _duration(given: object, method: str) -> timedelta:
+    """Return a duration that a test has written.
+
+    Raises:
+        UsageError: It is none; a number has no unit.
+    """
+    if isinstance(given, timedelta):
+        return given
+    if isinstance(given, str):
+        return parse_duration(given)
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    remedy = (
+        f'Write {method}("{given:g}s") for seconds, or {method}("{given:g}m") for minutes.'
+        if is_number
+        else f'Write {method}("45m"), or give a timedelta.'
+    )
+    raise UsageError(
+        f"{given!r} is not a duration{': it has no unit' if is_number else ''}.",
+        where=f"oidc_clock.{method}",
+        remedy=remedy,
+    )
+
+
 class OidcClock:
     """Moves the clock and makes tokens expire. Durations are texts (`10m`) or timedeltas.
 
@@ -601,7 +645,7 @@ class OidcClock:
         """
         session = self._session
         self._require_stand_in("move the clock")
-        duration = parse_duration(by) if isinstance(by, str) else by
+        duration = _duration(by, "advance")
         session.clock.advance(duration)
         session.events.emit(ClockMoved(at=session.clock.now(), by=duration, reason=reason))
 
@@ -611,7 +655,7 @@ class OidcClock:
         Returns:
             How much has passed: less than asked for where a real delay is capped.
         """
-        span = parse_duration(duration) if isinstance(duration, str) else duration
+        span = _duration(duration, "delay")
         if self._session.mock is not None:
             self.advance(span, reason="delay")
             return span

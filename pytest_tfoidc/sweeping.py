@@ -473,10 +473,16 @@ class _Sweeper:
         kept = [
             f"{one.name}={one.value}"
             for one in entry.variables
-            if one.value is not None and one.name not in names
+            if one.value is not None and one.name not in names and not one.is_json
         ]
+        values = {
+            one.name: json.loads(one.value)
+            for one in entry.variables
+            if one.value is not None and one.name not in names and one.is_json
+        }
         return Inputs(
             variables=(*kept, *given.variables),
+            values=values,
             variable_files=(*self._files(entry, entry.variable_files), *given.variable_files),
             backend=given.backend,
             backend_files=(*self._files(entry, entry.backend_files), *given.backend_files),
@@ -547,7 +553,7 @@ def _select(workspace: Workspace, place: Place) -> None:
 
 def _managed(workspace: Workspace) -> tuple[str, ...]:
     try:
-        return managed(workspace.state())
+        return managed(workspace.state_text())
     except ValueError as error:
         raise LeftError("its state cannot be read: it is no JSON") from error
 

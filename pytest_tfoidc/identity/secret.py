@@ -25,12 +25,15 @@ class Secret(str):
 
 
 def holds_secret(value: object) -> bool:
-    """Whether a value is a secret, or a tuple, list, set or mapping with one in it."""
+    """Whether a value is a secret, or a tuple, list, set or mapping with one in it.
+
+    Other kinds of secrets say `is_hidden`.
+    """
     if isinstance(value, Mapping):
         return any(holds_secret(one) for one in value.values())
     if isinstance(value, tuple | list | set | frozenset):
         return any(holds_secret(one) for one in value)
-    return isinstance(value, Secret)
+    return isinstance(value, Secret) or getattr(value, "is_hidden", False) is True
 
 
 def explain(operator: str, left: object, right: object) -> list[str] | None:

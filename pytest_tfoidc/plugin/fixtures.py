@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
 
 import pytest
 
 from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.plugin import deployment
+from pytest_tfoidc.plugin.deployment import Scope
 from pytest_tfoidc.plugin.run import FAILED, RUN, PytestRun, clock_of
 from pytest_tfoidc.plugin.upgrades import UpgradeFactory, make_factory
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from pytest_tfoidc.terraform.workspace import Workspace
 
 WorkspaceFactory = Callable[..., "Workspace"]
+StackFactory = Callable[..., Mapping[str, "Workspace"]]
+VARIABLES = "tf_variables"  # the marker
 E = TypeVar("E", bound="Event")
 
 
@@ -103,6 +108,26 @@ class RecordedEvents:
         """Yield the events so far, in their order."""
         return iter(self._log.since(self._start))
 
+    def __len__(self) -> int:
+        """Count the events so far."""
+        return len(self._log.since(self._start))
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Event, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Event | tuple[Event, ...]:
+        """Return an event by its number, or some of them."""
+        return tuple(self._log.since(self._start))[index]
+
+    def __repr__(self) -> str:
+        """Count the events of each kind."""
+        kinds = Counter(type(event).__name__ for event in self)
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        return f"<events: {told or 'none'}>"
+
     def of(self, kind: type[E]) -> tuple[E, ...]:
         """Return the events of one kind so far."""
         return self._log.of(kind, since=self._start)
@@ -118,24 +143,99 @@ def oidc_events(_oidc_session: OidcSession, _oidc_isolation: None) -> RecordedEv
 def tf_workspace(
     request: pytest.FixtureRequest, _oidc_session: OidcSession, _oidc_isolation: None
 ) -> Iterator[WorkspaceFactory]:
-    """A factory of workspaces for any module path; relative paths start at the test's folder."""
+    """A factory of workspaces for any module path; relative paths start at the test's folder.
+
+    `tf_workspace(path, variables={…}, variable_files=[…], backend_config={…}, environment={…})`:
+    these win over the options of the command line. `None` in `environment` takes a variable away.
+    """
     run = _run(request)
     with contextlib.ExitStack() as stack:
 
-        def make(path: str | Path) -> Workspace:
+        def make(
+            path: str | Path,
+            *,
+            variables: Mapping[str, object] | None = None,
+            variable_files: Iterable[str | Path] = (),
+            backend_config: Mapping[str, object] | None = None,
+            environment: Mapping[str, str | None] | None = None,
+        ) -> Workspace:
+            folder = request.path.parent
             try:
-                module = (request.path.parent / path).resolve()
+                inputs = run.inputs_of_test(
+                    folder,
+                    variables=variables or {},
+                    variable_files=variable_files,
+                    backend=backend_config or {},
+                )
                 return stack.enter_context(
                     run.workspace(
-                        module,
+                        (folder / path).resolve(),
                         item=request.node.nodeid,
                         has_failed=lambda: request.node.stash.get(FAILED, False),
+                        inputs=inputs,
+                        environment=environment or {},
                     )
                 )
             except TfOidcError as error:
                 _fail(error)
 
         yield make
+
+
+@pytest.fixture
+def tf_stack(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) -> StackFactory:
+    """Deploy several modules in order; they are destroyed in the reverse order.
+
+    `stack = tf_stack(["network", "app"], variables={"network": {"env": "test"}})`: a variable of a
+    later module that has the name of an earlier one's output gets its value. `stack["app"]` is a
+    workspace.
+    """
+    run = _run(request)
+
+    def make(
+        paths: Iterable[str | Path], *, variables: Mapping[str, Mapping[str, object]] | None = None
+    ) -> Mapping[str, Workspace]:
+        from pytest_tfoidc.terraform.values import Named  # noqa: PLC0415 - not in every run
+
+        names = [str(path) for path in paths]
+        given = variables or {}
+        with deployment.told(_fail):
+            deployment.require_known(given, names)
+            made: dict[str, Workspace] = {}
+            outputs: dict[str, object] = {}
+            for name in names:
+                module = run.session.read_module((request.path.parent / name).resolve())
+                workspace = tf_workspace(
+                    name,
+                    variables={**deployment.wanted(outputs, module), **given.get(name, {})},
+                    backend_config=deployment.own_state(name, module, run),
+                )
+                workspace.init()
+                workspace.apply()
+                outputs |= workspace.output()
+                made[name] = workspace
+        return Named("module in the stack", made)
+
+    return make
+
+
+def _variables_of(request: pytest.FixtureRequest) -> dict[str, object]:
+    """Return what the marker `tf_variables` gives; the nearest one has the last word."""
+    found: dict[str, object] = {}
+    for marker in reversed(list(request.node.iter_markers(VARIABLES))):
+        for one in marker.args:
+            if not isinstance(one, Mapping):
+                _fail(
+                    TfOidcError(
+                        f"The marker `{VARIABLES}` takes names with values.",
+                        where=request.node.nodeid,
+                        cause=f"{one!r} has no name",
+                        remedy=f'Write @pytest.mark.{VARIABLES}(name="value").',
+                    )
+                )
+            found.update(one)
+        found.update(marker.kwargs)
+    return found
 
 
 @pytest.fixture
@@ -151,7 +251,7 @@ def tf_module(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) ->
                 remedy="Name one with --tf-module PATH, or use the fixture `tf_workspace`.",
             )
         )
-    return tf_workspace(module)
+    return tf_workspace(module, variables=_variables_of(request))
 
 
 @pytest.fixture
@@ -175,6 +275,38 @@ def tf_upgrade(
     return make_factory(_run(request), module, item=request.node.nodeid)
 
 
+def _deployed_scope(fixture_name: str, config: pytest.Config) -> Scope:
+    """Return the scope that `tf_deployed_scope` chooses."""
+    del fixture_name
+    return deployment.scope_of(config)
+
+
+@pytest.fixture(scope=_deployed_scope)
+def tf_deployed(request: pytest.FixtureRequest, _oidc_session: OidcSession) -> Iterator[Workspace]:
+    """A workspace of the module under test that is deployed, and destroyed whatever happens.
+
+    Each test has its own, or all of a scope share one that the ini key `tf_deployed_scope` names.
+    """
+    module: Path | None = getattr(request, "param", None)
+    if module is None:
+        _fail(
+            TfOidcError(
+                "There is no module for the fixture `tf_deployed`.",
+                where=request.node.nodeid,
+                cause="The test does not lie in a module under test, and none was named.",
+                remedy="Name one with --tf-module PATH.",
+            )
+        )
+    run = _run(request)
+    name = request.node.nodeid or run.name_of(module)
+    with deployment.told(_fail), _oidc_session.isolated():
+        inputs = run.inputs_of_test(module, variables=_variables_of(request))
+        with run.workspace(module, item=f"{name}-deployed", inputs=inputs) as workspace:
+            workspace.init()
+            workspace.apply()
+            yield workspace
+
+
 def _module_of(request: pytest.FixtureRequest) -> Path | None:
     """Return the module that a test is about: its parameter, or the module that it lies in."""
     params = getattr(getattr(request.node, "callspec", None), "params", {})
@@ -188,7 +320,11 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     """Run a test that lies outside the modules under test once for each of them."""
     run = metafunc.config.stash[RUN]
     modules = run.settings.modules
-    if "tf_module" not in metafunc.fixturenames or not modules:
+    if not modules:
+        return
+    if "tf_deployed" in metafunc.fixturenames:
+        deployment.parametrize(metafunc)
+    if "tf_module" not in metafunc.fixturenames:
         return
     if run.module_of(metafunc.definition.path) is None:
         ids = [run.name_of(module) for module in modules]

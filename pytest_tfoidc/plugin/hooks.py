@@ -14,6 +14,7 @@ import pytest
 
 from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.plugin import (
+    deployment,
     fixtures,
     modules,
     options,
@@ -32,14 +33,21 @@ pytest_plugins = ("pytest_tfoidc.plugin.fixtures",)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     options.add_options(parser)
+    deployment.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and choose what to collect."""
     config.addinivalue_line("markers", "tfoidc: a check that pytest-tfoidc makes for a module")
+    config.addinivalue_line("markers", "tf_test: a run block of a module's test files")
+    config.addinivalue_line("markers", "tf_upgrade: a step of an upgrade of a module")
     config.addinivalue_line(
         "markers", "tf_test_jump(time): the stand-in's clock jumps as this run block starts"
     )
+    config.addinivalue_line(
+        "markers", "tf_variables(**variables): variables for the fixture tf_module, of any type"
+    )
+    deployment.scope_of(config)
     pytestrun.configure(config)
     config.pluginmanager.register(outlets.Outlets(config.stash[RUN], config), "tfoidc-outlets")
     upgrades.register(config)
@@ -96,6 +104,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was not selected, and keep the run blocks of a file together."""
     modules.deselect(config, items)
+    deployment.keep_together(config, items)
     runblocks.keep_files_together(items)
 
 

@@ -12,14 +12,18 @@ from pytest_tfoidc.plugin.run import RUN, PytestRun
 
 
 class ModuleItem(pytest.Item):
-    """Something that is done with a module as a whole. `group`: what its id has before its name."""
+    """Something that is done with a module as a whole. `group`: what its id has before its name.
+
+    `marker`: also a keyword, so that of these only that of the checks has `oidc` in it.
+    """
 
     fixturenames: tuple[str, ...] = ()  # pytest-terraform asks every item for its fixtures
     group: ClassVar[str]
+    marker: ClassVar[str] = "tfoidc"
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - pytest's own
         super().__init__(**kwargs)
-        self.add_marker("tfoidc")
+        self.add_marker(self.marker)
 
     @property
     def _run(self) -> PytestRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -94,6 +95,12 @@ class ForeignTests:
             is_below = self._config.stash[RUN].module_of(path) is not None
             self._is_foreign.append(is_below and path.suffix == ".py")
 
+    @pytest.hookimpl(tryfirst=True)  # before anything is deselected
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Tell of ids that are not there, where all could be collected."""
+        if not self._is_foreign:
+            require_found(self._config, items)
+
     def pytest_collection_finish(self) -> None:
         """Go on where nothing else was wrong."""
         if self._is_foreign and all(self._is_foreign):
@@ -111,7 +118,11 @@ def choose_arguments(config: pytest.Config) -> None:
     if not run.settings.modules:
         return
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(module) for module in run.settings.modules]
+        chosen = [str(module) for module in run.settings.modules]
+        if config.getoption("tf_module") is not None:
+            config.args = chosen
+        else:  # an ini file adds to what pytest collects
+            config.args = [*config.args, *(one for one in chosen if not _is_collected(one, config))]
         return
     here = config.invocation_params.dir
     whole = {Path(os.path.normpath(here / arg)) for arg in config.args if "::" not in arg}
@@ -122,6 +133,32 @@ def choose_arguments(config: pytest.Config) -> None:
             config.args[position] = path
             if folder not in whole:
                 selected.append((str(folder), f"{run.name_of(folder)}::{rest}"))
+
+
+def _is_collected(module: str, config: pytest.Config) -> bool:
+    """Whether a module's folder lies in what pytest collects anyway."""
+    here = config.invocation_params.dir
+    roots = [Path(os.path.normpath(here / arg.partition("::")[0])) for arg in config.args]
+    return any(Path(module).is_relative_to(root) for root in roots)
+
+
+def require_found(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Make sure that each id below a module's folder that was given is there.
+
+    Raises:
+        pytest.UsageError: One is not.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    for folder, node_id in config.option.tf_selected:
+        if not any(_is_within(item.nodeid, node_id) for item in items):
+            run = config.stash[RUN]
+            below = [i.nodeid for i in items if i.path.is_relative_to(folder)]
+            near = difflib.get_close_matches(node_id, below, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise pytest.UsageError(
+                f"not found: {node_id} (no such test in {run.name_of(Path(folder))}){hint}"
+            )
 
 
 def deselect(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -529,6 +529,8 @@ def _jump(text: str) -> Jump:
         raise UsageError(
             f"{text!r} is no jump.",
             where="--tf-test-jump",
-            remedy="Write RUN=TIME, FILE::RUN=TIME or @teardown=TIME, as in second_run=1h.",
+            remedy="Write RUN=TIME, FILE::RUN=TIME or @teardown=TIME, as in second_run=1h or"
+            " --tf-test-jump=@teardown=1h (with `=`: pytest takes a word that begins with @ for a"
+            " file of arguments).",
         )
     return Jump(file=file, run=run, by=_duration("--tf-test-jump", duration), text=text)

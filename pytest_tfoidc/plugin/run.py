@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import json
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from pytest_tfoidc.clock import format_duration, real_seconds
-from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.identity.environment import secrets_in
 from pytest_tfoidc.masking import masks_of, told_to
 from pytest_tfoidc.plugin.beforehand import DraftReport, UserExisting
@@ -62,6 +65,7 @@ class PytestRun:
         self.redactor.know(*secrets_in(os.environ))
         self.cleanup = contextlib.ExitStack()
         self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)
+        self._variables = _terraform_variables()
         self._session: OidcSession | None = None
         self.user_existing: UserExisting | None = None
         self._live: list[str] = []
@@ -96,6 +100,7 @@ class PytestRun:
                     live_run=self._live_run,
                     allowed_subscriptions=settings.allowed_subscriptions,
                     test_directory=settings.test_directory,
+                    variables_now=self._variables_now,
                 ),
                 redactor=self.redactor,
             )
@@ -109,6 +114,12 @@ class PytestRun:
                 session.stop()
                 raise
         return self._session
+
+    def _variables_now(self) -> dict[str, str | None]:
+        """Say which TF_VAR_… a test has set, changed or removed."""
+        before, now = self._variables, _terraform_variables()
+        names = {*before, *now}
+        return {name: now.get(name) for name in names if before.get(name) != now.get(name)}
 
     def remains(self) -> tuple[Remains, ...]:
         """List what this run and its workers have deployed, and not destroyed yet."""
@@ -337,6 +348,46 @@ class PytestRun:
             apply_environment=self._apply_environment(),
         )
 
+    def inputs_of_test(
+        self,
+        folder: Path,
+        *,
+        variables: Mapping[str, object],
+        variable_files: Iterable[str | Path] = (),
+        backend: Mapping[str, object] = MappingProxyType({}),
+    ) -> Inputs:
+        """Return the inputs of every workspace, and over them those of one test.
+
+        Args:
+            folder: What the paths of the files are relative to.
+            variables: Values of any type.
+            variable_files: Files of variables.
+            backend: Backend configuration.
+
+        Raises:
+            UsageError: There is no such file.
+        """
+        from pytest_tfoidc.terraform.variablesfile import set_in  # noqa: PLC0415 - heavy
+
+        files = tuple((folder / file).resolve() for file in variable_files)
+        for file in files:
+            if not file.is_file():
+                raise UsageError(
+                    "There is no such file of variables.",
+                    where=str(file),
+                    remedy="Correct the path; it is relative to the folder of the test.",
+                )
+        given = self.inputs()
+        nearer = set_in(files)  # a test's own files win over the command line's variables
+        own = {name: _as_config(value) for name, value in backend.items()}
+        return dataclasses.replace(
+            given,
+            variables=tuple(v for v in given.variables if v.partition("=")[0] not in nearer),
+            values={**given.values, **variables},
+            variable_files=(*given.variable_files, *files),
+            backend={**given.backend, **own},
+        )
+
     def _apply_environment(self) -> dict[str, str]:
         from pytest_tfoidc.identity.environment import acting_as  # noqa: PLC0415 - heavy
 
@@ -349,7 +400,13 @@ class PytestRun:
 
     @contextlib.contextmanager
     def workspace(
-        self, module: Path, *, item: str = "", has_failed: Callable[[], bool] = bool
+        self,
+        module: Path,
+        *,
+        item: str = "",
+        has_failed: Callable[[], bool] = bool,
+        inputs: Inputs | None = None,
+        environment: Mapping[str, str | None] = MappingProxyType({}),
     ) -> Iterator[Workspace]:
         """Yield a workspace that is cleaned up at the end, with the user's inputs.
 
@@ -357,12 +414,15 @@ class PytestRun:
             module: The root module's folder.
             item: The test that it is for; in a live context its state is named after it.
             has_failed: Tells of a failure that the block does not see.
+            inputs: What it is given; None for what the options say.
+            environment: Variables for Terraform, over those of the session; None takes one away.
         """
         with self.session.cleaned_workspace(
             module,
-            inputs=self.inputs(),
+            inputs=self.inputs() if inputs is None else inputs,
             keep=self.settings.keep,
             item=item,
+            environment=environment,
             on_kept=self._note_kept,
             has_failed=has_failed,
         ) as workspace:
@@ -394,6 +454,15 @@ class PytestRun:
             shown = evidence_of(session.events.since(mark), real=real)
             module_name, before = item.stash.get(EVIDENCE, (self.name_of(module), Evidence()))
             item.stash[EVIDENCE] = (module_name, before + shown)
+
+
+def _as_config(value: object) -> str:
+    """Return a value of backend configuration as `-backend-config` takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _terraform_variables() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if name.startswith("TF_VAR_")}
 
 
 def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:

@@ -197,7 +197,7 @@ class RunItem(pytest.Item):
         self.block = block
         self.position = position
         self.result: RunResult | None = None
-        self.add_marker("tfoidc")
+        self.add_marker("tf_test")
 
     def setup(self) -> None:
         """Wait for the run; what could not be made is an error, as a fixture's would be."""

@@ -39,6 +39,7 @@ class UpgradeItem(ModuleItem):
     """One step of one module."""
 
     group = GROUP
+    marker = "tf_upgrade"
 
     def __init__(self, *, step: Step, **kwargs: Any) -> None:  # noqa: ANN401 - pytest's own
         super().__init__(**kwargs)

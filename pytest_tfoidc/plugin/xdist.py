@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
+from pytest_tfoidc.plugin.deployment import group_in
 from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.plugin.runblocks import ENDINGS
 
@@ -38,7 +39,7 @@ class FileScheduling(CrashedOnce):
     """Shares out tests one by one, and the run blocks of a test file together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _test_file(nodeid) or nodeid
+        return _test_file(nodeid) or group_in(nodeid) or nodeid
 
 
 class GroupScheduling(CrashedOnce, LoadGroupScheduling):  # type: ignore[misc] # as above

@@ -21,11 +21,13 @@ SAY_HOW = frozenset({"resource_group_name", "access_key", "sas_token"})
 class Inputs:
     """What the user gives to every command. `variables`: K=V; files are absolute.
 
+    `values`: variables of any type, as Python has them; they win over all others.
     `apply_environment`: variables of `apply`, `destroy` and `test` alone, where they act as another
     identity than `plan`.
     """
 
     variables: tuple[str, ...] = field(default=(), repr=False)
+    values: Mapping[str, object] = field(default_factory=dict, repr=False)
     variable_files: tuple[Path, ...] = ()
     backend: Mapping[str, str] = field(default_factory=dict, repr=False)
     backend_files: tuple[Path, ...] = ()

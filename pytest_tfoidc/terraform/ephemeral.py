@@ -18,9 +18,9 @@ from pytest_tfoidc.terraform.hcl import parser
 FILE = ".tfoidc-{}.tfvars"
 
 
-def ephemeral_variables(variables: Iterable[str], names: frozenset[str]) -> list[str]:
+def ephemeral_variables(variables: Iterable[str], names: frozenset[str]) -> tuple[str, ...]:
     """Return those of `K=V` that are ephemeral."""
-    return [text for text in variables if text.partition("=")[0].strip() in names]
+    return tuple(text for text in variables if text.partition("=")[0].strip() in names)
 
 
 def ephemeral_files(files: Sequence[Path], names: frozenset[str], *, into: Path) -> list[str]:

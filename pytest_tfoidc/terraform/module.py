@@ -143,6 +143,11 @@ class RootModule:
     imports: tuple[str, ...] = ()
 
     @property
+    def secret_variables(self) -> frozenset[str]:
+        """The names of the variables that are declared as sensitive or ephemeral."""
+        return frozenset(one.name for one in self.variables if one.sensitive or one.ephemeral)
+
+    @property
     def has_cloud(self) -> bool:
         """Whether there is a `cloud` block in the place of a backend."""
         return self.cloud is not None

@@ -42,7 +42,9 @@ from pytest_tfoidc.terraform.turning import TURNED, Turning
 Flag = python_terraform.IsFlagged
 GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT, and to write its state
 READING_SECONDS = 5.0  # the same, where there is nothing to write
-READING = frozenset({"get", "graph", "init", "output", "plan", "providers", "show", "validate"})
+READING = frozenset(
+    {"console", "get", "graph", "init", "output", "plan", "providers", "show", "validate"}
+)
 DEPLOYING = frozenset({"apply", "destroy"})  # `testrun` follows `test`
 READING |= {"state list", "state pull", "state show", "version", "workspace list"}
 MOST_TRIES = 6  # for a host that is refused; of one client, in half a minute
@@ -173,7 +175,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         done = self.run(cmd, *args, **kwargs)
         return done.exit_code, done.stdout, done.stderr
 
-    def run(
+    def run(  # noqa: PLR0913 - settings, keyword only
         self,
         command: str,
         *arguments: str,
@@ -181,6 +183,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         on_line: LineListener | None = None,
         on_start: Callable[[Running], None] | None = None,
         keep_output: bool = True,
+        standard_input: str = "",
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
         """Run a command to its end, whatever its exit code.
@@ -192,6 +195,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             on_line: Is given every line of stdout as it is printed.
             on_start: Is given what interrupts the command when it is called, as soon as it runs.
             keep_output: False leaves stdout to `on_line`: it may be large.
+            standard_input: What it reads.
             options: Terraform's options, `_` for `-`; `Flag` for an option without a value.
 
         Raises:
@@ -211,10 +215,11 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
                 on_line=on_line,
                 on_start=on_start,
                 keep_output=keep_output,
+                standard_input=standard_input,
                 **options,
             )
 
-    def _run(
+    def _run(  # noqa: PLR0913 - as above
         self,
         command: str,
         *arguments: str,
@@ -222,6 +227,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         on_line: LineListener | None,
         on_start: Callable[[Running], None] | None,
         keep_output: bool,
+        standard_input: str,
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
@@ -234,6 +240,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             environment={**self.environment, **environment},
             on_line=on_line,
             keep_output=keep_output,
+            standard_input=standard_input,
             shared=self.shared,
         )
         watch = self._watch(child, command)

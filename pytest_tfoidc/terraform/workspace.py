@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +20,7 @@ import filelock
 
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.ending import Ending
-from pytest_tfoidc.errors import ModuleError, TerraformError
+from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
@@ -42,13 +45,17 @@ from pytest_tfoidc.terraform.live.state import ISOLATED, LOCAL, LiveStates
 from pytest_tfoidc.terraform.missing import REMEDY as MISSING_REMEDY
 from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
 from pytest_tfoidc.terraform.module import RootModule, read_module
-from pytest_tfoidc.terraform.paths import with_paths_of_variables
+from pytest_tfoidc.terraform.paths import VARIABLE, with_paths_of_variables
+from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
 from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
 from pytest_tfoidc.terraform.source_files import last_override
+from pytest_tfoidc.terraform.state import State
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
+from pytest_tfoidc.terraform.values import no_such
 from pytest_tfoidc.terraform.variablesfile import (
     as_file,
+    as_json_file,
     quote,
     require_declared,
     sensitive_values,
@@ -59,7 +66,9 @@ BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
 APPLY_PLAN_FILE = "tfplan-apply"
 DEFAULT_WORKSPACE = "default"
+HIDDEN = "(sensitive value)"  # how `terraform console` writes it
 VARIABLES_FILE = "given.tfvars"
+VALUES_FILE = "given.tfvars.json"
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
@@ -67,15 +76,6 @@ RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: wha
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
 TIMED = frozenset({"apply", "destroy", "test"})
 CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for changes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A saved plan. `has_changes`: it would change resources or outputs."""
-
-    path: Path
-    has_changes: bool
-    completed: Completed = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +89,7 @@ class Setting:
     empty for any. `lock_timeout`: as Terraform takes it; empty for none.
     `is_put_back` tells whether the stand-in forgets what is deployed, without a destroy.
     `test_directory` is the folder of a module's test files; `started` is where the user started.
+    `variables_now` tells which TF_VAR_… have changed since, None for what is gone.
     """
 
     executable: Executable
@@ -108,6 +109,15 @@ class Setting:
     ending: Ending = field(default_factory=Ending)
     test_directory: str = "tests"
     started: Path = field(default_factory=Path.cwd)
+    variables_now: Callable[[], Mapping[str, str | None]] = dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenVariables:
+    """What a plan or an apply was made with: values of Python, and the TF_VAR_… at that time."""
+
+    values: Mapping[str, object] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Workspace:
@@ -121,7 +131,8 @@ class Workspace:
         item: The test that it is for; in a live context its state is named after it.
 
     Raises:
-        ModuleError: The module cannot be read or copied.
+        ModuleError: The module cannot be read or copied, or has no such variable.
+        UsageError: A variable has a value that Terraform cannot take.
     """
 
     def __init__(
@@ -142,6 +153,8 @@ class Workspace:
             opentofu=setting.executable.product == OPENTOFU,
             test_directory=setting.test_directory,
         )
+        require_declared(inputs.values, self.configuration, given_by="The test")
+        as_json_file(inputs.values)
         self.is_deployed = False
         self._selected = setting.environment.get("TF_WORKSPACE") or DEFAULT_WORKSPACE
         self._deployed_in: dict[str, bool] = {}  # the workspaces that are not selected now
@@ -151,6 +164,11 @@ class Workspace:
         self.local_state: Path | None = None  # where a state that is a file outlives the copy
         self._records: dict[str, Record] = {}  # by the workspace that is selected
         self._planned: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._kept_plans: dict[int, tuple[Plan, Path]] = {}  # by the plan's identity
+        self._latest: dict[str, Plan] = {}  # by the plan's path
+        self._planned_with: dict[str, GivenVariables] = {}  # by the plan's path
+        self._applied_with: dict[str, GivenVariables] = {}  # by the workspace that is selected
+        self.values: Mapping[str, object] = inputs.values  # of the command that runs, or ran last
         self.backend = BackendChoice(
             module=self.configuration, inputs=inputs, standin=setting.standin_backend
         )
@@ -163,6 +181,7 @@ class Workspace:
                 variables=inputs.variables,
                 files=inputs.variable_files,
                 environment=setting.environment,
+                values=inputs.values,
             )
         )
         self.base = _temporary_folder()
@@ -334,8 +353,28 @@ class Workspace:
         with filelock.FileLock(Path(cache) / ".tfoidc.lock"):
             yield
 
-    def plan(self, *, out: str = PLAN_FILE, destroy: bool = False) -> Plan:
-        """Run `terraform plan` and save the plan."""
+    def plan(
+        self,
+        *,
+        variables: Mapping[str, object] | None = None,
+        out: str = PLAN_FILE,
+        destroy: bool = False,
+        refresh_only: bool = False,
+    ) -> Plan:
+        """Run `terraform plan` and save the plan.
+
+        Args:
+            variables: Variables for this plan, of any type; they win over all others.
+            out: The name of the plan's file.
+            destroy: Plan a destroy.
+            refresh_only: Look only for what has changed outside of Terraform (`plan.drift`).
+
+        Raises:
+            TerraformError: It failed.
+            ModuleError: The module has no such variable.
+            UsageError: A variable has a value that Terraform cannot take.
+        """
+        given = self._give(variables)
         path = self.path / out
         write_private(path, "")  # Terraform keeps the mode of what is there
         try:
@@ -346,6 +385,7 @@ class Workspace:
                 detailed_exitcode=Flag,
                 out=out,
                 destroy=Flag if destroy else None,
+                refresh_only=Flag if refresh_only else None,
                 accept=(0, CHANGES),
                 **self.variable_options(),
             )
@@ -353,20 +393,131 @@ class Workspace:
             path.unlink(missing_ok=True)
             raise
         self.plans.append(path)
+        self._planned_with[str(path)] = given
         changes = map(planned_change, done.messages)
         self._planned[str(path)] = tuple(change for change in changes if change is not None)
-        return Plan(path=path, has_changes=done.exit_code == CHANGES, completed=done)
+        kept = self._kept(path)
+        plan = Plan(
+            path=path,
+            has_changes=done.exit_code == CHANGES,
+            completed=done,
+            show=lambda: self._shown(kept),
+        )
+        self._kept_plans[id(plan)] = (plan, kept)
+        self._latest[str(path)] = plan
+        return plan
+
+    def _kept(self, path: Path) -> Path:
+        """Keep a plan where no later one of the same name overwrites it, and return where."""
+        kept = self.base / f"plan-{len(self._kept_plans)}"
+        try:
+            os.link(path, kept)
+        except OSError:  # a file system without links
+            write_private(kept, "")
+            shutil.copyfile(path, kept)
+        return kept
+
+    def _shown(self, plan: Path) -> dict[str, Any]:
+        """Return a plan as `terraform show -json` tells it."""
+        shown: dict[str, Any] = json.loads(self.run("show", str(plan), json=Flag).stdout)
+        self.setting.redactor.hide(*sensitive_in_plan(shown))
+        return shown
+
+    def _file_of(self, plan: Plan) -> Path:
+        """Return the file of a plan of this workspace, although a later one may have its name.
+
+        Raises:
+            UsageError: It is a plan of another workspace.
+        """
+        if plan.path.parent != self.path:
+            raise UsageError(
+                "The plan is one of another workspace.",
+                where=str(self.module),
+                cause=f"it was made in {plan.path.parent}",
+                remedy="Apply it with the workspace that has made it.",
+            )
+        known, kept = self._kept_plans.get(id(plan), (plan, plan.path))
+        is_latest = self._latest.get(str(plan.path), plan) is plan
+        return plan.path if is_latest or known is not plan else kept
 
     def changes(self, plan: Plan) -> tuple[Change, ...]:
-        """Run `terraform show` for a plan, and return what it would change."""
-        return planned_changes(json.loads(self.run("show", plan.path.name, json=Flag).stdout))
+        """Return what a plan would change, a line for each attribute."""
+        return planned_changes(plan.json)
 
-    def apply(self, plan: Plan | None = None) -> Completed:
+    def assert_no_changes(
+        self, *, refresh_only: bool = False, variables: Mapping[str, object] | None = None
+    ) -> None:
+        """Plan again, and make sure that there is nothing to do.
+
+        Args:
+            refresh_only: Look only for what has changed outside of Terraform.
+            variables: Variables for this plan; without them it has those of the last apply.
+
+        Raises:
+            UnexpectedChangesError: There is something; it is an AssertionError.
+            TerraformError: The plan failed.
+        """
+        __tracebackhide__ = True
+        given = self._applied_with.get(self._selected)
+        if variables is None and given is not None:
+            variables = given.values
+        plan = self.plan(out="tfplan-after", refresh_only=refresh_only, variables=variables)
+        if plan.has_changes:
+            lines = map(str, self.changes(plan))
+            redact = self.setting.redactor.clean
+            raise UnexpectedChangesError(plan, tuple(redact(line) for line in lines))
+
+    def evaluate(self, expression: str, *, variables: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - whatever the expression is
+        """Return the value of an expression of Terraform's language, by `terraform console`.
+
+        Args:
+            expression: Such as `local.name` or `cidrsubnet(var.space, 8, 1)`.
+            variables: Variables for it; without them it has those of the last apply.
+
+        Raises:
+            TerraformError: It cannot be evaluated, or is known after an apply only.
+        """
+        given = self._applied_with.get(self._selected)
+        if variables is None and given is not None:
+            self._use_values(given.values)
+        else:
+            self._give(variables)
+        one_line = " ".join(expression.splitlines())
+        told = self._console(f"base64encode(jsonencode({one_line}))")
+        is_secret = HIDDEN in told
+        if is_secret:
+            told = self._console(f"base64encode(jsonencode(nonsensitive({one_line})))")
+        lines = (line.strip('"') for line in told.splitlines() if line.startswith('"'))
+        try:  # beside it a slow backend says that it takes the lock
+            value = json.loads(base64.b64decode(next(lines, ""), validate=True))
+        except (binascii.Error, ValueError) as error:
+            raise TerraformError(
+                f"The expression `{one_line}` has no value.",
+                where=str(self.module),
+                cause="it is known after an apply only",
+                output=self.setting.redactor.clean(told),
+            ) from error
+        if is_secret:
+            self.setting.redactor.hide(value)
+        return value
+
+    def _console(self, line: str) -> str:
+        options = self.variable_options()
+        return self._run("console", standard_input=f"{line}\n", **options).stdout
+
+    def apply(
+        self, plan: Plan | None = None, *, variables: Mapping[str, object] | None = None
+    ) -> Completed:
         """Run `terraform apply`, of a saved plan or of what there is to do now.
 
         In a live context the ledger has an entry before that.
 
+        Args:
+            plan: A plan of this workspace; it has its variables in it.
+            variables: Variables for this apply, of any type; the destroy will have them as well.
+
         Raises:
+            UsageError: Variables are given for a saved plan, or one cannot be used.
             TerraformError: It failed.
             LiveStateError: In a live context: the state holds what was not made here.
             ForeignResourceError: In a live context: the plan imports something.
@@ -374,19 +525,22 @@ class Workspace:
             DeadlineError: There is not enough time left to destroy it again; nothing was applied.
         """
         self.require_time("apply", "destroy")
+        given = self._given_for(plan, variables)
         if plan is None and self.guard.is_live:  # what is applied is what was looked at
-            plan = self.plan(out=APPLY_PLAN_FILE)
+            plan = self.plan(variables=variables, out=APPLY_PLAN_FILE)
         if plan is not None:
+            file = self._file_of(plan)
             self.guard.check_plan(plan)
         if self.record is not None:
             self.record.begin(planned=self._planned.get(str(plan.path), ()) if plan else ())
         before, self.is_deployed = self.is_deployed, True
+        self._applied_with[self._selected] = given
         mark = self.setting.events.mark()
         environment = self.inputs.apply_environment
         options: dict[str, Any] = {"input": False, "json": Flag, "environment": environment}
         if plan is not None:
             options |= self._ephemeral_options()
-            done = self._execute("apply", str(plan.path), **options)
+            done = self._execute("apply", str(file), **options)
         else:
             done = self._execute("apply", auto_approve=Flag, **options, **self.variable_options())
         if done.exit_code:
@@ -395,6 +549,65 @@ class Workspace:
                 self.record.nothing_applied()
             raise self._failure(done, self._missing(done, since=mark))
         return done
+
+    def _give(self, variables: Mapping[str, object] | None) -> GivenVariables:
+        """Let the next command have these variables over those of the workspace.
+
+        Raises:
+            ModuleError: The module has no such variable.
+            UsageError: A variable has a value that Terraform cannot take.
+        """
+        require_declared(variables or (), self.configuration, given_by="The test")
+        self._use_values({**self.inputs.values, **(variables or {})})
+        self._follow_environment()
+        environment = self.runner.environment.items()
+        return GivenVariables(
+            values=self.values,
+            environment={name: text for name, text in environment if name.startswith(VARIABLE)},
+        )
+
+    def _use_values(self, values: Mapping[str, object]) -> None:
+        as_json_file(values)  # what cannot be used is told before anything is written
+        self.values = values
+        self.setting.redactor.hide(
+            *(values[name] for name in self.configuration.secret_variables if name in values)
+        )
+
+    def _given_for(
+        self, plan: Plan | None, variables: Mapping[str, object] | None
+    ) -> GivenVariables:
+        """Return what an apply has: its own variables, or those that its plan was made with."""
+        if plan is None:
+            return self._give(variables)
+        if variables is not None:
+            raise UsageError(
+                "A saved plan has its variables in it, and no others can be given to its apply.",
+                where=str(self.module),
+                remedy="Give them to the plan: plan(variables=…).",
+            )
+        given = self._planned_with.get(str(plan.path)) or self._give(None)
+        self._use_values(given.values)
+        return given
+
+    def _follow_environment(self) -> None:
+        """Let TF_VAR_… count as they are now: a test may have set some since the start."""
+        now = {**self.setting.environment, **self.setting.variables_now()}
+        found = {
+            name: text
+            for name, text in now.items()
+            if name.startswith(VARIABLE) and text is not None
+        }
+        runner = self.runner
+        seen = with_paths_of_variables(found, self.copy, started=self.setting.started)
+        before = {name for name in runner.environment if name.startswith(VARIABLE)}
+        if before == set(seen) and all(runner.environment[name] == seen[name] for name in seen):
+            return
+        for name in before:
+            del runner.environment[name]
+        runner.environment.update(seen)
+        self.setting.redactor.hide(
+            *sensitive_values(self.configuration, variables=(), files=(), environment=found)
+        )
 
     def require_time(self, *commands: str) -> None:
         """Make sure that these commands can end before the run's deadline.
@@ -406,15 +619,22 @@ class Workspace:
         if recorder is not None:
             require_time(deadline, recorder.durations, recorder.name_of(self.module), *commands)
 
-    def destroy(self) -> Completed:
+    def destroy(self, *, variables: Mapping[str, object] | None = None) -> Completed:
         """Run `terraform destroy`, whatever `prevent_destroy` says.
 
         Where nothing is left, the ledger's entry goes.
+
+        Args:
+            variables: Variables for this destroy; without them it has those of the last apply.
 
         Raises:
             TerraformError: It failed, or in a live context the state is not empty after it.
             LiveStateError: In a live context: the state holds what was not made here.
         """
+        given = self._applied_with.get(self._selected)
+        if variables is not None or given is None:
+            given = self._give(variables)
+        self._use_values(given.values)
         self.guard.check_destroy()
         self.lift_protection()
         done = self._run(
@@ -422,13 +642,14 @@ class Workspace:
             input=False,
             json=Flag,
             auto_approve=Flag,
-            environment=self.inputs.apply_environment,
+            environment={**given.environment, **self.inputs.apply_environment},
             **self.variable_options(),
         )
         self.guard.confirm_destroyed()
         self.is_deployed = False
+        self._applied_with.pop(self._selected, None)
         if self.record is not None:
-            self.record.confirm(self.state())
+            self.record.confirm(self.state_text())
         if not any(self._deployed_in.values()):
             self.inventory.forget()
         return done
@@ -448,12 +669,14 @@ class Workspace:
         """Return one output's value, or the values of all; sensitive ones too.
 
         Raises:
-            KeyError: There is no output of this name.
+            UnknownNameError: There is no output of this name; it is a KeyError.
         """
         values = json.loads(self.run("output", json=Flag, no_color=Flag).stdout)
         self.setting.redactor.hide(*(o["value"] for o in values.values() if o.get("sensitive")))
         if name is None:
             return {key: output["value"] for key, output in values.items()}
+        if name not in values:
+            raise no_such("output", name, values, where=str(self.module))
         return values[name]["value"]
 
     def test(self, *arguments: str) -> Completed:
@@ -462,6 +685,7 @@ class Workspace:
         Raises:
             TerraformError: A run failed, or none could be made.
         """
+        self._give(None)
         self.lift_protection()
         return self.run(
             "test",
@@ -508,7 +732,11 @@ class Workspace:
             self._run("workspace delete", name, no_color=Flag, accept=(0, 1))
             self._deployed_in.pop(name, None)
 
-    def state(self) -> str:
+    def state(self) -> State:
+        """Return the state: resources by address, data sources apart; `str` of it is the JSON."""
+        return State(self.state_text())
+
+    def state_text(self) -> str:
         """Return the state as it is, JSON. It may hold secrets."""
         state = self.run("state pull").stdout
         self.setting.redactor.hide(*sensitive_in_state(state))
@@ -526,7 +754,7 @@ class Workspace:
             plans=self.plans,
             secrets=secrets,
             used_at=used_at,
-            states={"state": self.state()} if self.is_deployed else {},
+            states={"state": self.state_text()} if self.is_deployed else {},
         )
         if not (self.path / CACHE_NAME).exists():  # init was refused
             found += audit_backend(
@@ -548,14 +776,14 @@ class Workspace:
         return found
 
     @contextlib.contextmanager
-    def deployed(self) -> Iterator[Workspace]:
-        """Init and apply; destroy at the end, whatever happens.
+    def deployed(self, *, variables: Mapping[str, object] | None = None) -> Iterator[Workspace]:
+        """Init and apply, with these variables; destroy at the end, whatever happens.
 
         Where it has failed, and the stand-in is put back after that anyway, nothing is destroyed.
         """
         self.init()
         try:
-            self.apply()
+            self.apply(variables=variables)
             yield self
         except BaseException:
             if not self.setting.is_put_back():
@@ -600,6 +828,7 @@ class Workspace:
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
         """Run a command, whatever its exit code; the ledger follows what it makes or destroys."""
+        self._follow_environment()
         if command in LOCKING and self.setting.lock_timeout:
             options.setdefault("lock_timeout", self.setting.lock_timeout)
         with self._recorded(command.partition(" ")[0], options.pop("on_line", None)) as on_line:
@@ -694,7 +923,8 @@ class Workspace:
         Raises:
             ModuleError: The module has no such variable.
         """
-        require_declared(self.inputs.variables, self.configuration)
+        names = (text.partition("=")[0] for text in self.inputs.variables)
+        require_declared(names, self.configuration)
         return self.test_options()
 
     def test_options(self) -> dict[str, Any]:
@@ -704,6 +934,10 @@ class Workspace:
             given = self.base / VARIABLES_FILE
             write_private(given, as_file(self.inputs.variables, self.configuration))
             files.append(str(given))
+        if self.values:
+            typed = self.base / VALUES_FILE
+            write_private(typed, as_json_file(self.values))
+            files.append(str(typed))
         return {"var_file": files}
 
     def _ephemeral_options(self) -> dict[str, Any]:
@@ -711,10 +945,18 @@ class Workspace:
         names = frozenset(one.name for one in self.configuration.variables if one.ephemeral)
         if not names:
             return {}
-        return {
-            "var_file": ephemeral_files(self.inputs.variable_files, names, into=self.path),
-            "var": ephemeral_variables(self.inputs.variables, names),
-        }
+        files = ephemeral_files(self.inputs.variable_files, names, into=self.path)
+        texts = ephemeral_variables(self.inputs.variables, names)
+        if texts:
+            given = self.base / VARIABLES_FILE
+            write_private(given, as_file(texts, self.configuration))
+            files.append(str(given))
+        values = {name: value for name, value in self.values.items() if name in names}
+        if values:
+            typed = self.base / VALUES_FILE
+            write_private(typed, as_json_file(values))
+            files.append(str(typed))
+        return {"var_file": files}
 
 
 def _has_begun(done: Completed) -> bool:

@@ -55,6 +55,33 @@ def only(outcomes: list[Outcome]) -> Outcome:
 
 
 @pytest.mark.proof
+def test_what_a_test_gave_is_kept_for_the_sweep_but_for_its_secrets(world: World) -> None:
+    """Of any type: of an untyped variable, too. A value that is missing makes the destroy fail."""
+    secret = "hunter2-hunter2"
+    world.write(
+        DATA
+        + 'variable "pin" {\n  sensitive = true\n}\n'
+        + 'variable "zones" {\n}\nvariable "size" {\n  default = 1\n  validation {\n'
+        + '    condition = var.size == 3\n    error_message = "size"\n  }\n}\n'
+    )
+    with world.abandoned(inputs=Inputs(backend=KEY, values={"pin": secret})) as workspace:
+        workspace.init()
+        workspace.apply(variables={"zones": ["${a}", {"b": None}], "size": 3})
+    assert set(world.entry().variables) == {
+        Variable(name="pin", source="the test"),
+        Variable(name="zones", value='["${a}", {"b": null}]', is_json=True),
+        Variable(name="size", value="3", is_json=True),
+    }
+    texts = [path.read_text() for path in world.ledger.folder.rglob("*") if path.is_file()]
+    assert not any(secret in text for text in texts)
+    outcome = only(world.sweep())
+    assert outcome.status == "left"
+    assert "the ledger does not hold `pin` (it came from the test)" in outcome.why
+    done = only(world.sweep(inputs=Inputs(variables=(f"pin={secret}",))))
+    assert done.status == "destroyed"
+
+
+@pytest.mark.proof
 def test_a_sweep_destroys_what_a_killed_run_has_left(world: World) -> None:
     world.write(MODULE)
     entry = world.deploy()

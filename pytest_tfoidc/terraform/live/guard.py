@@ -32,7 +32,8 @@ from pytest_tfoidc.terraform.live.state import (
 from pytest_tfoidc.terraform.runner import Flag
 
 if TYPE_CHECKING:
-    from pytest_tfoidc.terraform.workspace import Plan, Workspace
+    from pytest_tfoidc.terraform.plan import Plan
+    from pytest_tfoidc.terraform.workspace import Workspace
 
 CACHE = Path(".terraform", "terraform.tfstate")
 READING = frozenset(
@@ -163,7 +164,7 @@ class LiveGuard(Guard):
         place = self._required()
         self._check_place(place)
         if not self._workspace.is_deployed:
-            self._require_nothing(self._workspace.state())
+            self._require_nothing(self._workspace.state_text())
 
     def check_plan(self, plan: Plan) -> None:
         """Make sure that a plan begins with nothing, and takes over nothing.
@@ -186,7 +187,7 @@ class LiveGuard(Guard):
             LiveStateError: Nothing was made here, and the state holds something.
         """
         if not self._workspace.is_deployed:
-            self._require_nothing(self._workspace.state())
+            self._require_nothing(self._workspace.state_text())
 
     def confirm_destroyed(self) -> None:
         """Make sure that the state is empty.
@@ -194,7 +195,7 @@ class LiveGuard(Guard):
         Raises:
             TerraformError: It is not.
         """
-        held = held_by(self._workspace.state())
+        held = held_by(self._workspace.state_text())
         if held.resources:
             raise TerraformError(
                 f"After the destroy the state still holds {held}.",
@@ -265,15 +266,14 @@ class LiveGuard(Guard):
             raise foreign_state(place, held, module=self._module, since=since)
 
     def _require_allowed(self, plan: Plan) -> None:
-        done = self._workspace.run("show", plan.path.name, json=Flag)
-        named = planned_in(json.loads(done.stdout))
+        named = planned_in(plan.json)
         require_allowed(named, self._workspace.setting.allowed_subscriptions)
 
     def _state_before(self, plan: Plan) -> str:
         try:
             return read_plan(plan.path).previous_state
         except PlanError:  # encrypted, or kept by HCP Terraform: then the state is read again
-            return self._workspace.state()
+            return self._workspace.state_text()
 
     def _delete_workspace(self, place: StatePlace) -> None:
         """Let Terraform delete it as a workspace's: the object's name says the same either way."""

@@ -39,11 +39,15 @@ class LedgerError(TfOidcError):
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """A variable by name: its value where it is no secret, else where it came from."""
+    """A variable by name: its value where it is no secret, else where it came from.
+
+    `is_json`: the value is JSON, of any type; else it is what `-var` takes.
+    """
 
     name: str
     value: str | None = None
     source: str = ""
+    is_json: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,7 @@ from pytest_tfoidc.terraform.live.ledger import (
 from pytest_tfoidc.terraform.live.revision import revision_of
 from pytest_tfoidc.terraform.live.state import LOCAL
 from pytest_tfoidc.terraform.tftest.events import LEFT_BEHIND, read_line
+from pytest_tfoidc.terraform.variablesfile import as_json_file
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.workspace import Workspace
@@ -50,7 +51,7 @@ PINS = "tfoidc_pins_override.tf.json"  # what an upgrade step writes
 KEPT = (LOCK_NAME, PINS)
 STATE_SUFFIX = ".state"
 LOCAL_STATE = "terraform.tfstate"
-ENVIRONMENT, OPTION = "TF_VAR_", "--tf-var"
+ENVIRONMENT, OPTION, TEST_ITSELF = "TF_VAR_", "--tf-var", "the test"
 CREATE, DELETE = "create", "delete"
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # tells machines of one name apart
 # Where Terraform keeps what a test's teardown could not destroy: 1.13 and later; OpenTofu.
@@ -219,16 +220,20 @@ class Record:
         workspace = self._workspace
         declared = {one.name: one for one in workspace.configuration.variables}
         given = dict(text.split("=", 1) for text in workspace.inputs.variables)
+        values = workspace.values
         for name in declared:
-            if name not in given and ENVIRONMENT + name in workspace.runner.environment:
+            if name not in {*given, *values} and ENVIRONMENT + name in workspace.runner.environment:
                 yield Variable(name=name, source=ENVIRONMENT + name)
-        for name, value in given.items():
+        texts = {name: json.loads(as_json_file({name: one}))[name] for name, one in values.items()}
+        for name, value in {**given, **texts}.items():
             known = declared.get(name)
+            is_json = name in texts
+            text = json.dumps(value, ensure_ascii=False) if is_json else value
             is_secret = known is not None and (known.sensitive or known.ephemeral)
-            if is_secret or may_be_secret(name, value, workspace.setting.redactor):
-                yield Variable(name=name, source=OPTION)
+            if is_secret or may_be_secret(name, text, workspace.setting.redactor):
+                yield Variable(name=name, source=TEST_ITSELF if is_json else OPTION)
             else:
-                yield Variable(name=name, value=value)
+                yield Variable(name=name, value=text, is_json=is_json)
 
     def read(self, line: str) -> None:
         """Take in what Terraform says of resources while it applies or destroys.

@@ -12,6 +12,7 @@ from typing import Any
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.module import ProviderRequirement, RootModule
+from pytest_tfoidc.terraform.plan import Plan
 from pytest_tfoidc.terraform.runner import Flag
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.upgrade.plan_diff import (
@@ -41,7 +42,7 @@ from pytest_tfoidc.terraform.upgrade.spec import (
     downgrade_error,
 )
 from pytest_tfoidc.terraform.versions import Version, allows, parse_version
-from pytest_tfoidc.terraform.workspace import Plan, Workspace
+from pytest_tfoidc.terraform.workspace import Workspace
 
 Pick = Callable[[Move], str]  # FROM or TO of a move
 LOCK_FILE = ".terraform.lock.hcl"
@@ -299,7 +300,7 @@ class UpgradeStep:
         path = self.workspace.path / SNAPSHOT
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(self.workspace.state())
+            file.write(self.workspace.state_text())
         self.snapshot = path
 
     def _shown(self, plan: Plan) -> dict[str, Any]:
