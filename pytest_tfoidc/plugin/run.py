@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.terraform.module import RootModule
     from pytest_tfoidc.terraform.workspace import Workspace
 
+MOST_REPEATED = 3  # lines of a failure that another item has told already
 MOST_LEFTOVERS = 5  # of earlier runs, in the header
 
 
@@ -65,6 +66,7 @@ class PytestRun:
         self._session: OidcSession | None = None
         self.user_existing: UserExisting | None = None
         self._live: list[str] = []
+        self._told: dict[str, str] = {}  # who told it first, by what it was
 
     @property
     def session(self) -> OidcSession:
@@ -116,6 +118,21 @@ class PytestRun:
 
         is_live = self._session is not None and self._session.is_live
         return notes(os.getpid()) if is_live or self.stopping.is_controller else ()
+
+    def told_once(self, text: str, *, item: str, about: str = "") -> str:
+        """Return a failure's text; its first line alone where another item has told the rest.
+
+        Args:
+            text: The failure, in full.
+            item: The id of the item that failed.
+            about: What two failures have in common that are the same; empty for the text.
+        """
+        lines = text.splitlines()
+        first = self._told.setdefault(lines[0] + (about or text), item)
+        if first == item or len(lines) <= MOST_REPEATED:
+            return text
+        where = [line for line in lines if line.startswith("Where: ")][:1]
+        return "\n".join([lines[0], *where, f"As {first}, which tells the rest."])
 
     def _set_up(self, session: OidcSession) -> None:
         """Put there what the settings say is there beforehand; a live context has its own."""
