@@ -199,7 +199,7 @@ class PytestRun:
 
         session = self.session
         names = [e.name for e in session.events.of(VariableWithheld) if e.name in os.environ]
-        withheld = [f"tfoidc: withheld from Terraform: {', '.join(names)}"] if names else []
+        withheld = [f"tfoidc: note: withheld from Terraform: {', '.join(names)}"] if names else []
         longest = self.longest_delay
         limit = (
             f"No real delay is longer than {format_duration(longest)}."
@@ -334,7 +334,8 @@ class PytestRun:
 
     def name_of(self, module: Path) -> str:
         """Name a module as item ids do."""
-        return os.path.relpath(module, self.root).replace(os.sep, "/")
+        name = os.path.relpath(module, self.root).replace(os.sep, "/")
+        return module.name or name if name == "." else name
 
     def module_of(self, path: Path) -> Path | None:
         """Return the module under test that a path lies in, the innermost one."""
@@ -527,9 +528,11 @@ class EvidenceReport:
     def __init__(self, run: PytestRun) -> None:
         self._run = run
         self._shown: dict[str, Evidence] = {}
+        self._skipped: dict[str, list[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add what a report brings along."""
+        """Add what a report brings along, and which checks could not be made."""
+        self._note_skipped(report)
         brought = getattr(report, REPORT_KEY, None)
         if brought is not None:
             from pytest_tfoidc.reporting.summary import Evidence  # noqa: PLC0415 - not in every run
@@ -538,13 +541,23 @@ class EvidenceReport:
             module = values.pop("module")
             self._shown[module] = self._shown.get(module, Evidence()) + Evidence(**values)
 
+    def _note_skipped(self, report: pytest.TestReport) -> None:
+        """Note a check that was skipped, with the reason."""
+        module, found, name = report.nodeid.rpartition("::oidc::")
+        if found and report.skipped and isinstance(report.longrepr, tuple):
+            reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+            self._skipped.setdefault(module, []).append(f"{name}: {reason}")
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write a section for each module, and where the workspaces are that were kept."""
         for module, evidence in self._shown.items():
-            from pytest_tfoidc.reporting.summary import summary_lines  # noqa: PLC0415 - as above
+            from pytest_tfoidc.reporting.summary import (  # noqa: PLC0415 - as above
+                skipped_lines,
+                summary_lines,
+            )
 
             terminalreporter.section(f"OIDC: {module}", sep="-")
-            for line in summary_lines(evidence):
+            for line in [*summary_lines(evidence), *skipped_lines(self._skipped.get(module, ()))]:
                 terminalreporter.line(line)
         for path in dict.fromkeys([*map(str, self._run.kept), *self._run.stopping.kept]):
             terminalreporter.line(f"tfoidc: workspace kept: {path}")

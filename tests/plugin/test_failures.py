@@ -111,3 +111,23 @@ def test_other_failures_of_a_test_are_shown_as_pytest_shows_them(project: Projec
     project.module(files={"test_it.py": "def test_it(tf_module):\n    assert 1 == 2\n"})
     result = project.run("--tf-module=module", "--tf-check=none")
     result.stdout.fnmatch_lines(["E       assert 1 == 2", "FAILED *test_it - assert 1 == 2"])
+
+
+def test_a_module_in_the_root_is_named_after_its_folder_and_its_ids_can_be_pasted(
+    project: Project,
+) -> None:
+    project.module(".")
+    name = project.path.name
+    checks = ("--tf-module=.", "--tf-check=delayed_apply", "--tf-check=cached_token_fails")
+    result = project.run(*checks, "-v", f"{name}::oidc::cached_token_fails")
+    result.assert_outcomes(passed=1, deselected=1)
+    result.stdout.fnmatch_lines(
+        [f"{name}::oidc::cached_token_fails PASSED*", f"*OIDC: {name} *", "  signed in *"]
+    )
+
+
+def test_checks_that_were_skipped_are_named_with_the_reason(project: Project) -> None:
+    project.module(main='terraform {\n  backend "local" {}\n}\n')
+    result = project.check("expiry_during_apply")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["  skipped      expiry_during_apply: no access token could be*"])
