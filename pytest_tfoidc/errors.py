@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_tfoidc.diagnostics import Diagnostic
+
 
 class TfOidcError(Exception):
     """An error with one clear message.
@@ -68,6 +70,8 @@ class TerraformError(TfOidcError):
         output: What Terraform printed, redacted.
         exit_code: Terraform's exit code; None when it did not exit by itself.
         missing: Stubs of what was read and is not there on the stand-in.
+        diagnostics: Terraform's errors, redacted.
+        log: The end of what Terraform printed beside its diagnostics, redacted.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a message, keyword only
@@ -80,11 +84,15 @@ class TerraformError(TfOidcError):
         output: str = "",
         exit_code: int | None = None,
         missing: tuple[Mapping[str, Any], ...] = (),
+        diagnostics: tuple[Diagnostic, ...] = (),
+        log: str = "",
     ) -> None:
         super().__init__(what, where=where, cause=cause, remedy=remedy)
         self.missing = missing
         self.output = output
         self.exit_code = exit_code
+        self.diagnostics = diagnostics
+        self.log = log
 
     def __str__(self) -> str:
         """Return the message first, and Terraform's own words under it."""

@@ -6,6 +6,7 @@ Each drives real Terraform through one story and raises `CheckFailure` where it 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,10 +14,11 @@ from datetime import timedelta
 
 from pytest_tfoidc.checks.allowances import NOTHING, TABLE, CheckAllowances
 from pytest_tfoidc.clock import format_duration
-from pytest_tfoidc.errors import TerraformError, TfOidcError
+from pytest_tfoidc.diagnostics import with_place
+from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
-from pytest_tfoidc.reporting.diagnosis import diagnose
+from pytest_tfoidc.reporting.diagnosis import Diagnosis, diagnose
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
 from pytest_tfoidc.terraform.live.recording import holder
@@ -26,6 +28,7 @@ from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.workspace import Plan, Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
+ENTRA = "AADSTS"  # what its error codes begin with
 JUMP = 0.4  # of an ID token's life, after each answer to a call with an access token
 
 HOW_TO_SETTLE = (
@@ -35,7 +38,16 @@ HOW_TO_SETTLE = (
 
 
 class CheckFailure(AssertionError):  # noqa: N818 - a test's failure, not an error
-    """A check failed. The message says what happened and what to do."""
+    """A check failed. The message says what happened and what to do.
+
+    Args:
+        message: The message.
+        about: What the failures of other checks have in common with it; empty for the message.
+    """
+
+    def __init__(self, message: str, *, about: str = "") -> None:
+        super().__init__(message)
+        self.about = about
 
 
 class CheckSkipped(Exception):  # noqa: N818 - an outcome, not an error
@@ -135,14 +147,30 @@ def cached_token_fails(subject: Subject) -> Evidence:
     return Evidence(controls=1)
 
 
+def _naming_what_is_cached(check: Check) -> Check:
+    """Let a check that Entra refuses tell of the credential that is cached, where one is."""
+
+    @functools.wraps(check)
+    def make(subject: Subject) -> Evidence:
+        try:
+            return check(subject)
+        except TerraformError as error:
+            if ENTRA in error.output:
+                with contextlib.suppress(TerraformError):  # the first error is the one to show
+                    _require_clean(subject, set(), cause=error)
+            raise
+
+    return make
+
+
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
-        delayed_apply,
-        expiry_during_apply,
-        destroy_after_expiry,
+        _naming_what_is_cached(delayed_apply),
+        _naming_what_is_cached(expiry_during_apply),
+        _naming_what_is_cached(destroy_after_expiry),
         no_cached_credentials,
-        cached_token_fails,
+        cached_token_fails,  # it caches one itself
     )
 }
 
@@ -269,7 +297,7 @@ def _matches_nothing(allowance: Allowance) -> str:
 
 
 def _require_clean(
-    subject: Subject, used: set[Allowance], *, cause: BaseException | None = None
+    subject: Subject, used: set[Allowance], *, cause: TerraformError | None = None
 ) -> None:
     """Require that nothing is found, but for what is no secret; note which allowances that used."""
     allowances = subject.allowances.no_secrets
@@ -283,16 +311,47 @@ def _require_clean(
         text = "\n\n".join(credential.message for credential in left)
         names = ", ".join(dict.fromkeys(f'"{credential.name}"' for credential in left))
         hint = f"If it is no secret, say so under [{TABLE}] in pyproject.toml: no_secret, {names}."
-        raise CheckFailure(subject.session.redactor.clean(f"{text}\n\n{hint}")) from cause
+        said = cause.output.strip() if cause is not None else ""
+        parts = [subject.session.redactor.clean(f"{text}\n\n{hint}"), said]
+        about = "\n".join(f"{one.file} {one.field}" for one in left)
+        raise CheckFailure("\n\n".join(filter(None, parts)), about=about) from cause
 
 
 def explain(error: TerraformError, session: OidcSession) -> str:
-    """Write a failed command for people: what and why, the remedy, then Terraform's words."""
+    """Write a failed command for people: what, why, the remedy and where; then Terraform's words.
+
+    The first line stands for all of them, in pytest's summary as well.
+    """
+    told = explanation(error, session)
+    parts = ["\n".join(part for part in told if part), error.output.strip()]
+    if error.log.strip():
+        parts.append(f"The end of the log:\n{error.log.strip()}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def explanation(error: TerraformError, session: OidcSession) -> tuple[str, str, str]:
+    """Return what is wrong in one line; why, with the remedy; and where."""
+    where = f"Where: {error.where}" if error.where else ""
+    if error.cause or error.remedy:
+        labelled = (("Cause", error.cause), ("Remedy", error.remedy))
+        why = "\n".join(f"{label}: {text}" for label, text in labelled if text)
+        return error.what, why, where
+    place, found = _diagnosed(error, session.executable.release)
+    if found is None or found.is_plain:
+        return error.what, str(found or ""), where
+    if not error.diagnostics:
+        where = f"{where}: {error.what}".removeprefix(": ")
+    return with_place(found.headline, place), str(found), where
+
+
+def _diagnosed(
+    error: TerraformError, release: tuple[int, int, int]
+) -> tuple[str, Diagnosis | None]:
+    """Return the first of Terraform's errors that is known: its place, and what it means."""
     us = holder()
-    diagnosis = diagnose(
-        error.output,
-        release=session.executable.release,
-        holder=f"{us['user']}@{us['host']}",
-    )
-    parts = [TfOidcError.__str__(error), *([str(diagnosis)] if diagnosis else [])]
-    return "\n".join(parts) + f"\n\n{error.output.strip()}"
+    whose = f"{us['user']}@{us['host']}"
+    for one in error.diagnostics:
+        found = diagnose(one.text, release=release, holder=whose)
+        if found is not None:
+            return one.place, found
+    return "", diagnose(error.output, release=release, holder=whose)

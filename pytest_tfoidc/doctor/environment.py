@@ -65,6 +65,7 @@ KNOWN_NAMES = (
     "SYSTEM_ACCESSTOKEN",
     "SYSTEM_OIDCREQUESTURI",
 )
+SWITCHES = ("ARM_USE_OIDC", "ARM_USE_AKS_WORKLOAD_IDENTITY")
 LIKELY = ("ARM_", "SYSTEM_ACC", "SYSTEM_OIDC")
 READ_BY_CLIENTS = frozenset(
     {
@@ -78,7 +79,9 @@ READ_BY_CLIENTS = frozenset(
     }
 )
 # What an environment of ours replaces or withholds anyway: no news in a run with the relay.
-NEUTRALISED = frozenset({"TFO115", "TFO120", "TFO121", "TFO122", "TFO123", "TFO128", "TFO130"})
+NEUTRALISED = frozenset(
+    {"TFO115", "TFO120", "TFO121", "TFO122", "TFO123", "TFO128", "TFO129", "TFO130"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,9 @@ def examine_environment(
     context = seen.context
     if context is not None:
         findings += [*_tokens(context, environment, now), *_identity(context, environment)]
+        on = any(environment.get(name, "").strip() for name in SWITCHES)
+        if not on:
+            findings.append(finding("TFO129", where="ARM_USE_OIDC"))
     return Examined(
         context=None if seen.problems else context,
         findings=tuple(dict.fromkeys((*findings, *general))),

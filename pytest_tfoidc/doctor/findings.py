@@ -229,6 +229,12 @@ _ENVIRONMENT = [
             "they read SYSTEM_OIDCREQUESTURI alone, and only ARM_OIDC_REQUEST_URL is set",
             "Set SYSTEM_OIDCREQUESTURI as well, or run under `tfoidc relay`.",
         ),
+        (
+            "TFO129",
+            "ID tokens are not switched on.",
+            "ARM_USE_OIDC is not set, so azurerm and the backend need use_oidc in their blocks",
+            "Set ARM_USE_OIDC to true.",
+        ),
     ),
     *_kinds(
         "note",
@@ -376,7 +382,7 @@ _PIPELINES = [
             "TFO490",
             "The pipeline files were not looked at.",
             "PyYAML is not installed",
-            "python -m pip install 'pytest-tfoidc[doctor]'",
+            "python -m pip install PyYAML",
         ),
     ),
 ]

@@ -201,7 +201,7 @@ def _yaml(text: str, path: Path) -> Any:  # noqa: ANN401 - whatever stands in th
         raise UsageError(
             "YAML cannot be read without PyYAML.",
             where=str(path),
-            remedy="Install pytest-tfoidc[doctor], or write the file as JSON.",
+            remedy="Install PyYAML, or write the file as JSON.",
         ) from error
     try:
         return yaml.safe_load(text)

@@ -137,6 +137,10 @@ def pytest_runtest_makereport(
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
     upgrades.carry_row(item, report)
     runblocks.carry_missing(item, call, report)
+    if isinstance(item, pytest.Function) and call.excinfo is not None:
+        from pytest_tfoidc.plugin import python_failures  # noqa: PLC0415 - for failures only
+
+        python_failures.complete_report(item, call, report)
     if isinstance(item, runblocks.RunItem):
         return runblock_reports.complete_report(item, call, report)
     return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,6 +10,33 @@ import pytest
 
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.plugin.run import RUN, PytestRun
+
+# In the same words of two failures: ids of requests, and moments.
+CHANGING = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.]*"
+)
+
+
+def told(error: BaseException, run: PytestRun, *, item: str) -> str | None:
+    """Write one of our failures: in full, or where an item before has told the same, whose it was.
+
+    Args:
+        error: What was raised.
+        run: Knows what was told before.
+        item: The id of the item that failed.
+
+    Returns:
+        None where it is none of ours.
+    """
+    from pytest_tfoidc.checks.oidc import CheckFailure, explain  # noqa: PLC0415 - heavy
+
+    if isinstance(error, TerraformError):
+        text = explain(error, run.session)
+        return run.told_once(text, item=item, about=CHANGING.sub("", error.output))
+    if isinstance(error, CheckFailure):
+        return run.told_once(str(error), item=item, about=error.about)
+    return str(error) if isinstance(error, TfOidcError) else None
 
 
 class ModuleItem(pytest.Item):
@@ -31,14 +59,8 @@ class ModuleItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override] # noqa: ANN401 - pytest's own
         """Show what happened and what to do, then Terraform's words; no traceback of ours."""
-        from pytest_tfoidc.checks.oidc import CheckFailure, explain  # noqa: PLC0415 - heavy
-
-        error = excinfo.value
-        if isinstance(error, TerraformError):
-            return explain(error, self._run.session)
-        if isinstance(error, (CheckFailure, TfOidcError)):
-            return str(error)
-        return super().repr_failure(excinfo)
+        text = told(excinfo.value, self._run, item=self.nodeid)
+        return super().repr_failure(excinfo) if text is None else text
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Name the item as its id does."""

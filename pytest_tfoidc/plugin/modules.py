@@ -25,9 +25,16 @@ class ModuleDirectory(pytest.Dir):  # type: ignore[misc] # final for type checke
         yield from super().collect()
         yield from runblocks.unreadable_files(self, self.path)
         if self.config.stash[RUN].settings.checks:
-            yield CheckGroup.from_parent(self, name=GROUP)
+            yield self._group(CheckGroup, GROUP)
         if self.config.stash[RUN].settings.upgrades:
-            yield upgrades.UpgradeGroup.from_parent(self, name=upgrades.GROUP)
+            yield self._group(upgrades.UpgradeGroup, upgrades.GROUP)
+
+    def _group(self, kind: type[pytest.Collector], name: str) -> pytest.Collector:
+        """Make a group; the root folder's own id is a dot, so ids there begin with its name."""
+        if self.path != self.config.rootpath:
+            return kind.from_parent(self, name=name)
+        root = self.config.stash[RUN].name_of(self.path)
+        return kind.from_parent(self, name=name, nodeid=f"{root}::{name}")
 
 
 class CheckGroup(pytest.Collector):
@@ -129,6 +136,8 @@ def choose_arguments(config: pytest.Config) -> None:
     for position, argument in enumerate(config.args):
         path, _, rest = argument.partition("::")
         folder = Path(os.path.normpath(here / path))
+        if path == config.rootpath.name and not folder.exists():  # the root folder, as ids name it
+            folder, path = config.rootpath, str(config.rootpath)
         if rest and folder in run.settings.modules:
             config.args[position] = path
             if folder not in whole:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.terraform.module import RootModule
     from pytest_tfoidc.terraform.workspace import Workspace
 
+MOST_REPEATED = 3  # lines of a failure that another item has told already
 MOST_LEFTOVERS = 5  # of earlier runs, in the header
 
 
@@ -69,6 +70,7 @@ class PytestRun:
         self._session: OidcSession | None = None
         self.user_existing: UserExisting | None = None
         self._live: list[str] = []
+        self._told: dict[str, str] = {}  # who told it first, by what it was
 
     @property
     def session(self) -> OidcSession:
@@ -127,6 +129,21 @@ class PytestRun:
 
         is_live = self._session is not None and self._session.is_live
         return notes(os.getpid()) if is_live or self.stopping.is_controller else ()
+
+    def told_once(self, text: str, *, item: str, about: str = "") -> str:
+        """Return a failure's text; its first line alone where another item has told the rest.
+
+        Args:
+            text: The failure, in full.
+            item: The id of the item that failed.
+            about: What two failures have in common that are the same; empty for the text.
+        """
+        lines = text.splitlines()
+        first = self._told.setdefault(lines[0] + (about or text), item)
+        if first == item or len(lines) <= MOST_REPEATED:
+            return text
+        where = [line for line in lines if line.startswith("Where: ")][:1]
+        return "\n".join([lines[0], *where, f"As {first}, which tells the rest."])
 
     def _set_up(self, session: OidcSession) -> None:
         """Put there what the settings say is there beforehand; a live context has its own."""
@@ -193,7 +210,7 @@ class PytestRun:
 
         session = self.session
         names = [e.name for e in session.events.of(VariableWithheld) if e.name in os.environ]
-        withheld = [f"tfoidc: withheld from Terraform: {', '.join(names)}"] if names else []
+        withheld = [f"tfoidc: note: withheld from Terraform: {', '.join(names)}"] if names else []
         longest = self.longest_delay
         limit = (
             f"No real delay is longer than {format_duration(longest)}."
@@ -328,7 +345,8 @@ class PytestRun:
 
     def name_of(self, module: Path) -> str:
         """Name a module as item ids do."""
-        return os.path.relpath(module, self.root).replace(os.sep, "/")
+        name = os.path.relpath(module, self.root).replace(os.sep, "/")
+        return module.name or name if name == "." else name
 
     def module_of(self, path: Path) -> Path | None:
         """Return the module under test that a path lies in, the innermost one."""
@@ -579,9 +597,11 @@ class EvidenceReport:
     def __init__(self, run: PytestRun) -> None:
         self._run = run
         self._shown: dict[str, Evidence] = {}
+        self._skipped: dict[str, list[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add what a report brings along."""
+        """Add what a report brings along, and which checks could not be made."""
+        self._note_skipped(report)
         brought = getattr(report, REPORT_KEY, None)
         if brought is not None:
             from pytest_tfoidc.reporting.summary import Evidence  # noqa: PLC0415 - not in every run
@@ -590,13 +610,23 @@ class EvidenceReport:
             module = values.pop("module")
             self._shown[module] = self._shown.get(module, Evidence()) + Evidence(**values)
 
+    def _note_skipped(self, report: pytest.TestReport) -> None:
+        """Note a check that was skipped, with the reason."""
+        module, found, name = report.nodeid.rpartition("::oidc::")
+        if found and report.skipped and isinstance(report.longrepr, tuple):
+            reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+            self._skipped.setdefault(module, []).append(f"{name}: {reason}")
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write a section for each module, and where the workspaces are that were kept."""
         for module, evidence in self._shown.items():
-            from pytest_tfoidc.reporting.summary import summary_lines  # noqa: PLC0415 - as above
+            from pytest_tfoidc.reporting.summary import (  # noqa: PLC0415 - as above
+                skipped_lines,
+                summary_lines,
+            )
 
             terminalreporter.section(f"OIDC: {module}", sep="-")
-            for line in summary_lines(evidence):
+            for line in [*summary_lines(evidence), *skipped_lines(self._skipped.get(module, ()))]:
                 terminalreporter.line(line)
         for path in dict.fromkeys([*map(str, self._run.kept), *self._run.stopping.kept]):
             terminalreporter.line(f"tfoidc: workspace kept: {path}")

@@ -13,10 +13,10 @@ from _pytest._code.code import (  # pytest has no public names for them
     ReprTraceback,
 )
 
+from pytest_tfoidc.diagnostics import Diagnostic, with_place
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.plugin.runblocks import FileErrored, RunErrored, RunFailed, RunItem
-from pytest_tfoidc.terraform.tftest.events import Diagnostic
 from pytest_tfoidc.terraform.tftest.run import FileResult, RunResult
 
 ASSERTION = "Test assertion failed"
@@ -77,12 +77,23 @@ class _Failure:
     def _put_together(
         self, entries: list[ReprEntry], diagnostics: Iterable[Diagnostic]
     ) -> ReprExceptionInfo:
+        entries = [*map(self._once, entries)]
         traceback = ReprTraceback(entries, extraline=None, style="long")
         shown = ReprExceptionInfo(reprtraceback=traceback, reprcrash=entries[0].reprfileloc)
         warnings = [d.text for d in diagnostics if not d.is_error]
         if warnings:
             shown.addsection("Terraform's warnings", "\n\n".join(warnings))
         return shown
+
+    def _once(self, entry: ReprEntry) -> ReprEntry:
+        """Return an entry; its first line alone where another item has told the rest."""
+        lines = [line.removeprefix(WRONG) for line in entry.lines if line.startswith(WRONG)]
+        wrong = "\n".join(lines)
+        told = self._item.config.stash[RUN].told_once(wrong, item=self._item.nodeid)
+        if told == wrong or entry.reprfileloc is None:
+            return entry
+        source = [line for line in entry.lines if not line.startswith(WRONG)]
+        return _entry(source=source, wrong=told.splitlines(), place=entry.reprfileloc)
 
     def _entry(self, diagnostic: Diagnostic) -> ReprEntry:
         if diagnostic.summary == ASSERTION:
@@ -95,7 +106,7 @@ class _Failure:
         message = said[0].splitlines()[0] if said[0] else diagnostic.summary
         path, line = self._place(diagnostic)
         diagnosis = self._diagnosis(diagnostic)
-        if self._item.parent.missing(diagnostic):
+        if diagnosis:
             message = diagnosis[0]
         return _entry(
             source=[*self._source(diagnostic)],
@@ -135,16 +146,22 @@ class _Failure:
             yield (MARKED if number >= first else SOURCE) + line
 
     def _diagnosis(self, diagnostic: Diagnostic) -> list[str]:
+        """Return what is wrong in one line, why, and the remedy; nothing where it is not known."""
         from pytest_tfoidc.reporting.diagnosis import diagnose  # noqa: PLC0415 - for failures only
 
-        missing = self._item.parent.missing(diagnostic)
+        place, missing = diagnostic.place, self._item.parent.missing(diagnostic)
         if missing:
             from pytest_tfoidc.terraform.missing import REMEDY  # noqa: PLC0415 - as above
 
             redact = self._session.redactor.redact
-            return [*(redact(str(one)) for one in missing), f"Remedy: {REMEDY}"]
+            headline = with_place(f"{missing[0].what} does not exist on the stand-in", place)
+            causes = (f"Cause: {one}" for one in missing)
+            return [*map(redact, (headline, *causes)), f"Remedy: {REMEDY}"]
         found = diagnose(diagnostic.text, release=self._session.executable.release)
-        return str(found).splitlines() if found else []
+        if found is None:
+            return []
+        headline = diagnostic.headline if found.is_plain else with_place(found.headline, place)
+        return [headline, *str(found).splitlines()]
 
 
 def _entry(*, source: list[str], wrong: list[str], place: ReprFileLocation) -> ReprEntry:

@@ -22,8 +22,8 @@ from pytest_tfoidc.plugin.options import Jump
 from pytest_tfoidc.plugin.run import EVIDENCE, RUN, PytestRun
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.diagnostics import Diagnostic
     from pytest_tfoidc.terraform.missing import MissingRead
-    from pytest_tfoidc.terraform.tftest.events import Diagnostic
     from pytest_tfoidc.terraform.tftest.files import RunBlock
     from pytest_tfoidc.terraform.tftest.run import FileResult, FileRun, RunResult, TestOptions
     from pytest_tfoidc.terraform.workspace import Workspace

@@ -15,10 +15,22 @@ FLOOR = (1, 11, 2)
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Why something failed, and the remedy."""
+    """Why something failed, and the remedy.
+
+    `code`: Entra's, by which people look it up. `is_plain`: Terraform's own words say what is wrong
+    in the user's terms already.
+    """
 
     cause: str
     remedy: str
+    code: str = ""
+    is_plain: bool = False
+
+    @property
+    def headline(self) -> str:
+        """The cause in a few words, after the code that it is known by."""
+        said = re.split(r"[:;] ", self.cause, maxsplit=1)[0].rstrip(".:;")
+        return f"{self.code}: {said}" if self.code else said
 
     def __str__(self) -> str:
         """Return both, a line each."""
@@ -30,6 +42,14 @@ REFRESH_ONLY = (
     " environment; the refresh variables in the environment are enough."
 )
 
+REGISTRY = (
+    r"(?:Failed to query available provider packages|Failed to install provider"
+    r"|Error accessing remote module registry|provider registry for|could not connect to \S+:)"
+)
+OUT_OF_REACH = (
+    r"(?:dial tcp|proxyconnect|no such host|connection refused|connection reset|i/o timeout"
+    r"|deadline exceeded|Client\.Timeout|TLS handshake|x509:|unreachable|\bEOF\b|\b50[234]\b)"
+)
 # The first that matches wins: the more special one stands before the more general one.
 KNOWN: tuple[tuple[str, str, str], ...] = (
     (
@@ -187,10 +207,34 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         (
-            r"Failed to query available provider packages|could not query provider registry"
-            r"|Failed to install provider|registry\.(?:terraform\.io|opentofu\.org)"
+            r"Backend initialization required|make the initial dependency selections"
+            r"|Module not installed"
         ),
-        "{provider} could not be had: the registry is out of reach.",
+        "the workspace was not initialized: init comes before every other command.",
+        (
+            "call `init()` of the workspace first, or use `with workspace.deployed():`, which does"
+            " so, applies, and destroys at the end."
+        ),
+    ),
+    (
+        r"registry \S+ does not have a provider named",
+        "the registry has no provider of this name{named}.",
+        (
+            "correct its `source` in `required_providers`: a provider that none is given for is"
+            " looked for among HashiCorp's (azapi is azure/azapi)."
+        ),
+    ),
+    (
+        r"Inconsistent dependency lock file|checksums previously recorded in the dependency lock",
+        "the lock file does not fit the module, or lacks a provider's checksum for this platform.",
+        (
+            "run `terraform providers lock -platform=linux_amd64` (and your other platforms) in the"
+            " module, and commit .terraform.lock.hcl."
+        ),
+    ),
+    (
+        REGISTRY + r".*" + OUT_OF_REACH,
+        "the registry is out of reach, so {provider} could not be had.",
         (
             "reach it through HTTPS_PROXY, or name a mirror in a CLI configuration file"
             " (TF_CLI_CONFIG_FILE, `provider_installation`)."
@@ -198,7 +242,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"refused by tfoidc",
-        "the run asked for a host that the stand-in does not play.",
+        "the run asked for {host}, which the stand-in does not play.",
         (
             "leave the resource out of the simulated run, or let the host through with"
             " --tf-allow-host."
@@ -225,6 +269,13 @@ PROVIDER = re.compile(
     r" ((?:[\w.-]+/)+[\w-]+)"
 )
 
+NAMED = re.compile(r"does not have a provider named (?:[\w.-]+/)?([\w-]+/[\w-]+)")
+HOST = re.compile(
+    r"refused by tfoidc(?:, \d+ times)?:(?: the stand-in does not play https://([\w.-]+)"
+    r"| ([\w.:-]+) is (?:neither|not))"
+)
+PLAIN = re.compile(r"\bvariable\b|cannot be destroyed|already exists")  # of the table's patterns
+CODE = re.compile(r"AADSTS\d+")
 CONSTRAINT = re.compile(r"match the given constraints ([~<>=!\d., \w-]*\d)")
 
 
@@ -253,9 +304,20 @@ def diagnose(
             provider = named[1] if named else "a provider or a module"
             asked = CONSTRAINT.search(unwrapped)
             constraint = f" ({asked[1].strip()})" if asked else ""
+            unknown = NAMED.search(unwrapped)
+            name = f" ({unknown[1]})" if unknown else ""
             told = cause.replace("{provider}", provider).replace("{constraint}", constraint)
-            return Diagnosis(told, remedy)
+            told = told.replace("{named}", name).replace("{host}", _host(unwrapped))
+            code = CODE.search(unwrapped) if "AADSTS" in pattern else None
+            is_plain = PLAIN.search(pattern) is not None
+            return Diagnosis(told, remedy, code=code[0] if code else "", is_plain=is_plain)
     return None
+
+
+def _host(text: str) -> str:
+    """Name the host that was refused, as our own words have it."""
+    found = HOST.search(text)
+    return next(filter(None, found.groups())) if found else "a host"
 
 
 def _locked(lock: StateLock, holder: str) -> Diagnosis:

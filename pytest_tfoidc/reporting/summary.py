@@ -56,6 +56,7 @@ class ClientExpiries:
         )
 
 
+TELLING_SECONDS = 60.0  # from here on, the age of an ID token tells something
 FAILED = 400  # from here on, an HTTP status tells of a failure
 SUBSCRIPTION = re.compile(r"/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 
@@ -64,6 +65,7 @@ SUBSCRIPTION = re.compile(r"/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 class Evidence:
     """What one or more items of a module have shown. Times in seconds.
 
+    `refreshed`: the ID tokens that took the place of one that an item had before.
     `oldest`: the greatest age of an ID token that was exchanged. `delay`, `clean_up`, `audited`,
     `controls`, `clients`: what the checks that passed have survived or seen. `subscriptions` and
     `identities`: the ids of those that were used.
@@ -72,6 +74,7 @@ class Evidence:
     id_tokens: int = 0
     served: int = 0
     exchanges: int = 0
+    refreshed: int = 0
     refused: int = 0
     oldest: float = 0.0
     real: float = 0.0
@@ -131,8 +134,10 @@ def evidence_of(events: Iterable[Event], *, real: float = 0.0) -> Evidence:
     events = tuple(events)
     exchanged = [e for e in events if isinstance(e, AccessTokenIssued)]
     jumped = sum((e.by for e in events if isinstance(e, ClockMoved)), timedelta())
+    id_tokens = _count(events, IdTokenMinted) or _count(events, IdTokenFetched)
     return Evidence(
-        id_tokens=_count(events, IdTokenMinted) or _count(events, IdTokenFetched),
+        id_tokens=id_tokens,
+        refreshed=max(0, id_tokens - 1),
         served=_count(events, IdTokenServed),
         exchanges=len(exchanged),
         refused=_count(events, ExchangeRefused),
@@ -159,7 +164,7 @@ def _count(events: tuple[Event, ...], kind: type[Event]) -> int:
 def summary_lines(evidence: Evidence) -> list[str]:
     """Write a module's summary: a line for each thing that was really shown."""
     lines = {
-        "refreshed": _refreshed(evidence),
+        "refreshed" if evidence.refreshed else "signed in": _signed_in(evidence),
         "used": _used(evidence),
         "survived": _survived(evidence),
         "expired": "; ".join(map(_expired, evidence.clients)),
@@ -174,15 +179,25 @@ def summary_lines(evidence: Evidence) -> list[str]:
     return [f"  {label:<{LABEL_WIDTH}} {text}" for label, text in lines.items() if text]
 
 
-def _refreshed(evidence: Evidence) -> str:
+def skipped_lines(skipped: Iterable[str]) -> list[str]:
+    """Write a line for each check that could not be made.
+
+    Args:
+        skipped: Its name, and the reason.
+    """
+    return [f"  {'skipped':<{LABEL_WIDTH}} {one}" for one in skipped]
+
+
+def _signed_in(evidence: Evidence) -> str:
     if not evidence.id_tokens and not evidence.served:
         return ""
     counted = f"{_number(evidence.id_tokens, 'ID token')}, "
     if not evidence.exchanges:
         return counted + f"{_number(evidence.served, 'time')} handed out by the relay"
     exchanged = _number(evidence.exchanges, "exchange")
-    oldest = _span(evidence.oldest)
-    return f"{counted}{exchanged}; the oldest ID token that was exchanged was {oldest} old"
+    if evidence.oldest < TELLING_SECONDS:
+        return counted + exchanged
+    return f"{counted}{exchanged}; no ID token was older than {_span(evidence.oldest)} by then"
 
 
 def _used(evidence: Evidence) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import python_terraform
 
 from pytest_tfoidc.clock import Clock, real_seconds
+from pytest_tfoidc.diagnostics import before_diagnostics, read_diagnostic
 from pytest_tfoidc.ending import Ending, LeftRunning
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
 from pytest_tfoidc.events import (
@@ -75,6 +76,14 @@ class Completed:
         return tuple(m["diagnostic"] for m in self.messages if "diagnostic" in m)
 
     @property
+    def log(self) -> tuple[str, ...]:
+        """The lines that stand beside the diagnostics, as printed. Not redacted."""
+        if self.messages:
+            told = (m for m in self.messages if "diagnostic" not in m and m["type"] != "version")
+            return tuple(str(message["@message"]) for message in told)
+        return tuple(before_diagnostics(self.stdout).splitlines())
+
+    @property
     def text(self) -> str:
         """Everything that was printed, as a person would have seen it. Not redacted."""
         lines = (_readable(line) for line in self.stdout.removesuffix("\n").split("\n"))
@@ -97,23 +106,8 @@ def _readable(line: str) -> str | None:
         return line
     if message.get("type") == "version":
         return None
-    diagnostic = message.get("diagnostic")
-    return str(message["@message"]) if diagnostic is None else describe_diagnostic(diagnostic)
-
-
-def describe_diagnostic(diagnostic: Mapping[str, Any]) -> str:
-    """Write one of Terraform's diagnostics for people: severity, summary, place, detail."""
-    severity = str(diagnostic.get("severity", "error")).capitalize()
-    lines = [f"{severity}: {diagnostic.get('summary', '')}"]
-    place = diagnostic.get("range")
-    if place:
-        lines.append(f"  on {place['filename']} line {place['start']['line']}")
-    snippet = (diagnostic.get("snippet") or {}).get("code")
-    if snippet:
-        lines.append(f"    {snippet.strip()}")
-    if diagnostic.get("detail"):
-        lines.append(str(diagnostic["detail"]))
-    return "\n".join(lines)
+    diagnostic = read_diagnostic(message.get("diagnostic") or {})
+    return diagnostic.described if diagnostic else str(message["@message"])
 
 
 class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terraform has no types

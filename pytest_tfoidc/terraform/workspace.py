@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import filelock
 
 from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
@@ -48,7 +49,7 @@ from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import VARIABLE, with_paths_of_variables
 from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
-from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, describe_diagnostic
+from pytest_tfoidc.terraform.runner import Completed, Flag, Runner
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.state import State
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
@@ -71,6 +72,8 @@ VARIABLES_FILE = "given.tfvars"
 VALUES_FILE = "given.tfvars.json"
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
+LOG_LINES = 10  # of what Terraform printed beside its diagnostics
+GIVEN = "the values of --tf-var"  # in the place of the file that it is written to
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
 RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
@@ -900,21 +903,39 @@ class Workspace:
 
     def _failure(self, done: Completed, missing: tuple[MissingRead, ...] = ()) -> TerraformError:
         redact = self.setting.redactor.clean
-        errors = [d for d in done.diagnostics if d.get("severity") == "error"]
         crash = _crash(done.stderr)
-        told = [d for d in errors if not crash or d.get("summary") not in CUT_OFF]
-        parts = [*map(describe_diagnostic, told), *crash]
-        output = "\n\n".join(parts) if errors else done.text
-        product = self.setting.executable.product.lower()
+        errors = [
+            one
+            for one in self._diagnostics(done)
+            if one.is_error and not (crash and one.summary in CUT_OFF)
+        ]
+        output = "\n\n".join([*(one.described for one in errors), *map(redact, crash)])
         how = "was killed" if done.exit_code < 0 else "failed"
-        what = f"`{product} {done.command}` {how} with exit code {done.exit_code}."
+        product = self.setting.executable.product.lower()
+        command = f"`{product} {done.command}` {how} with exit code {done.exit_code}"
         return TerraformError(
-            "\n".join([*map(redact, map(str, missing)), what]),
-            where=str(self.module),
+            redact(_headline(errors, missing, crash) or f"{command}."),
+            where=f"{self.module}: {command}.",
+            cause=redact("\n".join(map(str, missing))),
             remedy=MISSING_REMEDY if missing else "",
-            output=redact(output),
+            output=output or redact(done.text),
             exit_code=done.exit_code,
             missing=tuple(dict(one.stub) for one in missing if one.stub),
+            diagnostics=tuple(errors),
+            log=redact("\n".join(done.log[-LOG_LINES:])) if output else "",
+        )
+
+    def _diagnostics(self, done: Completed) -> tuple[Diagnostic, ...]:
+        """Return what Terraform complained about, redacted, its places as in the module."""
+        redact = self.setting.redactor.clean
+        read = (read_diagnostic(one, redact) for one in done.diagnostics)
+        found = tuple(filter(None, read)) or diagnostics_in(redact(done.text))
+        given = str(self.base / VARIABLES_FILE)
+        return tuple(
+            dataclasses.replace(one, file=GIVEN, line=0)
+            if one.file == given
+            else dataclasses.replace(one, file=one.file.removeprefix(f"{self.path}/"))
+            for one in found
         )
 
     def variable_options(self) -> dict[str, Any]:
@@ -957,6 +978,22 @@ class Workspace:
             write_private(typed, as_json_file(values))
             files.append(str(typed))
         return {"var_file": files}
+
+
+def _headline(
+    errors: Sequence[Diagnostic], missing: Sequence[MissingRead], crash: Sequence[str]
+) -> str:
+    """Return what is wrong, in one line; empty where Terraform does not say."""
+    if missing:
+        first = missing[0]
+        at = [one for one in errors if one.address == first.address] or [*errors]
+        more = f", and {len(missing) - 1} more" if missing[1:] else ""
+        text = f"{first.what} does not exist on the stand-in{more}"
+        return with_place(text, at[0].place if at else "")
+    if crash:
+        plugin = crash[0].removeprefix(CRASH).partition(" ")[0]
+        return f"{plugin} crashed"
+    return errors[0].headline if errors else ""
 
 
 def _has_begun(done: Completed) -> bool:

@@ -18,7 +18,12 @@ from pytest_tfoidc.doctor.findings import CATALOGUE
 
 GUID = "11111111-1111-1111-1111-111111111111"
 NOW = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
-IDENTITY = {"ARM_TENANT_ID": GUID, "ARM_CLIENT_ID": GUID, "ARM_SUBSCRIPTION_ID": GUID}
+IDENTITY = {
+    "ARM_TENANT_ID": GUID,
+    "ARM_CLIENT_ID": GUID,
+    "ARM_SUBSCRIPTION_ID": GUID,
+    "ARM_USE_OIDC": "true",
+}
 URL = "https://dev.azure.com/o/p/_apis/oidctoken"
 AZURE_DEVOPS = {
     **IDENTITY,
@@ -26,7 +31,6 @@ AZURE_DEVOPS = {
     "SYSTEM_OIDCREQUESTURI": URL,
     "SYSTEM_ACCESSTOKEN": "s3cret-job-token",
     "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": GUID,
-    "ARM_USE_OIDC": "true",
 }
 GITHUB = {
     **IDENTITY,
@@ -58,6 +62,7 @@ HEALTHY = {
     "a laptop": {"HOME": "/home/someone"},
     "azure devops": AZURE_DEVOPS,
     "azurecli": {
+        "ARM_USE_OIDC": "true",
         **without(AZURE_DEVOPS, *IDENTITY, "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID"),
         "ARM_SUBSCRIPTION_ID": GUID,
         "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": GUID,
@@ -114,6 +119,8 @@ PLANTED = {
     "the seed's typo": ({**AZURE_DEVOPS, "ARM_USE_OUDC": "true"}, "TFO114"),
     "typo of a system variable": ({**AZURE_DEVOPS, "SYSTEM_ACCESTOKEN": "x"}, "TFO114"),
     "oidc off": ({**AZURE_DEVOPS, "ARM_USE_OIDC": "false"}, "TFO115"),
+    "oidc not on": (without(AZURE_DEVOPS, "ARM_USE_OIDC"), "TFO129"),
+    "oidc not on at GitHub": ({**GITHUB, "ARM_USE_OIDC": " "}, "TFO129"),
     "static token": ({**AZURE_DEVOPS, "ARM_OIDC_TOKEN": token()}, "TFO120"),
     "token file in a job": ({**AZURE_DEVOPS, "ARM_OIDC_TOKEN_FILE_PATH": "t"}, "TFO121"),
     "client secret": ({**AZURE_DEVOPS, "ARM_CLIENT_SECRET": "s3cret"}, "TFO122"),

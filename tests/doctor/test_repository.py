@@ -26,6 +26,7 @@ AZURE_DEVOPS = {
     "ARM_TENANT_ID": GUID,
     "ARM_CLIENT_ID": GUID,
     "ARM_SUBSCRIPTION_ID": GUID,
+    "ARM_USE_OIDC": "true",
 }
 TERRAFORM = """#!/bin/sh
 echo '{"terraform_version": "VERSION"}'
@@ -312,7 +313,7 @@ def test_a_missing_yaml_library_is_said_once(
     monkeypatch.setattr(builtins, "__import__", without_yaml)
     found = report(path, terraform, **AZURE_DEVOPS)
     assert [one.id for one in found.findings] == ["TFO490"]
-    assert "pytest-tfoidc[doctor]" in found.findings[0].remedy
+    assert "PyYAML" in found.findings[0].remedy
 
 
 def test_a_report_names_clients_and_their_ways_and_no_secret(

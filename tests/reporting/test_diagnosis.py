@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_tfoidc.diagnostics import diagnostics_in, with_place
 from pytest_tfoidc.reporting.diagnosis import KNOWN, diagnose
 
 OLD = (1, 10, 5)
@@ -94,3 +95,179 @@ provider's required arguments as described in the provider documentation.
     assert found is not None
     assert "add a provider block, or test an example of the module" in found.remedy
     assert "out of reach" not in str(found)
+
+
+# As Terraform 1.11.4 and 1.15.5 printed them, each with a text that only looks like it.
+REGISTRY_DEAD = """\
+Error: Failed to query available provider packages
+
+Could not retrieve the list of available versions for provider
+hashicorp/azurerm: could not connect to registry.terraform.io: failed to
+request discovery document: Get
+"https://registry.terraform.io/.well-known/terraform.json": proxyconnect tcp:
+dial tcp 127.0.0.1:9: connect: connection refused
+
+To see which modules are currently depending on hashicorp/azurerm and what
+versions are specified, run the following command:
+    terraform providers
+"""
+MODULES_DEAD = """\
+Error: Error accessing remote module registry
+
+  on main.tf line 1:
+   1: module "x" {
+
+Failed to retrieve available versions for module "x" (main.tf:1) from
+registry.terraform.io: failed to request discovery document: Get
+"https://registry.terraform.io/.well-known/terraform.json": proxyconnect tcp:
+dial tcp 127.0.0.1:9: connect: connection refused.
+"""
+NO_SUCH_PROVIDER = """\
+Error: Failed to query available provider packages
+
+Could not retrieve the list of available versions for provider
+hashicorp/azapi: provider registry registry.terraform.io does not have a
+provider named registry.terraform.io/hashicorp/azapi
+"""
+LOCK_FILE = """\
+Error: Failed to install provider
+
+Error while installing hashicorp/azurerm v4.1.0: the current package for
+registry.terraform.io/hashicorp/azurerm 4.1.0 doesn't match any of the
+checksums previously recorded in the dependency lock file; for more
+information: https://developer.hashicorp.com/terraform/language/provider-checksum-verification
+"""
+FORGOTTEN = """\
+Error: Backend initialization required, please run "terraform init"
+
+Reason: Initial configuration of the requested backend "azurerm"
+"""
+NOT_INSTALLED = """\
+Error: Module not installed
+
+  on main.tf line 1:
+   1: module "x" {
+
+This module is not yet installed. Run "terraform init" to install all modules
+required by this configuration.
+"""
+NO_VALUE = """\
+Error: No value for required variable
+
+  on main.tf line 1:
+   1: variable "env" {}
+
+The root module input variable "env" is not set, and has no default value.
+Use a -var or -var-file command line argument to provide a value for this
+variable.
+"""
+UNDECLARED = """\
+Error: Value for undeclared variable
+
+A variable named "foo" was assigned on the command line, but the root module
+does not declare a variable of that name. To use this value, add a "variable"
+block to the configuration.
+"""
+PROTECTED = """\
+Error: Instance cannot be destroyed
+
+  on main.tf line 1:
+   1: resource "terraform_data" "x" {
+
+Resource terraform_data.x has lifecycle.prevent_destroy set, but the plan
+calls for this resource to be destroyed.
+"""
+STATE_UNSUPPORTED = """\
+Error: Invalid resource type
+
+  on main.tf line 1:
+   1: resource "azurerm_nope" "x" {
+
+The provider registry.terraform.io/hashicorp/azurerm does not support resource
+type "azurerm_nope". The connection refused nothing.
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "headline", "miss"),
+    [
+        pytest.param(
+            REGISTRY_DEAD,
+            "the registry is out of reach, so hashicorp/azurerm could not be had",
+            STATE_UNSUPPORTED,
+            id="registry",
+        ),
+        pytest.param(
+            MODULES_DEAD,
+            "the registry is out of reach, so a provider or a module could not be had (main.tf:1)",
+            MODULES_DEAD.replace("failed to request", "has no").partition(": Get")[0],
+            id="registry of modules",
+        ),
+        pytest.param(
+            NO_SUCH_PROVIDER,
+            "the registry has no provider of this name (hashicorp/azapi)",
+            NO_SUCH_PROVIDER.replace("does not have a\nprovider named", "has a provider named"),
+            id="provider's name",
+        ),
+        pytest.param(
+            LOCK_FILE,
+            "the lock file does not fit the module, or lacks a provider's checksum for this"
+            " platform",
+            LOCK_FILE.replace("dependency lock file", "shop's ledger"),
+            id="lock file",
+        ),
+        pytest.param(
+            FORGOTTEN,
+            "the workspace was not initialized",
+            FORGOTTEN.replace("Backend initialization required", "Backend required"),
+            id="no init",
+        ),
+        pytest.param(
+            NOT_INSTALLED,
+            "the workspace was not initialized (main.tf:1)",
+            NOT_INSTALLED.replace("Module not installed", "Module not found"),
+            id="no init of modules",
+        ),
+        pytest.param(
+            NO_VALUE,
+            'No value for required variable: The root module input variable "env" is not set, and'
+            " has no default value (main.tf:1)",
+            NO_VALUE.replace("required variable", "required argument"),
+            id="no value",
+        ),
+        pytest.param(
+            UNDECLARED,
+            'Value for undeclared variable: A variable named "foo" was assigned on the command'
+            " line, but the root module does not declare a variable of that name",
+            UNDECLARED.replace("undeclared variable", "undeclared output"),
+            id="undeclared",
+        ),
+        pytest.param(
+            PROTECTED,
+            "Instance cannot be destroyed: Resource terraform_data.x has lifecycle.prevent_destroy"
+            " set, but the plan calls for this resource to be destroyed (main.tf:1)",
+            PROTECTED.replace("Instance cannot", "Instance could"),
+            id="prevent_destroy",
+        ),
+    ],
+)
+def test_real_texts_are_known_and_near_misses_are_not(text: str, headline: str, miss: str) -> None:
+    (diagnostic,) = diagnostics_in(text)
+    found = diagnose(diagnostic.text, release=NEW)
+    assert found is not None
+    said = diagnostic.headline if found.is_plain else with_place(found.headline, diagnostic.place)
+    assert said == headline
+    (other,) = diagnostics_in(miss)
+    assert diagnose(other.text, release=NEW) is None
+
+
+CODES = (700024, 70021, 700211, 700213, 7002138, 700027, 70025, 700016, 90002, 50027, 7000215)
+
+
+@pytest.mark.parametrize("number", [*CODES, 7000222, 700223, 700238, 70052, 900382, 90061, 50166])
+def test_a_code_is_named_with_its_meaning_and_a_longer_one_is_another(number: int) -> None:
+    code = f"AADSTS{number}"
+    found = diagnose(f"error_description: {code}: what Entra says. Trace ID: 1", release=NEW)
+    assert found is not None
+    assert found.headline.startswith(f"{code}: ")
+    assert diagnose(f"error_description: {code}987: something else", release=NEW) is None

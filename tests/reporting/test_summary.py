@@ -76,7 +76,24 @@ def test_lines_are_written_for_what_was_shown_only() -> None:
 
 def test_one_is_not_many() -> None:
     (line, *_) = summary_lines(Evidence(id_tokens=1, exchanges=1))
-    assert "1 ID token, 1 exchange;" in line
+    assert line == "  signed in    1 ID token, 1 exchange"
+
+
+def test_refreshed_is_said_where_an_item_has_had_more_than_one_id_token() -> None:
+    minted = IdTokenMinted(
+        at=NOW, protocol="azure-devops", subject="s", audience="a", expires_at=NOW
+    )
+    once = evidence_of([minted]) + evidence_of([minted])
+    assert (once.id_tokens, once.refreshed) == (2, 0)
+    assert summary_lines(once)[0].startswith("  signed in ")
+    again = evidence_of([minted, minted])
+    assert summary_lines(again)[0].startswith("  refreshed ")
+
+
+def test_the_age_of_id_tokens_is_said_where_it_tells_something() -> None:
+    young, old = (Evidence(id_tokens=1, exchanges=1, oldest=age) for age in (59.0, 120.0))
+    assert "older" not in summary_lines(young)[0]
+    assert summary_lines(old)[0].endswith("; no ID token was older than 2m by then")
 
 
 def test_what_expired_for_whom_is_said_and_what_that_does_not_show() -> None:

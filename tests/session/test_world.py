@@ -102,6 +102,8 @@ def test_without_what_exists_the_failure_says_so_and_a_draft_is_written(hub: Pro
     reads = "`data.mockcloud_group.shared` reads rg-shared, which does not exist on the stand-in."
     assert reads in text
     assert text.index(reads) < text.index("`terraform plan` failed")
+    short = "- rg-shared does not exist on the stand-in, and 1 more (main.tf:"
+    assert short in text.partition("short test summary info")[2]
     assert "`data.mockcloud_group.hub` reads rg-hub" in text
     draft = json.loads((hub.path / "draft.json").read_text(encoding="utf-8"))
     names = {entry["id"].rpartition("/")[2] for entry in draft}
@@ -118,8 +120,8 @@ def test_run_blocks_say_what_is_missing_in_their_first_line(hub: Project) -> Non
     hub.module("small", main=SMALL_READ, files={"tests/a.tftest.hcl": 'run "reads" {}\n'})
     result = hub.run("--tf-module=small", "--tf-check=none")
     result.assert_outcomes(errors=1)
-    line = "E   `data.mockcloud_group.hub` reads rg-hub, which does not exist on the stand-in."
-    assert line in text_of(result)
+    line = "E   rg-hub does not exist on the stand-in (main.tf:10)"
+    assert "`data.mockcloud_group.hub` reads rg-hub, which does not exist" in text_of(result)
     first = next(text for text in result.outlines if text.startswith("E "))
     assert first == line
 

@@ -12,36 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pytest_tfoidc.diagnostics import Diagnostic, read_diagnostic
+
 LEFT_BEHIND = ("test_cleanup", "test_interrupt")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Diagnostic:
-    """One of Terraform's diagnostics. `file` is relative to the module; `line` counts from 1.
-
-    `values`: what Terraform reports of the references in `code`, as `output.name is "rg-prod"`.
-    """
-
-    severity: str
-    summary: str
-    detail: str = ""
-    file: str = ""
-    line: int = 0
-    code: str = ""
-    address: str = ""
-    values: tuple[str, ...] = ()
-
-    @property
-    def is_error(self) -> bool:
-        """Whether it is an error, not a warning."""
-        return self.severity == "error"
-
-    @property
-    def text(self) -> str:
-        """The diagnostic as a person would write it: severity, summary, place, detail."""
-        place = f"  on {self.file} line {self.line}" if self.file else ""
-        lines = (f"{self.severity.capitalize()}: {self.summary}", place, self.detail)
-        return "\n".join(line for line in lines if line)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +62,7 @@ def read_line(line: str, *, redact: Callable[[str], str] = str) -> TestEvent | N
     if not isinstance(kind, str) or not kind:
         return None
     own = _table(message.get(kind))
-    diagnostic = _diagnostic(_table(message.get("diagnostic")), redact)
+    diagnostic = read_diagnostic(_table(message.get("diagnostic")), redact)
     return TestEvent(
         kind=kind,
         text=diagnostic.text if diagnostic else redact(_text(message.get("@message"))),
@@ -138,26 +111,6 @@ def _moment(text: str) -> datetime | None:
         return datetime.fromisoformat(text.replace("Z", "+00:00"))  # Z came with Python 3.11
     except ValueError:
         return None
-
-
-def _diagnostic(found: dict[str, Any], redact: Callable[[str], str]) -> Diagnostic | None:
-    if not found:
-        return None
-    place, snippet = _table(found.get("range")), _table(found.get("snippet"))
-    values = (
-        f"{_text(value.get('traversal'))} {_text(value.get('statement'))}"
-        for value in map(_table, _list(snippet.get("values")))
-    )
-    return Diagnostic(
-        severity=_text(found.get("severity")) or "error",
-        summary=redact(_text(found.get("summary"))),
-        detail=redact(_text(found.get("detail"))),
-        file=_text(place.get("filename")),
-        line=_number(_table(place.get("start")).get("line")),
-        code=redact(_text(snippet.get("code"))),
-        address=_text(found.get("address")),
-        values=tuple(map(redact, values)),
-    )
 
 
 def _instances(cleanup: dict[str, Any]) -> Iterator[str]:

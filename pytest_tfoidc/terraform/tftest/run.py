@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from pytest_tfoidc.clock import real_seconds
+from pytest_tfoidc.diagnostics import Diagnostic
 from pytest_tfoidc.ending import LeftRunning
 from pytest_tfoidc.errors import ExecutableError, TerraformError, TfOidcError, UsageError
 from pytest_tfoidc.processes import LineListener
@@ -28,7 +29,7 @@ from pytest_tfoidc.terraform.runner import (
     Flag,
     Running,
 )
-from pytest_tfoidc.terraform.tftest.events import Diagnostic, TestEvent, read_line
+from pytest_tfoidc.terraform.tftest.events import TestEvent, read_line
 from pytest_tfoidc.terraform.tftest.files import numbered
 from pytest_tfoidc.terraform.workspace import Workspace
 

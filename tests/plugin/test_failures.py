@@ -1,0 +1,133 @@
+"""Failures say in their first line, and in pytest's short summary, what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.project_kit import Project, text_of
+
+VALIDATED = """\
+terraform {
+  backend "azurerm" {}
+}
+
+variable "env" {
+  type = string
+  validation {
+    condition     = contains(["dev", "prod"], var.env)
+    error_message = "env must be dev or prod"
+  }
+}
+
+resource "terraform_data" "this" {
+  input = var.env
+}
+"""
+FORGETFUL = """\
+def test_it(tf_module):
+    tf_module.apply()
+"""
+INDIRECT = """\
+def deploy(workspace):
+    with workspace.deployed():
+        pass
+
+
+def test_it(tf_module):
+    deploy(tf_module)
+"""
+HEADLINE = "env must be dev or prod (main.tf:7)"
+
+
+def summary_of(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if line.startswith(("FAILED ", "ERROR "))]
+
+
+def test_checks_say_what_is_wrong_first_and_tell_it_once(project: Project) -> None:
+    project.module(main=VALIDATED)
+    result = project.run(
+        "--tf-module=module",
+        "--tf-check=delayed_apply",
+        "--tf-check=destroy_after_expiry",
+        "--tf-var=env=qa",
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*module::oidc::delayed_apply*",
+            HEADLINE,
+            "Cause: *",
+            "Remedy: *--tf-var*",
+            "Where: *module: `terraform plan` failed with exit code 1.",
+            "",
+            "Error: Invalid value for variable",
+            "  on the values of --tf-var",
+            '    env = "qa"',
+            "*module::oidc::destroy_after_expiry*",
+            HEADLINE,
+            "Where: *module: `terraform apply` failed with exit code 1.",
+            "As module::oidc::delayed_apply, which tells the rest.",
+        ]
+    )
+    assert text_of(result).count("Error: Invalid value for variable") == 1
+    assert [line.partition(" - ")[2] for line in summary_of(result)] == [HEADLINE, HEADLINE]
+
+
+def test_a_test_that_forgets_init_is_told_so_once_and_without_our_source(project: Project) -> None:
+    project.module(files={"test_it.py": FORGETFUL})
+    result = project.run("--tf-module=module", "--tf-check=none")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            ">       tf_module.apply()",
+            "E   the workspace was not initialized",
+            "E   Cause: the workspace was not initialized: *",
+            "E   Remedy: call `init()` *",
+            "FAILED module/test_it.py::test_it - the workspace was not initialized",
+        ]
+    )
+    assert "workspace.py" not in text_of(result)
+    assert "def apply" not in text_of(result)
+    assert len(summary_of(result)) == 1
+
+
+def test_of_the_way_to_a_failure_a_test_shows_what_its_author_wrote(project: Project) -> None:
+    project.module(main=VALIDATED, files={"test_it.py": INDIRECT})
+    result = project.run("--tf-module=module", "--tf-check=none", "--tf-var=env=qa")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            ">       deploy(tf_module)",
+            ">       with workspace.deployed():",
+            f"E   {HEADLINE}",
+            f"FAILED module/test_it.py::test_it - {HEADLINE}",
+        ]
+    )
+    assert "contextlib.py" not in text_of(result)
+    assert "workspace.py" not in text_of(result)
+
+
+def test_other_failures_of_a_test_are_shown_as_pytest_shows_them(project: Project) -> None:
+    project.module(files={"test_it.py": "def test_it(tf_module):\n    assert 1 == 2\n"})
+    result = project.run("--tf-module=module", "--tf-check=none")
+    result.stdout.fnmatch_lines(["E       assert 1 == 2", "FAILED *test_it - assert 1 == 2"])
+
+
+def test_a_module_in_the_root_is_named_after_its_folder_and_its_ids_can_be_pasted(
+    project: Project,
+) -> None:
+    project.module(".")
+    name = project.path.name
+    checks = ("--tf-module=.", "--tf-check=delayed_apply", "--tf-check=cached_token_fails")
+    result = project.run(*checks, "-v", f"{name}::oidc::cached_token_fails")
+    result.assert_outcomes(passed=1, deselected=1)
+    result.stdout.fnmatch_lines(
+        [f"{name}::oidc::cached_token_fails PASSED*", f"*OIDC: {name} *", "  signed in *"]
+    )
+
+
+def test_checks_that_were_skipped_are_named_with_the_reason(project: Project) -> None:
+    project.module(main='terraform {\n  backend "local" {}\n}\n')
+    result = project.check("expiry_during_apply")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["  skipped      expiry_during_apply: no access token could be*"])
