@@ -22,6 +22,11 @@ from pytest_tfoidc.reporting.timeline import BAD, Happening, happenings, timelin
 
 MOST_ROWS = 10_000
 UNTOLD = (StepPlanned, RunDescribed)  # in the table: it is in the heading, or follows anyway
+CAPTION = (
+    "Blue: commands. Green: ID tokens, and violet: access tokens, from their issue to their end."
+    " Dashed: a jump of the clock. Dotted red: from here on a run with its first ID token cached"
+    " would have failed with AADSTS700024. Red: refused, or failed."
+)
 STYLE = """
 :root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#57606a;--line:#d0d7de;
 --good:#116329;--bad:#b42318;--skip:#7a4d00;--command:#0a58ca;--id:#0f766e;--access:#6941c6;
@@ -31,7 +36,9 @@ STYLE = """
 --panel:#161b22}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1rem clamp(.75rem,3vw,2.5rem) 3rem;max-width:96rem;
-background:var(--back);color:var(--text);font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+background:var(--back);color:var(--text);
+font:1rem/1.5 system-ui,sans-serif}
+p,dd,h1,h2,h3,td.what{overflow-wrap:anywhere}
 h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}
 p{margin:.3rem 0}.soft{color:var(--soft)}
 .good{color:var(--good)}.bad{color:var(--bad)}.skip{color:var(--skip)}
@@ -46,7 +53,7 @@ dt{color:var(--soft)}dd{margin:0}
 .wide svg{display:block;width:100%;min-width:44rem;height:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line)}
-th{background:var(--panel)}td:first-child{min-width:5.5rem}td.what{min-width:14rem}
+th{background:var(--panel)}th,td{white-space:nowrap}td.what{min-width:14rem;white-space:normal}
 summary{cursor:pointer;padding:.4rem 0}
 svg text{font:11px system-ui,sans-serif;fill:var(--text)}svg .soft{fill:var(--soft)}
 svg .grid{stroke:var(--line);stroke-width:1}svg .command{fill:var(--command)}
@@ -133,6 +140,7 @@ def _run(told: Sequence[Happening], *, number: int, of: int) -> list[str]:
         '<div class="wide" role="region" aria-label="Timeline" tabindex="0">',
         picture_of(timeline_of(told), title=f"Timeline of run {number}"),
         "</div>",
+        f'<p class="soft">{CAPTION}</p>',
         *_events(told),
     ]
 

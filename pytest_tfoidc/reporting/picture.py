@@ -14,6 +14,7 @@ TOP, ROW, GAP, LEAST = 34, 12, 8, 1.5
 MOST_ROWS = 12  # of bars that overlap, in one lane
 LABEL = 46  # the room that the label of a jump takes
 GRID = 5
+BESIDE = 2.5  # a token often dies by a jump, whose line is there already
 
 
 class _Scale:
@@ -158,7 +159,8 @@ def _folds(jumps: Iterable[Mark], scale: _Scale, bottom: int) -> list[str]:
 
 def _lines(marks: Iterable[Mark], scale: _Scale, bottom: int) -> list[str]:
     return [
-        f'<line class="dead" x1="{scale(mark.at)}" x2="{scale(mark.at)}" y1="{TOP - 4}"'
+        f'<line class="dead" x1="{scale(mark.at) + BESIDE}" x2="{scale(mark.at) + BESIDE}"'
+        f' y1="{TOP - 4}"'
         f' y2="{bottom}"><title>{_text(mark.label)}</title></line>'
         for mark in marks
     ]

@@ -33,6 +33,7 @@ from pytest_tfoidc.events import (
     RequestAnswered,
     RunDescribed,
     TokensExpired,
+    VariableWithheld,
 )
 from pytest_tfoidc.reporting.eventlines import Record, event_of
 
@@ -41,6 +42,7 @@ BAD = (
     *(AccessTokenRefused, CredentialFound, ExchangeRefused, FaultHit, HostRefused),
     *(IdTokenFetchFailed, IdTokenRefused),
 )
+BEFORE = (RunDescribed, VariableWithheld)  # pytest collects for a while after these
 LEAST_JUMP = 1.0  # seconds between the two clocks that are no jitter
 
 
@@ -142,7 +144,9 @@ def timeline_of(told: Sequence[Happening]) -> Timeline:
     Args:
         told: The events of one run, in their order; at least one.
     """
-    line = Timeline(begin=told[0].real, end=max(one.real for one in told))
+    begins = (one.real for one in told if not isinstance(one.event, BEFORE))
+    end = max(one.real for one in told)
+    line = Timeline(begin=min(begins, default=told[0].real), end=end)
     by_worker: dict[str, list[Happening]] = defaultdict(list)
     for one in told:
         by_worker[one.worker].append(one)
