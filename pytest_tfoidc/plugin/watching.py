@@ -20,6 +20,7 @@ import pytest
 
 from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.events import CommandStarted, Event, ItemFinished, ItemStarted, RunDescribed
+from pytest_tfoidc.plugin.agents import agent_of
 
 if TYPE_CHECKING:
     from pytest_tfoidc.plugin.run import PytestRun
@@ -53,6 +54,7 @@ class Watching:
         self._id = str(self._input.get(RUN_ID) or secrets.token_hex(4))
         self._worker = str(self._input.get("workerid", ""))
         self._sink = self._opened()
+        self._agent = None if self._input else agent_of(run, config)
         self._screen: Screen | None = None
         self._progress: Progress | None = None
         self._spool: Path | None = None
@@ -166,12 +168,14 @@ class Watching:
         self._is_paused = False
 
     def _take_report(self, report: Any) -> None:  # noqa: ANN401 - pytest's or xdist's
-        if self._sink is None:
+        if self._sink is None and self._agent is None:
             return
         outcome, seconds, words = self._outcomes.get(report.nodeid, ("passed", 0.0, ""))
         worst = max(outcome, report.outcome, key=WORST.index)
         words = words or first_words(report)
         self._outcomes[report.nodeid] = (worst, seconds + report.duration, words)
+        if self._agent is not None and report.outcome == "failed":
+            self._agent.take_failure(report, words)
         if report.when in PHASES[:-1]:
             return
         outcome, seconds, words = self._outcomes.pop(report.nodeid)
@@ -186,6 +190,8 @@ class Watching:
             evidence=brought,
         )
         self._write(event, worker=str(getattr(report, "worker_id", "")))
+        if self._agent is not None:
+            self._agent.take(event)
 
     # Workers of pytest-xdist
 
@@ -301,6 +307,8 @@ class Watching:
         """Say where the files are."""
         for line in self.told:
             terminalreporter.line(f"tfoidc: {line}")
+        for line in self._agent.lines() if self._agent is not None else ():
+            terminalreporter.line(line)
 
     def pytest_unconfigure(self) -> None:
         """End, where pytest came to no end of its own."""

@@ -17,7 +17,7 @@ from pytest_tfoidc.events import Event, ItemFinished, ItemStarted, RunDescribed,
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.reporting.eventlines import Read, read_lines
 from pytest_tfoidc.reporting.picture import picture_of
-from pytest_tfoidc.reporting.summary import LABEL_WIDTH, Evidence, summary_lines
+from pytest_tfoidc.reporting.summary import LABEL_WIDTH, evidence_in, shown_for, summary_lines
 from pytest_tfoidc.reporting.timeline import BAD, Happening, happenings, timeline_of, words_of
 
 MOST_ROWS = 10_000
@@ -163,11 +163,7 @@ def _about(told: Sequence[Happening], finished: Sequence[ItemFinished]) -> list[
 
 def _modules(finished: Iterable[ItemFinished]) -> list[str]:
     """Say for each module what was shown, as the summary in the terminal does."""
-    shown: dict[str, Evidence] = {}
-    for one in finished:
-        evidence = _evidence(one)
-        if evidence is not None:
-            shown[one.module] = shown.get(one.module, Evidence()) + evidence
+    shown = shown_for(finished)
     if not shown:
         return []
     parts = ['<h2>What was shown</h2>\n<div class="modules">']
@@ -178,15 +174,6 @@ def _modules(finished: Iterable[ItemFinished]) -> list[str]:
         )
         parts.append(f'<section class="module"><h3>{_text(module)}</h3><dl>{rows}</dl></section>')
     return [*parts, "</div>"]
-
-
-def _evidence(one: ItemFinished) -> Evidence | None:
-    if not one.module or not one.evidence:
-        return None
-    try:
-        return Evidence(**one.evidence)
-    except TypeError:  # of another version
-        return None
 
 
 def _items(finished: Sequence[ItemFinished]) -> list[str]:
@@ -204,7 +191,7 @@ def _items(finished: Sequence[ItemFinished]) -> list[str]:
 
 
 def _proved(one: ItemFinished) -> str:
-    evidence = _evidence(one)
+    evidence = evidence_in(one)
     lines = summary_lines(evidence) if evidence is not None else []
     told = [" ".join(line.split()) for line in lines]
     return "; ".join(line for line in told if not line.startswith("time "))
