@@ -6,11 +6,11 @@ Reports subscribe to events; nothing in the core prints.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,10 +145,14 @@ class FaultHit(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CommandStarted(Event):
-    """A Terraform command started. `command`: the subcommand, without arguments."""
+    """A Terraform command started. `command`: the subcommand, without arguments.
+
+    `number`: tells commands of one process apart; its other events have the same.
+    """
 
     command: str
     module: str
+    number: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +163,34 @@ class CommandFinished(Event):
     module: str
     exit_code: int
     seconds: float
+    number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPlanned(Event):
+    """A command will change a resource, or run a run block. `number`: the command's."""
+
+    number: int
+    address: str
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(Event):
+    """A command began to change a resource, or to run a run block. `number`: the command's."""
+
+    number: int
+    address: str
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(Event):
+    """A command ended with a resource or a run block. `number`: the command's."""
+
+    number: int
+    address: str
+    is_done: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +240,35 @@ class VariableWithheld(Event):
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemStarted(Event):
+    """A test began. `item`: its id."""
+
+    item: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemFinished(Event):
+    """A test ended. `words`: the first line of what went wrong. `seconds`: real time.
+
+    `evidence`: what it has shown of `module`, as the summary counts it; empty for other tests.
+    """
+
+    item: str
+    outcome: str
+    seconds: float
+    words: str = ""
+    module: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDescribed(Event):
+    """A run knows which Terraform and which context it has. `text`: a line for people."""
+
+    text: str
 
 
 E = TypeVar("E", bound=Event)

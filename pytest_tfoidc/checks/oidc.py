@@ -22,10 +22,11 @@ from pytest_tfoidc.reporting.diagnosis import Diagnosis, diagnose
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
 from pytest_tfoidc.terraform.live.recording import holder
+from pytest_tfoidc.terraform.plan import Plan
 from pytest_tfoidc.terraform.restless import restless_call
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, judge
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
-from pytest_tfoidc.terraform.workspace import Plan, Workspace
+from pytest_tfoidc.terraform.workspace import Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
 ENTRA = "AADSTS"  # what its error codes begin with

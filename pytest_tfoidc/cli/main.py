@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_sweep(commands)
     _add_audit(commands)
+    _add_report(commands)
     return parser
 
 
@@ -238,6 +239,29 @@ def _audit(parsed: argparse.Namespace) -> int:
     audited = [audit(path) for path in parsed.paths]
     sys.stdout.write(render_json(audited) if parsed.json else render(audited))
     return max(one.exit_code for one in audited)
+
+
+def _add_report(commands: Commands) -> None:
+    report = commands.add_parser(
+        "report",
+        help="make the page of a run from its events",
+        description="Make the page that pytest's --tf-report makes from files that --tf-events has"
+        " written: also later, on another machine, and after a run that was killed.",
+    )
+    add = report.add_argument
+    add("-o", "--output", type=Path, required=True, metavar="FILE.html", help="the page")
+    add("files", nargs="+", type=Path, metavar="FILE.jsonl", help="events, of one run or several")
+    report.set_defaults(run=_report)
+
+
+def _report(parsed: argparse.Namespace) -> int:
+    from pytest_tfoidc.reporting.eventlines import read_file, require_place  # noqa: PLC0415 - not for each command
+    from pytest_tfoidc.reporting.page import page_of, save_page  # noqa: PLC0415 - as above
+
+    require_place(parsed.output, "--output")
+    reads = [read_file(path) for path in parsed.files]
+    save_page(page_of(reads), parsed.output)
+    return 0
 
 
 def _mock(parsed: argparse.Namespace) -> int:

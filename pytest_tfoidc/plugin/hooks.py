@@ -67,6 +67,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         with pytestrun.usage_errors():
             run.require_readable_modules()
             _ = run.session.executable
+            run.describe()
             runblocks.validate(session.config)
             if not hasattr(session.config, "workerinput"):  # the controller of xdist does it
                 run.sweep(pytestrun.teller(session.config))

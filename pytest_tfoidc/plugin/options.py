@@ -52,6 +52,7 @@ class Settings:
     """What the user asked for.
 
     `delay` and `longest_delay` are None where they were not given; `timeout` is in seconds.
+    `progress` is zero for none; `wants_progress`: the user has asked for it.
     """
 
     modules: tuple[Path, ...] = ()
@@ -92,6 +93,10 @@ class Settings:
     existing: tuple[str, ...] = ()
     existing_base: Path = Path()
     existing_draft: Path | None = None
+    progress: timedelta = timedelta(seconds=30)
+    wants_progress: bool = False
+    events: Path | None = None
+    report: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -259,6 +264,14 @@ OPTIONS = (
         "KIND=ID",
         many=True,
     ),
+    Option(
+        "progress",
+        "say every TIME what Terraform is busy with (default 30s; 0 for never); on a terminal it is"
+        " a live line",
+        "TIME",
+    ),
+    Option("events", "write every event to this file as it happens, a line of JSON each", "FILE"),
+    Option("report", "write a page with the evidence and a timeline to this HTML file", "FILE"),
 )
 
 
@@ -371,6 +384,10 @@ def settings_of(config: pytest.Config) -> Settings:
         existing=values.many("existing"),
         existing_base=values.base("existing"),
         existing_draft=_beside(values, "existing-draft"),
+        progress=_period(values.one("progress")),
+        wants_progress=bool(values.one("progress")),
+        events=_beside(values, "events"),
+        report=_beside(values, "report"),
     )
 
 
@@ -495,6 +512,12 @@ def _file(option: str, path: Path) -> Path:
             remedy="Correct the path; it is relative to where pytest was started.",
         )
     return path.absolute()
+
+
+def _period(text: str | None) -> timedelta:
+    if text is None:
+        return Settings.progress
+    return timedelta() if text.strip() == "0" else _duration("--tf-progress", text)
 
 
 def _duration(option: str, text: str) -> timedelta:

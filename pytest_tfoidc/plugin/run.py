@@ -23,6 +23,7 @@ from pytest_tfoidc.masking import masks_of, told_to
 from pytest_tfoidc.plugin.beforehand import DraftReport, UserExisting
 from pytest_tfoidc.plugin.options import DEFAULT_DELAY, Settings, settings_of
 from pytest_tfoidc.plugin.stopping import Stopping
+from pytest_tfoidc.plugin.watching import Watching
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class PytestRun:
         self._variables = _terraform_variables()
         self._session: OidcSession | None = None
         self.user_existing: UserExisting | None = None
+        self.watching: Watching | None = None
         self._live: list[str] = []
         self._told: dict[str, str] = {}  # who told it first, by what it was
 
@@ -106,6 +108,8 @@ class PytestRun:
                 ),
                 redactor=self.redactor,
             )
+            if self.watching is not None:
+                self.cleanup.enter_context(session.events.subscribed(self.watching.notice))
             session.start()
             self._session = session
             self.cleanup.enter_context(self.stopping.taking_signals(session.ending))
@@ -203,6 +207,11 @@ class PytestRun:
             masks, self._masks = self._masks, None
             if masks is not None:
                 masks.close()
+
+    def describe(self) -> None:
+        """Let the files of events say which Terraform and which context this is."""
+        if self.watching is not None:
+            self.watching.describe(self.session.describe())
 
     def header(self) -> list[str]:
         """Say which Terraform and which context this is, and what was noticed about them."""
@@ -486,6 +495,8 @@ def _terraform_variables() -> dict[str, str]:
 def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
     """Tell a worker of pytest-xdist the name of the live run that it is a part of."""
     run = config.stash[RUN]
+    if run.watching is not None:
+        run.watching.tell_worker(workerinput)
     if run.settings.modules and run.session.live_states is not None:
         workerinput[LIVE_RUN] = run.session.live_states.run
 
@@ -558,6 +569,9 @@ def configure(config: pytest.Config) -> None:
         )
     config.stash[RUN] = run
     run.user_existing = UserExisting(config)
+    with usage_errors():
+        run.watching = Watching(run, config)
+    config.pluginmanager.register(run.watching, "tfoidc-watching")
     if run.settings.existing_draft is not None:
         config.pluginmanager.register(DraftReport(run.settings.existing_draft), "tfoidc-drafts")
     config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")

@@ -18,6 +18,7 @@ from pytest_tfoidc.events import (
     IdTokenFetched,
     IdTokenMinted,
     IdTokenServed,
+    ItemFinished,
     RequestAnswered,
 )
 
@@ -159,6 +160,26 @@ def _subscriptions(events: Iterable[Event]) -> set[str]:
 
 def _count(events: tuple[Event, ...], kind: type[Event]) -> int:
     return sum(isinstance(event, kind) for event in events)
+
+
+def evidence_in(item: ItemFinished) -> Evidence | None:
+    """Return what a test has shown; None where that is nothing, or of another version."""
+    if not item.module or not item.evidence:
+        return None
+    try:
+        return Evidence(**item.evidence)
+    except TypeError:
+        return None
+
+
+def shown_for(finished: Iterable[ItemFinished]) -> dict[str, Evidence]:
+    """Return what tests have shown, for each module together."""
+    shown: dict[str, Evidence] = {}
+    for one in finished:
+        evidence = evidence_in(one)
+        if evidence is not None:
+            shown[one.module] = shown.get(one.module, Evidence()) + evidence
+    return shown
 
 
 def summary_lines(evidence: Evidence) -> list[str]:

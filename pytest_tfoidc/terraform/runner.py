@@ -6,6 +6,7 @@ Command lines are built by python-terraform; how they are run is ours.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import signal
 import threading
@@ -38,6 +39,7 @@ from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.live.deployed import Deployed
 from pytest_tfoidc.terraform.logfile import redacted_log
+from pytest_tfoidc.terraform.steps import steps_of
 from pytest_tfoidc.terraform.turning import TURNED, Turning
 
 Flag = python_terraform.IsFlagged
@@ -52,6 +54,7 @@ MOST_TRIES = 6  # for a host that is refused; of one client, in half a minute
 KILL_SECONDS = 5.0  # for it to stop after that
 LOOK_SECONDS = 0.02  # between two looks at a Terraform and at the time that is left
 BY_INTERRUPT = (-signal.SIGINT, 128 + signal.SIGINT)  # how scripts around Terraform end
+NUMBERS = itertools.count(1)  # of commands, in this process
 REFUSED_SECONDS = 10.0  # for Terraform to fail by itself, or to be accepted, after a refusal
 
 
@@ -225,8 +228,13 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
         line = self.generate_cmd_string(command, *arguments, **options)[1:]
+        number = next(NUMBERS)
         on_line = self._following(command, on_line)
-        self._events.emit(CommandStarted(at=self._clock.now(), command=command, module=self.module))
+        if "json" in options and command in {*DEPLOYING, "plan", "test"}:
+            only = str(options.get("filter", ""))
+            steps = steps_of(self._events, clock=self._clock, number=number, only=only)
+            on_line = both(steps, on_line)
+        self._started(command, number)
         started = real_seconds()
         child = Child(
             [*self.executable.argv, *line],
@@ -245,7 +253,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             seconds = real_seconds() - started
             if self.deployed is not None and command in DEPLOYING and not child.is_let_go:
                 self.deployed.end()
-            self._finished(command, exit_code_of(child), seconds)
+            self._finished(command, exit_code_of(child), seconds, number)
         done = Completed(
             command=command,
             exit_code=exit_code_of(child),
@@ -274,15 +282,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             deployed.begin()
         else:  # what an older plan wanted is no more
             deployed.end()
-        if on_line is None:
-            return deployed.read
-        listener = on_line
-
-        def both(line: str) -> None:
-            deployed.read(line)
-            listener(line)
-
-        return both
+        return both(deployed.read, on_line)
 
     def _attend(
         self,
@@ -336,7 +336,13 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         grace = GRACE_SECONDS if writes else READING_SECONDS
         return _Watch(child, self.timeout, grace=grace)
 
-    def _finished(self, command: str, exit_code: int, seconds: float) -> None:
+    def _started(self, command: str, number: int) -> None:
+        event = CommandStarted(
+            at=self._clock.now(), command=command, module=self.module, number=number
+        )
+        self._events.emit(event)
+
+    def _finished(self, command: str, exit_code: int, seconds: float, number: int) -> None:
         self._events.emit(
             CommandFinished(
                 at=self._clock.now(),
@@ -344,6 +350,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
                 module=self.module,
                 exit_code=exit_code,
                 seconds=seconds,
+                number=number,
             )
         )
 
@@ -376,6 +383,19 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             output=output,
             exit_code=done.exit_code,
         )
+
+
+def both(first: LineListener, second: LineListener | None) -> LineListener:
+    """Return what hands every line to both."""
+    if second is None:
+        return first
+    listener = second
+
+    def listen(line: str) -> None:
+        first(line)
+        listener(line)
+
+    return listen
 
 
 def exit_code_of(child: Child) -> int:

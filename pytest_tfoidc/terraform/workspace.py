@@ -49,7 +49,7 @@ from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import VARIABLE, with_paths_of_variables
 from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
-from pytest_tfoidc.terraform.runner import Completed, Flag, Runner
+from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, both
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.state import State
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
@@ -851,14 +851,14 @@ class Workspace:
             return
         if word == "test":
             with self.test_recorded() as listen:
-                yield _both(listen, on_line)
+                yield both(listen, on_line)
             return
         if word == "destroy":
             record.destroying()
         elif record.entry is None:
             record.begin()
         try:
-            yield _both(record.read, on_line)
+            yield both(record.read, on_line)
         finally:
             if word != "destroy":
                 record.applied()
@@ -1029,12 +1029,3 @@ def _crash(stderr: str) -> tuple[str, ...]:
     """Return the beginning of the trace that a crashed provider left, if one did."""
     _, found, trace = stderr.partition(CRASH)
     return ("\n".join((found + trace).splitlines()[:CRASH_LINES]),) if found else ()
-
-
-def _both(first: LineListener, second: LineListener | None) -> LineListener:
-    def listen(line: str) -> None:
-        first(line)
-        if second is not None:
-            second(line)
-
-    return listen

@@ -57,7 +57,7 @@ def deployed(tf_workspace):
 def everything(workspace):
     workspace.init()
     workspace.apply()
-    return {"out": workspace.output(), "state": workspace.state()}
+    return {"out": workspace.output(), "state": str(workspace.state())}
 
 
 def test_asserts(tf_module):

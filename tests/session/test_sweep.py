@@ -143,7 +143,7 @@ def test_a_ledger_that_cannot_be_written_is_said_before_anything_is_applied(
         with pytest.raises(LedgerError, match="nothing is applied"):
             workspace.apply()
         assert not workspace.is_deployed
-        assert managed(workspace.state()) == ()
+        assert managed(str(workspace.state())) == ()
 
 
 def test_two_sweeps_at_once_are_safe(world: World) -> None:
@@ -462,7 +462,7 @@ def test_an_apply_that_could_not_be_destroyed_in_time_is_not_begun(world: World)
             workspace.init()
             with pytest.raises(DeadlineError, match="nothing was applied"):
                 workspace.apply()
-            assert managed(workspace.state()) == ()
+            assert managed(str(workspace.state())) == ()
     assert world.ledger.entries() == []
 
 

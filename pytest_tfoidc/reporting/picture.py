@@ -1,0 +1,170 @@
+"""The timeline as SVG: lanes of bars and ticks, jumps as marked folds, what went wrong in red."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from pytest_tfoidc.redaction import harmless
+from pytest_tfoidc.reporting.progress import whole_seconds
+from pytest_tfoidc.reporting.timeline import Bar, Mark, Timeline
+
+WIDTH, LEFT, RIGHT = 1000, 130, 14  # in the picture's own units
+TOP, ROW, GAP, LEAST = 34, 12, 8, 1.5
+MOST_ROWS = 12  # of bars that overlap, in one lane
+LABEL = 46  # the room that the label of a jump takes
+GRID = 5
+BESIDE = 2.5  # a token often dies by a jump, whose line is there already
+
+
+class _Scale:
+    """Places moments."""
+
+    def __init__(self, line: Timeline) -> None:
+        self._begin = line.begin
+        self.seconds = max(line.end - line.begin, 0.001)
+
+    def __call__(self, at: float) -> float:
+        part = min(1.0, max(0.0, (at - self._begin) / self.seconds))
+        return round(LEFT + part * (WIDTH - LEFT - RIGHT), 1)
+
+
+def picture_of(line: Timeline, *, title: str) -> str:
+    """Return the picture of a run.
+
+    Args:
+        line: What it shows.
+        title: Its name, for who cannot see it.
+    """
+    scale = _Scale(line)
+    lanes, bottom = _lanes(line, scale)
+    return "".join(
+        [
+            f'<svg viewBox="0 0 {WIDTH} {bottom + 24}" role="img" xmlns="http://www.w3.org/2000/svg">',
+            f"<title>{_text(title)}: {_text(_in_words(line))}</title>",
+            *_grid(scale, bottom),
+            *lanes,
+            *_folds(line.jumps, scale, bottom),
+            *_lines(line.dead, scale, bottom),
+            "</svg>",
+        ]
+    )
+
+
+def _in_words(line: Timeline) -> str:
+    commands = sum(map(len, line.commands.values()))
+    return (
+        f"{commands} commands, {len(line.id_tokens)} ID tokens, {len(line.access_tokens)} access"
+        f" tokens, {len(line.requests)} requests, {len(line.jumps)} jumps of the clock,"
+        f" {len(line.bad)} refusals and faults"
+    )
+
+
+def _lanes(line: Timeline, scale: _Scale) -> tuple[list[str], int]:
+    drawn: list[str] = []
+    top = TOP
+    for worker, bars in sorted(line.commands.items()):
+        name = f"commands {worker}".strip()
+        top = _add_bars(drawn, bars, scale, top=top, name=name, kind="command")
+    for name, kind, bars in (
+        ("ID tokens", "id", line.id_tokens),
+        ("access tokens", "access", line.access_tokens),
+    ):
+        top = _add_bars(drawn, bars, scale, top=top, name=name, kind=kind)
+    for name, kind, marks in (("requests", "tick", line.requests), ("refusals", "bad", line.bad)):
+        top = _add_ticks(drawn, marks, scale, top=top, name=name, kind=kind)
+    return drawn, top
+
+
+def _add_bars(  # noqa: PLR0913 - what a lane is made of
+    drawn: list[str], bars: Sequence[Bar], scale: _Scale, *, top: int, name: str, kind: str
+) -> int:
+    placed = list(_rows(bars, scale))
+    count = max((row for row, _ in placed), default=0) + 1
+    drawn += _lane(name, top=top, height=count * ROW)
+    for row, bar in placed:
+        left, right = scale(bar.begin), scale(bar.end)
+        width = round(max(LEAST, right - left), 1)
+        color = "bad" if bar.is_bad else kind
+        drawn.append(
+            f'<rect class="{color}" x="{left}" y="{top + row * ROW + 1}" width="{width}"'
+            f' height="{ROW - 2}" rx="2"><title>{_text(bar.label)}</title></rect>'
+        )
+    return top + count * ROW + GAP
+
+
+def _rows(bars: Sequence[Bar], scale: _Scale) -> Iterable[tuple[int, Bar]]:
+    """Put bars that overlap below each other."""
+    ends: list[float] = []
+    for bar in sorted(bars, key=lambda one: one.begin):
+        begin = scale(bar.begin)
+        row = next((i for i, end in enumerate(ends) if end <= begin), len(ends))
+        row = min(row, MOST_ROWS - 1)
+        end = max(scale(bar.end), begin + LEAST)
+        ends[row : row + 1] = [end]
+        yield row, bar
+
+
+def _add_ticks(  # noqa: PLR0913 - what a lane is made of
+    drawn: list[str], marks: Sequence[Mark], scale: _Scale, *, top: int, name: str, kind: str
+) -> int:
+    drawn += _lane(name, top=top, height=ROW)
+    for mark in marks:
+        x = scale(mark.at)
+        drawn.append(
+            f'<line class="{kind}" x1="{x}" x2="{x}" y1="{top + 1}" y2="{top + ROW - 1}">'
+            f"<title>{_text(mark.label)}</title></line>"
+        )
+    return top + ROW + GAP
+
+
+def _lane(name: str, *, top: int, height: int) -> list[str]:
+    width = WIDTH - LEFT - RIGHT
+    return [
+        f'<rect class="lane" x="{LEFT}" y="{top}" width="{width}" height="{height}"/>',
+        f'<text x="{LEFT - 8}" y="{top + ROW - 2}" text-anchor="end">{_text(name)}</text>',
+    ]
+
+
+def _grid(scale: _Scale, bottom: int) -> list[str]:
+    drawn = []
+    for i in range(GRID + 1):
+        x = round(LEFT + i * (WIDTH - LEFT - RIGHT) / GRID, 1)
+        anchor = "end" if i == GRID else "middle"
+        told = whole_seconds(i * scale.seconds / GRID)
+        drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP - 6}" y2="{bottom}"/>')
+        drawn.append(
+            f'<text class="soft" x="{x}" y="{bottom + 14}" text-anchor="{anchor}">{told}</text>'
+        )
+    return drawn
+
+
+def _folds(jumps: Iterable[Mark], scale: _Scale, bottom: int) -> list[str]:
+    """Draw jumps, each with its length where there is room for that."""
+    drawn, free = [], 0.0
+    for mark in sorted(jumps, key=lambda one: one.at):
+        x = scale(mark.at)
+        drawn.append(
+            f'<line class="jump" x1="{x}" x2="{x}" y1="{TOP - 10}" y2="{bottom}">'
+            f"<title>{_text(mark.label)}</title></line>"
+        )
+        if x >= free:
+            anchor = "end" if x > WIDTH - LABEL else "middle"
+            drawn.append(
+                f'<text x="{x}" y="{TOP - 14}" text-anchor="{anchor}">{_text(mark.short)}</text>'
+            )
+            free = x + LABEL
+    return drawn
+
+
+def _lines(marks: Iterable[Mark], scale: _Scale, bottom: int) -> list[str]:
+    return [
+        f'<line class="dead" x1="{scale(mark.at) + BESIDE}" x2="{scale(mark.at) + BESIDE}"'
+        f' y1="{TOP - 4}"'
+        f' y2="{bottom}"><title>{_text(mark.label)}</title></line>'
+        for mark in marks
+    ]
+
+
+def _text(text: str) -> str:
+    return html.escape(harmless(text))

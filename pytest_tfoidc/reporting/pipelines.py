@@ -1,0 +1,135 @@
+"""What pipelines' agents are told: logging commands, written so that nothing in them can be obeyed.
+
+Sources: https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands,
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_tfoidc.events import ItemFinished
+from pytest_tfoidc.redaction import harmless
+from pytest_tfoidc.reporting.progress import Running, shared_percent
+from pytest_tfoidc.reporting.summary import LABEL_WIDTH, shown_for, summary_lines
+
+MARKING = re.compile(r"[^A-Za-z0-9\s.,;:/+=%'-]")  # what Markdown or HTML could take for its own
+AZURE_PIPELINES, GITHUB = "azure-pipelines", "github"
+
+
+def pipeline_of(environment: Mapping[str, str]) -> str:
+    """Return which pipeline's agent reads the log; empty where none does."""
+    if environment.get("TF_BUILD", "").lower() == "true":
+        return AZURE_PIPELINES
+    return GITHUB if environment.get("GITHUB_ACTIONS", "").lower() == "true" else ""
+
+
+def azure_value(text: str) -> str:
+    """Escape a text for Azure Pipelines, as a property's value or as a message."""
+    for plain, escaped in (
+        ("%", "%AZP25"),
+        ("\r", "%0D"),
+        ("\n", "%0A"),
+        (";", "%3B"),
+        ("]", "%5D"),
+    ):
+        text = text.replace(plain, escaped)
+    return text
+
+
+def azure_message(text: str) -> str:
+    """Escape a message for Azure Pipelines."""
+    return text.replace("%", "%AZP25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def github_message(text: str) -> str:
+    """Escape a message for GitHub."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def github_value(text: str) -> str:
+    """Escape a property's value for GitHub."""
+    return github_message(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def progress_command(
+    environment: Mapping[str, str], running: Sequence[Running], *, redact: Callable[[str], str]
+) -> list[str]:
+    """Return the line that shows the progress of a task; none where no agent would read it."""
+    percent = shared_percent(running)
+    if pipeline_of(environment) != AZURE_PIPELINES or percent is None:
+        return []
+    what = ", ".join(dict.fromkeys(f"{one.module} {one.command}" for one in running))
+    told = azure_message(redact(harmless(what)))
+    return [f"##vso[task.setprogress value={percent};]{told}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A file and a line of it, as the agent of a pipeline takes them; `line` 0: unknown."""
+
+    file: str = ""
+    line: int = 0
+
+
+TERRAFORM_PLACE = re.compile(
+    r"\bon (?P<file>[^\s:]+\.(?:tf|tofu|hcl)(?:\.json)?) line (?P<line>\d+)"
+    r"|\((?P<file2>[^\s():]+\.(?:tf|tofu|hcl)(?:\.json)?):(?P<line2>\d+)\)"
+)
+
+
+def terraform_place(text: str) -> Place:
+    """Return the first place in a configuration that a text names, relative to the module."""
+    found = TERRAFORM_PLACE.search(text)
+    if found is None:
+        return Place()
+    file, line = found["file"] or found["file2"], found["line"] or found["line2"]
+    return Place(file=file, line=int(line))
+
+
+def issue_command(pipeline: str, *, words: str, place: Place) -> str:
+    """Return the line that makes a failure an issue of the run; empty where no agent reads.
+
+    Args:
+        pipeline: As `pipeline_of` gives it.
+        words: What went wrong, redacted.
+        place: Where.
+    """
+    told = harmless(words)
+    if pipeline == AZURE_PIPELINES:
+        where = f"sourcepath={azure_value(harmless(place.file))};" if place.file else ""
+        where += f"linenumber={place.line};" if place.file and place.line else ""
+        return f"##vso[task.logissue type=error;{where}]{azure_message(told)}"
+    if pipeline == GITHUB:
+        where = f"file={github_value(harmless(place.file))}" if place.file else ""
+        where += f",line={place.line}" if place.file and place.line else ""
+        return f"::error{' ' if where else ''}{where}::{github_message(told)}"
+    return ""
+
+
+def markdown_of(finished: Sequence[ItemFinished]) -> str:
+    """Write the summary of a run in Markdown: what was shown for each module, and what failed."""
+    counts = Counter(one.outcome for one in finished)
+    verdict = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    lines = ["## Terraform with OIDC", "", verdict or "no test ended", ""]
+    for module, evidence in shown_for(finished).items():
+        lines += [f"### {_marked(module)}", "", "| | |", "|---|---|"]
+        for line in summary_lines(evidence):
+            label, text = line[: LABEL_WIDTH + 2], line[LABEL_WIDTH + 2 :]
+            lines.append(f"| {_marked(label)} | {_marked(text)} |")
+        lines.append("")
+    failed = [one for one in finished if one.outcome == "failed"]
+    if failed:
+        lines += ["| failed | why |", "|---|---|"]
+        lines += [f"| {_marked(one.item)} | {_marked(one.words)} |" for one in failed]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _marked(text: str) -> str:
+    """Return a text that Markdown and HTML show as it is."""
+    told = " ".join(harmless(text).split())
+    return MARKING.sub(lambda found: f"&#{ord(found[0])};", told)
