@@ -193,7 +193,6 @@ class Entra:
         held = self._held(request, form, application, claims)
         if held is not None and held.tenant_id == tenant_id:
             return held
-        self._check_dates(claims)
         return self._issued(request, form, application, claims, tenant_id)
 
     def _held(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import os
 import platform
 import shlex
 import shutil
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 HOST = "registry.terraform.io"
 MOCKCLOUD = "tfoidc/mockcloud"
@@ -40,6 +45,7 @@ def lay_out(
     """
     home = folder / "home"  # where `tf` keeps its certificate
     home.mkdir(parents=True, exist_ok=True)
+    _give_certificate(home)
     for version in versions:
         launcher = launcher_of(folder, source=source, version=version)
         launcher.parent.mkdir(parents=True)
@@ -50,6 +56,21 @@ def lay_out(
         )
         launcher.chmod(0o755)
     return {"TF_CLI_CONFIG_FILE": str(cli_config(folder))}
+
+
+def _give_certificate(home: Path) -> None:
+    """Put the certificate there that `tf` would make: two providers at once would fall over it."""
+    file = home / ".cache" / "tf-python-provider" / "ssl_cert.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(_certificate(), encoding="utf-8")
+
+
+@functools.cache
+def _certificate() -> str:
+    with tempfile.TemporaryDirectory() as name, mock.patch.dict(os.environ, HOME=name):
+        runner = importlib.import_module("tf.runner")
+        runner._self_signed_cert()  # it has no public name
+        return (Path(name) / ".cache/tf-python-provider/ssl_cert.json").read_text("utf-8")
 
 
 def launcher_of(folder: Path, *, source: str = MOCKCLOUD, version: str) -> Path:

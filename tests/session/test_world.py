@@ -76,7 +76,7 @@ def test_a_hub_and_spoke_survives_an_upgrade(hub: Project) -> None:
 
 @pytest.mark.proof
 def test_a_hub_and_spoke_is_rehearsed(hub: Project) -> None:
-    rehearsal = ["--pipeline=azure-devops", "--id-token-lifetime=20s"]
+    rehearsal = ["--pipeline=azure-devops", "--id-token-lifetime=60s"]
     existing = [text.replace("--tf-existing", "--existing") for text in EXISTING]
     pytest_ = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly"]
     command = [sys.executable, "-m", "pytest_tfoidc.cli", "mock", *rehearsal, *existing, "--"]
