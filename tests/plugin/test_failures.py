@@ -127,7 +127,9 @@ def test_a_module_in_the_root_is_named_after_its_folder_and_its_ids_can_be_paste
 
 
 def test_checks_that_were_skipped_are_named_with_the_reason(project: Project) -> None:
-    project.module(main='terraform {\n  backend "local" {}\n}\n')
-    result = project.check("expiry_during_apply")
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["  skipped      expiry_during_apply: no access token could be*"])
+    tests = project.path / "module/tests"
+    tests.mkdir(parents=True)
+    (tests / "a.tftest.hcl").write_text('run "nothing" {}\n', encoding="utf-8")
+    result = project.check("delayed_apply")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["  skipped      delayed_apply: the module has only test files*"])
