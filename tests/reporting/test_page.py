@@ -124,7 +124,7 @@ def lines_of(
 ) -> list[str]:
     """Write a story as `--tf-events` does."""
     begin = START.timestamp() + after
-    records = [record_of(e, run=run, worker=worker) | {"real": begin + s} for s, e in told]
+    records = [{**record_of(e, run=run, worker=worker), "real": begin + s} for s, e in told]
     return [as_line(r, same) for r in (header(run, worker), *records)]
 
 
