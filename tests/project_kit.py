@@ -30,7 +30,10 @@ resource "terraform_data" "second" {
 }
 """
 # Of this machine, not of the tests: what would lead Terraform or pytest elsewhere.
-DISTURBING = ("PYTEST_ADDOPTS", "TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", "TF_WORKSPACE")
+DISTURBING = (
+    *("GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"),
+    *("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", "TF_WORKSPACE"),
+)
 
 
 class Project:

@@ -170,6 +170,9 @@ class Watching:
     def _take_report(self, report: Any) -> None:  # noqa: ANN401 - pytest's or xdist's
         if self._sink is None and self._agent is None:
             return
+        if report.outcome not in WORST:  # pytest-rerunfailures' "rerun": it begins anew
+            self._outcomes.pop(report.nodeid, None)
+            return
         outcome, seconds, words = self._outcomes.get(report.nodeid, ("passed", 0.0, ""))
         worst = max(outcome, report.outcome, key=WORST.index)
         words = words or first_words(report)
@@ -178,13 +181,13 @@ class Watching:
             self._agent.take_failure(report, words)
         if report.when in PHASES[:-1]:
             return
-        outcome, seconds, words = self._outcomes.pop(report.nodeid)
+        del self._outcomes[report.nodeid]
         brought = dict(getattr(report, "tfoidc", None) or {})
         event = ItemFinished(
             at=real_now(),
             item=report.nodeid,
-            outcome=outcome,
-            seconds=round(seconds, 3),
+            outcome=worst,
+            seconds=round(seconds + report.duration, 3),
             words=words,
             module=str(brought.pop("module", "")),
             evidence=brought,

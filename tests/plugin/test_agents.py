@@ -1,0 +1,62 @@
+"""In a pipeline a failure is an issue with file and line, and the run has a summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.project_kit import Project, text_of
+
+FAILING = """\
+terraform {
+  backend "local" {}
+}
+
+resource "terraform_data" "first" {
+  lifecycle {
+    precondition {
+      condition     = length(path.cwd) == 0
+      error_message = "Never | <b>true</b>."
+    }
+  }
+}
+"""
+ISSUES = {
+    "GITHUB_ACTIONS": "::error file=module/main.tf,line=8::",
+    "TF_BUILD": "##vso[task.logissue type=error;sourcepath=module/main.tf;linenumber=8;]",
+}
+
+
+@pytest.mark.parametrize("variable", sorted(ISSUES))
+def test_a_failure_is_one_issue_and_a_row_of_the_summary(
+    project: Project, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    folder = project.path / "agent"
+    folder.mkdir()
+    monkeypatch.setenv(variable, "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
+    monkeypatch.setenv("AGENT_TEMPDIRECTORY", str(folder))
+    project.module(main=FAILING)
+    result = project.check("delayed_apply", "--tf-context=mock", "-n1")
+    result.assert_outcomes(failed=1)
+    assert [line.startswith(ISSUES[variable]) for line in issues(result)] == [True]
+    (summary,) = folder.iterdir()
+    text = summary.read_text("utf-8")
+    assert "1 failed" in text
+    assert "| module::oidc::delayed&#95;apply |" in text
+    uploaded = f"##vso[task.uploadsummary]{summary}"
+    assert (uploaded in result.outlines) == (variable == "TF_BUILD")
+
+
+def issues(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if line.startswith(("::error", "##vso[task.logissue"))]
+
+
+def test_elsewhere_nothing_is_told(project: Project) -> None:
+    project.module(main=FAILING)
+    result = project.check("delayed_apply")
+    result.assert_outcomes(failed=1)
+    assert issues(result) == []
+    assert "##vso[" not in text_of(result)
+    assert not list(Path(project.path).rglob("tfoidc-*.md"))
