@@ -78,7 +78,6 @@ def resources(world: World) -> tuple[str, ...]:
     return tuple(address for state in world.states for address in managed(state))
 
 
-@pytest.mark.proof
 def test_a_sweep_that_crashes_at_any_step_is_ended_by_the_next(world: World) -> None:
     seen: dict[str, bool] = {}
     at = 1

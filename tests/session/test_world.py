@@ -59,14 +59,12 @@ def hub(
     return project
 
 
-@pytest.mark.proof
 def test_a_hub_and_spoke_passes_every_check_and_run_block(hub: Project) -> None:
     result = hub.run("--tf-module=hub_and_spoke", *EXISTING, *APPLY, timeout=LONG)
     result.assert_outcomes(passed=CHECKS + RUNS)
     assert "used         3 subscriptions, 2 identities" in text_of(result)
 
 
-@pytest.mark.proof
 def test_a_hub_and_spoke_survives_an_upgrade(hub: Project) -> None:
     step = f"--tf-upgrade={MOCKCLOUD}:2.0.0..3.0.0"
     arguments = (*EXISTING, *APPLY, step, "--tf-check=delayed_apply", "-k", "upgrade")
@@ -74,7 +72,6 @@ def test_a_hub_and_spoke_survives_an_upgrade(hub: Project) -> None:
     result.assert_outcomes(passed=1, deselected=RUNS + 1)
 
 
-@pytest.mark.proof
 def test_a_hub_and_spoke_is_rehearsed(hub: Project) -> None:
     rehearsal = ["--pipeline=azure-devops", "--id-token-lifetime=60s"]
     existing = [text.replace("--tf-existing", "--existing") for text in EXISTING]
