@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import random
+import secrets
 import string
 import textwrap
 from collections.abc import Callable
@@ -337,3 +338,16 @@ def test_no_sequence_reaches_a_terminal(sequence: str) -> None:
 )
 def test_harmless_text_stays(text: str) -> None:
     assert harmless(text) == text
+
+
+SIGNED_PARTS = 3
+
+
+@pytest.mark.parametrize("parts", [3, 5])
+def test_nothing_of_a_token_is_left_not_even_its_signature(parts: int) -> None:
+    header = {"alg": "RS256"} if parts == SIGNED_PARTS else {"alg": "dir", "enc": "A256GCM"}
+    first = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+    rest = [secrets.token_urlsafe(40) for _ in range(parts - 1)]
+    for middle in (rest, ["", *rest[1:]]):  # a JWE by a shared key has an empty part
+        token = ".".join([first, *middle])
+        assert Redactor().redact(f"token {token} end") == "token (redacted) end"
