@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 Scope = Literal["session", "package", "module", "class", "function"]
 FIXTURE = "tf_deployed"
 KEY = "tf_deployed_scope"
-SHARED = "@tf_deployed:"  # what the id of an item has at its end, in a worker of pytest-xdist
-COLLECTORS: dict[str, type[pytest.Collector]] = {
-    "class": pytest.Class,
-    "module": pytest.Module,
-    "package": pytest.Package,
-}
-SUFFIXED = frozenset({"load", "worksteal"})  # xdist's distributions that take items one by one
+MARK = "tf_deployed:"  # in the ids of tests, where pytest-xdist reads who shares a deployment
 
 
 def add_option(parser: pytest.Parser) -> None:
@@ -67,7 +61,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(
         FIXTURE,
         modules,
-        ids=[run.name_of(module) for module in modules],
+        ids=[f"{MARK}{run.name_of(module)}" for module in modules],
         indirect=True,
         scope=scope_of(metafunc.config),
     )
@@ -102,42 +96,20 @@ def own_state(name: str, module: RootModule, run: PytestRun) -> dict[str, str]:
     return {"key": f"{Path(name).name}.tfstate"}
 
 
-def keep_together(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let the items that share a deployment stay on one worker of pytest-xdist.
-
-    As xdist does for its groups, the group's name is put behind the items' ids.
-    """
-    dist = config.getoption("dist", "no")
-    if not hasattr(config, "workerinput") or scope_of(config) == "function":
-        return
-    for item in items:
-        if isinstance(item, pytest.Function) and FIXTURE in item.fixturenames:
-            if dist == "loadgroup":
-                item.add_marker(pytest.mark.xdist_group(_group(config, item)))
-            elif dist in SUFFIXED:
-                item._nodeid = f"{item.nodeid}{SHARED}{_group(config, item)}"  # type: ignore[attr-defined] # noqa: SLF001 - as xdist does
-
-
-def group_in(nodeid: str) -> str:
-    """Return the group that an id ends with; empty where it has none."""
-    before, shared, group = nodeid.rpartition(SHARED)
-    return group if shared and before else ""
-
-
-def _group(config: pytest.Config, item: pytest.Function) -> str:
-    """Name what shares a deployment: the module under test, and where the scope ends."""
+def group_of(config: pytest.Config, nodeid: str) -> str:
+    """Return who a test shares its deployment with, by its id; empty where it has its own."""
     scope = scope_of(config)
-    module = config.stash[RUN].name_of(_module_of(item)) if _has(item) else ""
-    around: pytest.Item | pytest.Collector | None
-    around = item.getparent(COLLECTORS[scope]) if scope in COLLECTORS else None
-    if scope == "class" and around is None:  # a function outside of a class has its own
-        around = item
-    return f"{module}:{around.nodeid if around is not None else ''}".replace("::", "/")
-
-
-def _module_of(item: pytest.Function) -> Path:
-    return cast("Path", item.callspec.params[FIXTURE])
-
-
-def _has(item: pytest.Function) -> bool:
-    return FIXTURE in getattr(getattr(item, "callspec", None), "params", {})
+    before, marked, after = nodeid.partition(MARK)
+    if scope == "function" or not marked:
+        return ""
+    run = config.stash[RUN]
+    names = [name for name in map(run.name_of, run.settings.modules) if after.startswith(name)]
+    module = max(names, key=len, default=after)
+    function = before.rpartition("[")[0]
+    place = ""  # a package may be as large as the session
+    if scope == "module":
+        place = nodeid.partition("::")[0]
+    elif scope == "class":
+        outer = function.rpartition("::")[0]
+        place = outer if "::" in outer else function
+    return f"{MARK}{module}:{place}"

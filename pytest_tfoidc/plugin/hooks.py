@@ -105,7 +105,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was not selected, and keep the run blocks of a file together."""
     modules.deselect(config, items)
-    deployment.keep_together(config, items)
     runblocks.keep_files_together(items)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
-from pytest_tfoidc.plugin.deployment import group_in
+from pytest_tfoidc.plugin.deployment import group_of
 from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.plugin.runblocks import ENDINGS
 
@@ -39,14 +39,16 @@ class FileScheduling(CrashedOnce):
     """Shares out tests one by one, and the run blocks of a test file together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _test_file(nodeid) or group_in(nodeid) or nodeid
+        return _test_file(nodeid) or group_of(self.config, nodeid) or nodeid
 
 
 class GroupScheduling(CrashedOnce, LoadGroupScheduling):  # type: ignore[misc] # as above
     """Shares out groups, and the run blocks of a test file together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _test_file(nodeid) or str(super()._split_scope(nodeid))
+        return (
+            _test_file(nodeid) or group_of(self.config, nodeid) or str(super()._split_scope(nodeid))
+        )
 
 
 class ModuleScheduling(CrashedOnce):
@@ -67,7 +69,7 @@ def live_scope(nodeid: str, modules: Collection[str]) -> str:
     file, _, rest = nodeid.partition("::")
     around = [m for m in modules if m in {".", file} or file.startswith(f"{m}/")]
     if not around:  # a test elsewhere, that is made for each module: its parameter names it
-        around = [m for m in modules if re.search(rf"[\[-]{re.escape(m)}[\]-]", rest)]
+        around = [m for m in modules if re.search(rf"[\[:-]{re.escape(m)}[\]-]", rest)]
     return max(around, key=len, default=file)
 
 
