@@ -90,13 +90,10 @@ def assert_stale(result: pytest.RunResult, **last: str) -> None:
     assert 1 <= text.count("Cause: the ID token had expired before it was exchanged") <= len(names)
     assert 1 <= text.count("Remedy: leave `oidc_token` out of") <= len(names)
     last = {"destroy_after_expiry": "destroy", **last}
-    for name in names:  # what failed first, not the clean-up that failed after it
-        result.stdout.fnmatch_lines(
-            [
-                f"Where: *`terraform {last.get(name, 'apply')}` failed with exit code 1.",
-                f"FAILED *{name} - AADSTS700024: the ID token had expired*",
-            ]
-        )
+    # what failed first, not the clean-up that failed after it
+    where = [f"Where: *`terraform {last.get(n, 'apply')}` failed with exit code 1." for n in names]
+    told = [f"FAILED *{name} - AADSTS700024: the ID token had expired*" for name in names]
+    result.stdout.fnmatch_lines([*where, *told])
     assert "Traceback" not in text
 
 
