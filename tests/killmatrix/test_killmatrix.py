@@ -21,11 +21,9 @@ pytest.importorskip("tf", reason="the provider is written with the package tf")
 from tests.killmatrix.cells import Cell, as_line, cells, play
 
 SHORT = {
-    *("int-group-apply-binary", "int-twice-destroy-embedded", "term-apply-binary"),
-    *("term-plan-embedded", "hup-between-binary", "agent-apply-binary", "kill-apply-embedded"),
-    *("worker-apply-xdist", "int-pytest-apply-xdist", "timeout-signal-apply-binary"),
-    *("x-apply-binary", "stdout-apply-binary", "term-run-binary", "int-pytest-teardown-embedded"),
-    "int-group-init-binary",
+    *("int-group-apply-binary", "int-twice-destroy-embedded", "agent-apply-binary"),
+    *("kill-apply-embedded", "worker-apply-xdist", "timeout-signal-apply-binary"),
+    *("stdout-apply-binary", "term-run-binary"),
 }
 RECORD, BASE = (os.environ.get(f"TFOIDC_KILL_MATRIX_{name}") for name in ("RECORD", "BASE"))
 IS_WHOLE = os.environ.get("TFOIDC_KILL_MATRIX") == "whole"

@@ -52,7 +52,6 @@ def counted(project: Project, word: str) -> int:
     return sum(line.split()[0] == word for line in lines)
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize("workers", [(), ("-n2",)])
 @pytest.mark.parametrize("scope", ["class", "module", "session"])
 def test_a_scope_deploys_as_often_as_it_says(
@@ -65,7 +64,6 @@ def test_a_scope_deploys_as_often_as_it_says(
     assert counted(project, "apply") == counted(project, "destroy") == SCOPES[scope]
 
 
-@pytest.mark.proof
 def test_a_test_that_fails_is_destroyed_all_the_same(project: Project) -> None:
     tests = "def test_it(tf_deployed):\n    assert not tf_deployed.output('id')\n"
     project.module(main=MAIN, files={"test_it.py": tests})
@@ -82,7 +80,6 @@ def test_a_scope_that_is_none_is_told(project: Project) -> None:
     result.stderr.fnmatch_lines(["*'sesion' is no scope.", "Where: tf_deployed_scope", "Remedy: *"])
 
 
-@pytest.mark.proof
 def test_a_stack_is_applied_in_order_and_destroyed_in_reverse(project: Project) -> None:
     project.module("network", main=MAIN)
     app = """\

@@ -62,7 +62,6 @@ def run_tests(project: Project, tests: str, *arguments: str, main: str = MAIN) -
     return project.run("--tf-module=module", "--tf-check=none", *arguments)
 
 
-@pytest.mark.proof
 def test_values_of_any_type_reach_terraform_as_what_they_are(project: Project) -> None:
     tests = """\
 ZONES = [{"name": "a ${not} %{a} template", "ports": {"https": 443}}, {"name": "b", "ports": None}]
@@ -79,7 +78,6 @@ def test_it(tf_module):
     run_tests(project, tests).assert_outcomes(passed=1)
 
 
-@pytest.mark.proof
 def test_the_nearest_wins(project: Project) -> None:
     """A call's over the marker's, over the command line's, over the environment's."""
     tests = """\
@@ -109,7 +107,6 @@ class TestMarked:
     run_tests(project, tests, "--tf-var=env=option").assert_outcomes(passed=3)
 
 
-@pytest.mark.proof
 def test_the_environment_counts_as_it_is_while_the_test_runs(project: Project) -> None:
     tests = """\
 def env(tf_module):
@@ -128,7 +125,6 @@ def test_it(tf_module, monkeypatch):
     run_tests(project, tests).assert_outcomes(passed=1)
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize(
     "how",
     [
@@ -149,7 +145,6 @@ def test_it(tf_module, monkeypatch):
     run_tests(project, tests, main=STRICT).assert_outcomes(passed=1)
 
 
-@pytest.mark.proof
 def test_a_destroy_without_the_variables_of_the_apply_fails(project: Project) -> None:
     """The control of the test before."""
     tests = """\
@@ -163,7 +158,6 @@ def test_it(tf_module):
     run_tests(project, tests, main=STRICT).assert_outcomes(passed=1)
 
 
-@pytest.mark.proof
 def test_a_secret_is_in_no_process_list_and_in_no_report(project: Project) -> None:
     seen = project.path / "arguments"
     wrapper = project.wrapper(f'echo "$@" >> {seen}')
@@ -186,7 +180,6 @@ def test_it(tf_module):
     assert SECRET not in seen.read_text("utf-8")
 
 
-@pytest.mark.proof
 def test_a_workspace_has_inputs_of_its_own(project: Project) -> None:
     (project.path / "more.tfvars").write_text('env = "file"\nuntyped = "file"\n', "utf-8")
     tests = """\

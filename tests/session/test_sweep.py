@@ -54,7 +54,6 @@ def only(outcomes: list[Outcome]) -> Outcome:
     return outcome
 
 
-@pytest.mark.proof
 def test_what_a_test_gave_is_kept_for_the_sweep_but_for_its_secrets(world: World) -> None:
     """Of any type: of an untyped variable, too. A value that is missing makes the destroy fail."""
     secret = "hunter2-hunter2"
@@ -213,7 +212,6 @@ resource "terraform_data" "last" {
 """
 
 
-@pytest.mark.proof
 def test_a_lock_of_a_terraform_that_was_killed_is_taken_over(world: World) -> None:
     flag = world.root / "flag"
     world.write(MODULE + KILLED_IN_DESTROY.replace("FLAG", str(flag)))
@@ -386,7 +384,6 @@ RUNS = 'run "applies" {\n}\n'
 KILLED_RUN = RUNS + 'run "killed" {\n  variables {\n    kill = true\n  }\n}\n'
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize("executable", [None, "embedded"])
 @pytest.mark.parametrize(
     "runs", [RUNS, KILLED_RUN], ids=["its teardown failed", "it was killed in its second run"]
@@ -486,7 +483,6 @@ def test_killed(tf_module):
 """
 
 
-@pytest.mark.proof
 def test_the_last_step_of_a_pipeline_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

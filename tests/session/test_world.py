@@ -65,6 +65,7 @@ def test_a_hub_and_spoke_passes_every_check_and_run_block(hub: Project) -> None:
     assert "used         3 subscriptions, 2 identities" in text_of(result)
 
 
+@pytest.mark.slow
 def test_a_hub_and_spoke_survives_an_upgrade(hub: Project) -> None:
     step = f"--tf-upgrade={MOCKCLOUD}:2.0.0..3.0.0"
     arguments = (*EXISTING, *APPLY, step, "--tf-check=delayed_apply", "-k", "upgrade")
@@ -72,6 +73,7 @@ def test_a_hub_and_spoke_survives_an_upgrade(hub: Project) -> None:
     result.assert_outcomes(passed=1, deselected=RUNS + 1)
 
 
+@pytest.mark.slow
 def test_a_hub_and_spoke_is_rehearsed(hub: Project) -> None:
     rehearsal = ["--pipeline=azure-devops", "--id-token-lifetime=60s"]
     existing = [text.replace("--tf-existing", "--existing") for text in EXISTING]
