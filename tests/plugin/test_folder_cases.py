@@ -114,7 +114,6 @@ def write(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-@pytest.mark.proof
 def test_ephemeral_variables_are_given_again_to_the_apply_of_a_saved_plan(project: Project) -> None:
     shop = watched(project)
     values = 'deploy_token = "not-a-real-one"\nsize = "small"\n'
