@@ -300,19 +300,20 @@ class Output:
         """Read what is there, and tell its lines; whether there was anything."""
         chunk = os.read(self._reader, CHUNK)
         if not chunk:
-            self._start_again_where_emptied()
-            return False
+            return self._starts_again_where_emptied()
         self._read += len(chunk)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             self._tell(line)
         return True
 
-    def _start_again_where_emptied(self) -> None:
+    def _starts_again_where_emptied(self) -> bool:
         """Begin anew where a script has opened /dev/stdout again, which empties a file."""
-        if os.fstat(self._reader).st_size < self._read:
+        is_emptied = os.fstat(self._reader).st_size < self._read
+        if is_emptied:
             os.lseek(self._reader, 0, os.SEEK_SET)
             self._read, self._rest = 0, b""
+        return is_emptied
 
     def _tell(self, line: bytes) -> None:
         assert self._on_line is not None  # noqa: S101 - for mypy: nobody follows without it

@@ -11,7 +11,7 @@ from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.upgrade.suite import read_allowances, read_table, texts_of
 
-TABLE = "tool.pytest_tfoidc.checks.oidc"
+TABLE = "tool.pytest_tfoidc.checks"
 KEYS = {"allow", "no_secret", "reason", "modules"}
 EXAMPLE = f"""Write, for instance:
   [{TABLE}]

@@ -299,14 +299,15 @@ signal.SIGBREAK, signal.CTRL_BREAK_EVENT = signal.SIGABRT, signal.SIGTERM
 sys.platform = "win32"
 import pytest_tfoidc
 everything()
-from pytest_tfoidc import cli, processes
+from pytest_tfoidc import processes
+from pytest_tfoidc.cli.main import main
 assert processes.WINDOWS and isinstance(processes.half(), processes.WindowsHalf)
 names = [number.name for number in processes.signals_of(processes.PASSED_ON)]
 assert names == ["SIGINT", "SIGTERM", "SIGABRT"], names
 with processes.Foreground():
     pass
 try:
-    cli.main(["--help"])
+    main(["--help"])
 except SystemExit as end:
     assert end.code == 0
 """

@@ -20,7 +20,7 @@ SAMPLE = f'resource "terraform_data" "sample" {{ input = "{TOKEN}" }}\n'
 
 
 def allowing(project: Project, text: str) -> None:
-    table = f"[tool.pytest_tfoidc.checks.oidc]\n{text}\n"
+    table = f"[tool.pytest_tfoidc.checks]\n{text}\n"
     (project.path / "pyproject.toml").write_text(table, encoding="utf-8")
 
 
@@ -36,7 +36,7 @@ def test_what_always_changes_is_named_with_its_cause_and_with_how_to_go_on(
             "*-/+*terraform_data.deploy*triggers_replace*",
             "Cause: terraform_data.deploy is set by timestamp() (main.tf:2), another value*",
             "Remedy: *",
-            "*[[]tool.pytest_tfoidc.checks.oidc[]]",
+            "*[[]tool.pytest_tfoidc.checks[]]",
             '  allow = [[]{ match = "replace:terraform_data.deploy", reason = "…" }[]]',
         ]
     )
@@ -123,12 +123,12 @@ def test_a_table_that_cannot_be_read_is_said_at_start(
     result = project.check("delayed_apply")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        [f"*{message}", "Where: *pyproject.toml*tool.pytest_tfoidc.checks.oidc*"]
+        [f"*{message}", "Where: *pyproject.toml*tool.pytest_tfoidc.checks*"]
     )
 
 
 def test_allowances_may_stand_in_tables_of_their_own(project: Project) -> None:
     project.module(main=ALWAYS)
-    text = '[tool.pytest_tfoidc.checks.oidc.deploy]\nallow = "replace:terraform_data.deploy"\n'
+    text = '[tool.pytest_tfoidc.checks.deploy]\nallow = "replace:terraform_data.deploy"\n'
     (project.path / "pyproject.toml").write_text(text + 'reason = "each time"\n', encoding="utf-8")
     project.check("delayed_apply").assert_outcomes(passed=1)

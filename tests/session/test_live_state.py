@@ -176,11 +176,8 @@ def pipeline(tmp_path: Path) -> Pipeline:
     (folder / "module" / "test_deploy.py").write_text(FIXTURE, encoding="utf-8")
     mirror = lay_out(tmp_path / "providers")
     kept = {k: v for k, v in os.environ.items() if k not in {"TF_PLUGIN_CACHE_DIR", "TF_WORKSPACE"}}
-    temp = tmp_path / "temp"
-    temp.mkdir()
     paths = os.pathsep.join(filter(None, (str(FAULTS), kept.get("PYTHONPATH"))))
     own = {
-        "TMPDIR": str(temp),
         "XDG_CACHE_HOME": str(tmp_path),
         "PYTHONPATH": paths,
     }

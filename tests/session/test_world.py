@@ -313,8 +313,8 @@ def test_a_neighbours_state_is_named_where_it_is_missing_and_may_be_put_there(
     project.module(main=REMOTE_STATE)
     without = project.check("delayed_apply", "--tf-existing-draft=draft.yaml")
     missing = (
-        "`data.terraform_remote_state.network` reads the state tfstate/network.tfstate of"
-        " stshopstate, which does not exist on the stand-in."
+        "the state tfstate/network.tfstate of stshopstate does not exist on the stand-in"
+        " (main.tf:19)"
     )
     shown = without.outlines
     assert shown[shown.index(next(x for x in shown if "delayed_apply ___" in x)) + 1] == missing
