@@ -47,7 +47,8 @@ REGISTRY = (
     r"|Error accessing remote module registry|provider registry for|could not connect to \S+:)"
 )
 OUT_OF_REACH = (
-    r"(?:dial tcp|proxyconnect|no such host|connection refused|connection reset|i/o timeout"
+    r"(?:tfoidc could not reach|dial tcp|proxyconnect|no such host|connection refused"
+    r"|connection reset|i/o timeout"
     r"|deadline exceeded|Client\.Timeout|TLS handshake|x509:|unreachable|\bEOF\b|\b50[234]\b)"
 )
 # The first that matches wins: the more special one stands before the more general one.

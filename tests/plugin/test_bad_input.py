@@ -139,7 +139,9 @@ def test_a_registry_out_of_reach(project: Project) -> None:
     project.module(main=NEEDS_AZURERM)
     project.without_registry()
     result = project.run(*DELAYED)
-    assert_failed(result, "Cause: hashicorp/azurerm could not be had: *registry is out of reach.")
+    assert_failed(
+        result, "Cause: the registry is out of reach, so hashicorp/azurerm could not be had."
+    )
     assert "name a mirror" in text_of(result)
 
 
