@@ -411,7 +411,7 @@ def _no_tenant(name: str) -> Refusal:
 
 
 def _no_combination(claims: dict[str, Any]) -> Refusal:
-    """Word the refusal where every claim is trusted, but by no one credential."""
+    """Return the refusal where every claim is trusted, but by no one credential."""
     return Refusal(
         70021,
         "No matching federated identity record found for presented assertion. Assertion Issuer:"

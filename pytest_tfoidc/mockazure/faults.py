@@ -291,7 +291,7 @@ async def send(fault: Fault, response: Response, connection: Connection, *, meth
 
 
 def _refusal(fault: Fault, request: Request) -> Response:
-    """Word a failure as the service of the host does."""
+    """Return a failure as the service of the host does."""
     phrase = HTTPStatus(fault.status).phrase if fault.status in _KNOWN else "Failure"
     code, message = phrase.title().replace(" ", ""), f"{phrase} (a fault set in the stand-in)"
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}

@@ -20,7 +20,7 @@ GONE = 2**22 + 1  # no process has this id
 
 def remains(process: int) -> Remains:
     return Remains(
-        module="/work/m", workspace="/t/m", state="azurerm: a/c/k", resources=("x", "y (perhaps)"),
+        module="/srv/m", workspace="/t/m", state="azurerm: a/c/k", resources=("x", "y (perhaps)"),
         process=process,
     )  # fmt: skip
 
@@ -32,7 +32,7 @@ def test_the_last_words_name_what_remains_where_and_how_to_remove_it() -> None:
     words = last_words(ending, (remains(os.getpid()),), ["a trouble\nwith more to it"])
     assert words == [
         "tfoidc: NOT everything was destroyed (SIGINT, then SIGTERM):",
-        "  /work/m: x, y (perhaps)",
+        "  /srv/m: x, y (perhaps)",
         "    state: azurerm: a/c/k",
         "    workspace kept: /t/m",
         "  a trouble",
@@ -42,7 +42,7 @@ def test_the_last_words_name_what_remains_where_and_how_to_remove_it() -> None:
 
 def test_what_a_dead_worker_or_a_running_terraform_has_is_there_perhaps() -> None:
     ending = Ending()
-    assert "  /work/m: x (perhaps), y (perhaps)" in last_words(ending, (remains(GONE),))
+    assert "  /srv/m: x (perhaps), y (perhaps)" in last_words(ending, (remains(GONE),))
     left = LeftRunning(command="apply", module="m", process=17)
     ending.left_running.append(left)
     words = "\n".join(last_words(ending, (remains(os.getpid()),)))

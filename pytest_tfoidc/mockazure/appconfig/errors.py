@@ -55,30 +55,30 @@ class ConfigError(Exception):
 
 
 def invalid(name: str, detail: str = "") -> ConfigError:
-    """Word the 400 for a parameter that cannot be used."""
+    """Return the 400 for a parameter that cannot be used."""
     title = f"Invalid request parameter '{name}'"
     return ConfigError(400, "invalid-argument", title, name=name, detail=detail)
 
 
 def not_found() -> ConfigError:
-    """Word the 404. Key-values that are not there are answered without a body in Azure as well."""
+    """Return the 404. Key-values that are not there are answered without a body in Azure too."""
     return ConfigError(404, "not-found", "The resource was not found.")
 
 
 def precondition_failed() -> ConfigError:
-    """Word the 412 for If-Match or If-None-Match that does not hold."""
+    """Return the 412 for If-Match or If-None-Match that does not hold."""
     return ConfigError(412, "precondition-failed", "The precondition failed.")
 
 
 def locked(key: str) -> ConfigError:
-    """Word the 409 for a key-value that is locked."""
+    """Return the 409 for a key-value that is locked."""
     title = f"Modifing key '{key}' is not allowed"
     detail = "The key is read-only. To allow modification unlock it first."
     return ConfigError(409, "key-locked", title, name=key, detail=detail)
 
 
 def exists(name: str) -> ConfigError:
-    """Word the 409 for a snapshot whose name is taken."""
+    """Return the 409 for a snapshot whose name is taken."""
     detail = "The snapshot already exists."
     return ConfigError(
         409, "already-exists", "The resource already exists.", name=name, detail=detail
@@ -86,13 +86,13 @@ def exists(name: str) -> ConfigError:
 
 
 def method_not_allowed(*allowed: str) -> ConfigError:
-    """Word the 405."""
+    """Return the 405."""
     headers = {"Allow": ", ".join(allowed)}
     return ConfigError(405, "method-not-allowed", "Method not allowed.", headers=headers)
 
 
 def forbidden(action: str) -> ConfigError:
-    """Word the 403 for a caller whom no role lets do it."""
+    """Return the 403 for a caller whom no role lets do it."""
     detail = (
         f"The caller has no role with the data action '{action}' on this store. 'App Configuration "
         "Data Owner' has it."
@@ -101,14 +101,14 @@ def forbidden(action: str) -> ConfigError:
 
 
 def unauthorized(detail: str) -> ConfigError:
-    """Word the 401."""
+    """Return the 401."""
     challenge = f'HMAC-SHA256, Bearer error="invalid_token", error_description="{detail}"'
     headers = {"WWW-Authenticate": challenge}
     return ConfigError(401, "unauthorized", "Unauthorized", detail=detail, headers=headers)
 
 
 def store_not_found(name: str) -> ConfigError:
-    """Word the 404 for a store that is not there. In Azure its host would have no address."""
+    """Return the 404 for a store that is not there. In Azure its host would have no address."""
     detail = (
         f"The configuration store '{name}' is not there. In Azure its host would not resolve. A "
         "store that exists beforehand is put on the stand-in with --tf-existing or "

@@ -49,7 +49,7 @@ class ArmError(Exception):
 
 
 def unauthorized(reason: str, *, expired_at: datetime | None, now: datetime) -> ArmError:
-    """Word the 401 for a bearer that is missing, malformed, expired or for another audience."""
+    """Return the 401 for a bearer that is missing, malformed, expired or for another audience."""
     expiry = f"{expired_at:{AMERICAN}}" if expired_at else "unknown"
     words = {
         "missing": "Authentication failed. The 'Authorization' header is missing.",
@@ -72,19 +72,19 @@ def unauthorized(reason: str, *, expired_at: datetime | None, now: datetime) -> 
 
 
 def resource_not_found(kind: str, names: str, group: str) -> ArmError:
-    """Word the 404 for a resource that is not there."""
+    """Return the 404 for a resource that is not there."""
     where = f" under resource group '{group}'" if group else ""
     message = f"The Resource '{kind}/{names}'{where} was not found. {RESOURCE_FIX}"
     return ArmError(404, "ResourceNotFound", message)
 
 
 def group_not_found(name: str) -> ArmError:
-    """Word the 404 for a resource group that is not there."""
+    """Return the 404 for a resource group that is not there."""
     return ArmError(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
 
 
 def parent_not_found(kind: str, parent: str, *, write: bool) -> ArmError:
-    """Word the 404 for a resource whose parent is not there."""
+    """Return the 404 for a resource whose parent is not there."""
     message = (
         f"Failed to perform '{'write' if write else 'read'}' on resource(s) of type '{kind}', "
         f"because the parent resource '{parent}' could not be found."
@@ -93,7 +93,7 @@ def parent_not_found(kind: str, parent: str, *, write: bool) -> ArmError:
 
 
 def unknown_subscription(name: str) -> ArmError:
-    """Word the 404 for a subscription that is not there, or the 400 for one that is no GUID."""
+    """Return the 404 for a subscription that is not there, or the 400 for one that is no GUID."""
     try:
         uuid.UUID(name)
     except ValueError:
@@ -104,7 +104,7 @@ def unknown_subscription(name: str) -> ArmError:
 
 
 def wrong_tenant(caller: str, tenant_id: str) -> ArmError:
-    """Word the 401 for a token of another tenant than the subscription's."""
+    """Return the 401 for a token of another tenant than the subscription's."""
     authority = f"https://login.windows.net/{tenant_id}"
     message = (
         f"The access token is from the wrong issuer 'https://sts.windows.net/{caller}/'. It must "
@@ -123,7 +123,7 @@ def wrong_tenant(caller: str, tenant_id: str) -> ArmError:
 
 
 def linked_tenant(client_id: str, caller: str, subscription_id: str) -> ArmError:
-    """Word the 403 for a body that names a resource in another tenant's subscription."""
+    """Return the 403 for a body that names a resource in another tenant's subscription."""
     message = (
         f"The client '{client_id}' has permission to perform the action on the scope, however the "
         f"current tenant '{caller}' is not authorized to access linked subscription "
@@ -133,19 +133,19 @@ def linked_tenant(client_id: str, caller: str, subscription_id: str) -> ArmError
 
 
 def bad_namespace(name: str) -> ArmError:
-    """Word the 404 for a resource provider that there is not."""
+    """Return the 404 for a resource provider that there is not."""
     message = f"The resource namespace '{name}' is invalid."
     return ArmError(404, "InvalidResourceNamespace", message)
 
 
 def missing_api_version() -> ArmError:
-    """Word the 400 for a request without an api-version."""
+    """Return the 400 for a request without an api-version."""
     message = "The api-version query parameter (?api-version=) is required for all requests."
     return ArmError(400, "MissingApiVersionParameter", message)
 
 
 def bad_api_version(value: str) -> ArmError:
-    """Word the 400 for an api-version that is none."""
+    """Return the 400 for an api-version that is none."""
     message = (
         f"The api-version '{value}' is invalid. The supported versions are '{SUPPORTED_VERSIONS}'."
     )
@@ -153,40 +153,40 @@ def bad_api_version(value: str) -> ArmError:
 
 
 def url_not_found(url: str) -> ArmError:
-    """Word the 404 for a path that leads nowhere."""
+    """Return the 404 for a path that leads nowhere."""
     return ArmError(404, "HttpResourceNotFound", f"The request url '{url}' is invalid.")
 
 
 def method_not_allowed(method: str, *allowed: str) -> ArmError:
-    """Word the 405."""
+    """Return the 405."""
     message = f"The requested resource does not support http method '{method}'."
     return ArmError(405, "MethodNotAllowed", message, headers={"Allow": ", ".join(allowed)})
 
 
 def bad_content(message: str) -> ArmError:
-    """Word the 400 for a body that is not a JSON object."""
+    """Return the 400 for a body that is not a JSON object."""
     return ArmError(400, "InvalidRequestContent", message)
 
 
 def too_large(limit: int) -> ArmError:
-    """Word the 413. `limit`: bytes."""
+    """Return the 413. `limit`: bytes."""
     message = f"The request content size exceeds the maximum size of {limit // 1024 // 1024} MB."
     return ArmError(413, "RequestContentTooLarge", message)
 
 
 def precondition_failed() -> ArmError:
-    """Word the 412 for an If-Match or If-None-Match that does not hold."""
+    """Return the 412 for an If-Match or If-None-Match that does not hold."""
     message = "The condition specified using HTTP conditional header(s) is not met."
     return ArmError(412, "PreconditionFailed", message)
 
 
 def conflict(message: str, *, code: str = "Conflict") -> ArmError:
-    """Word a 409."""
+    """Return a 409."""
     return ArmError(409, code, message)
 
 
 def scope_locked(scope: str, lock: str, *, verb: str) -> ArmError:
-    """Word the 409 for a scope with a management lock. `verb`: delete or write."""
+    """Return the 409 for a scope with a management lock. `verb`: delete or write."""
     message = (
         f"The scope '{scope}' cannot perform {verb} operation because following scope(s) are "
         f"locked: '{lock}'. Please remove the lock and try again."

@@ -250,7 +250,7 @@ def named_items(items: object) -> dict[str, Document]:
 
 
 def not_found(place: Place) -> errors.ArmError:
-    """Word the 404 for a place."""
+    """Return the 404 for a place."""
     if place.is_group:
         return errors.group_not_found(place.name)
     return errors.resource_not_found(place.kind, place.names, place.group)

@@ -69,7 +69,7 @@ def parse(text: str) -> Node:
 
 
 def invalid(why: str) -> ArmError:
-    """Word the 400 for a template that cannot be used."""
+    """Return the 400 for a template that cannot be used."""
     message = f"Deployment template validation failed: '{why}'."
     return ArmError(400, "InvalidTemplate", message)
 
@@ -91,7 +91,7 @@ class _Parser:
         return tokens
 
     def error(self) -> ArmError:
-        """Word the 400 for this expression."""
+        """Return the 400 for this expression."""
         return invalid(f"Unable to parse language expression '{self._text[1:-1]}'")
 
     @property

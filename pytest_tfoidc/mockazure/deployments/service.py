@@ -247,13 +247,13 @@ class Deployments:
 
 
 def not_found(place: Place) -> ArmError:
-    """Word the 404 for a deployment that is not there."""
+    """Return the 404 for a deployment that is not there."""
     message = f"Deployment '{place.name}' could not be found."
     return ArmError(404, "DeploymentNotFound", message)
 
 
 def _failed(error: ArmError) -> ArmError:
-    """Word the failure of a deployment; a template that cannot be used is told as it is."""
+    """Return the failure of a deployment; a template that cannot be used is told as it is."""
     if error.code.startswith(("Invalid", "KeyVaultParameter", "TemplateSpec")):
         return error
     message = (

@@ -103,7 +103,7 @@ def only(request: Request, *methods: str) -> None:
 
 
 def nowhere(request: Request) -> DevOpsError:
-    """Word the 404 for a path that leads nowhere."""
+    """Return the 404 for a path that leads nowhere."""
     message = f"The controller for path '{request.target}' was not found."
     return DevOpsError(404, "HttpControllerNotFoundException", message)
 

@@ -45,7 +45,7 @@ class GraphError(Exception):
 
 
 def not_found(object_id: str) -> GraphError:
-    """Word the 404 for an object that is not there."""
+    """Return the 404 for an object that is not there."""
     message = (
         f"Resource '{object_id}' does not exist or one of its queried reference-property objects "
         "are not present."
@@ -54,22 +54,22 @@ def not_found(object_id: str) -> GraphError:
 
 
 def bad_request(message: str) -> GraphError:
-    """Word a 400."""
+    """Return a 400."""
     return GraphError(400, "Request_BadRequest", message)
 
 
 def bad_segment(segment: str) -> GraphError:
-    """Word the 400 for a path that leads nowhere."""
+    """Return the 400 for a path that leads nowhere."""
     return GraphError(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
 
 
 def duplicate(message: str) -> GraphError:
-    """Word the 409 for a name that is taken."""
+    """Return the 409 for a name that is taken."""
     return GraphError(409, "Request_MultipleObjectsWithSameKeyValue", message)
 
 
 def method_not_allowed(method: str) -> GraphError:
-    """Word the 405."""
+    """Return the 405."""
     message = f"Specified HTTP method '{method}' is not allowed for the request target."
     return GraphError(405, "Request_BadRequest", message)
 

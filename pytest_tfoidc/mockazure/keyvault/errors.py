@@ -40,24 +40,24 @@ class VaultError(Exception):
 
 
 def bad_parameter(message: str) -> VaultError:
-    """Word the 400 for something that cannot be used."""
+    """Return the 400 for something that cannot be used."""
     return VaultError(400, "BadParameter", message)
 
 
 def bad_name(name: str) -> VaultError:
-    """Word the 400 for the name of an object that Azure refuses."""
+    """Return the 400 for the name of an object that Azure refuses."""
     return bad_parameter(f"The request URI contains an invalid name: {name}")
 
 
 def method_not_allowed(method: str, *allowed: str) -> VaultError:
-    """Word the 405."""
+    """Return the 405."""
     message = f"The HTTP method '{method}' is not allowed on this URI."
     headers = {"Allow": ", ".join(allowed)}
     return VaultError(405, "MethodNotAllowed", message, headers=headers)
 
 
 def vault_not_found(name: str, *, deleted: bool) -> VaultError:
-    """Word the 404 for a vault that is not there. In Azure its host would have no address."""
+    """Return the 404 for a vault that is not there. In Azure its host would have no address."""
     state = "is deleted: recover or purge it" if deleted else "is not there"
     message = (
         f"The vault '{name}' {state}. In Azure its host would not resolve. A vault that exists "
@@ -67,7 +67,7 @@ def vault_not_found(name: str, *, deleted: bool) -> VaultError:
 
 
 def not_found(kind: str, name: str, *, deleted: bool = False) -> VaultError:
-    """Word the 404 for a secret, key or certificate that is not there."""
+    """Return the 404 for a secret, key or certificate that is not there."""
     what = KINDS[kind]
     if deleted:
         return VaultError(404, f"{what}NotFound", f"Deleted {what} not found: {name}")
@@ -76,7 +76,7 @@ def not_found(kind: str, name: str, *, deleted: bool = False) -> VaultError:
 
 
 def is_deleted(kind: str, name: str) -> VaultError:
-    """Word the 409 for the name of something that is deleted and can be recovered."""
+    """Return the 409 for the name of something that is deleted and can be recovered."""
     what = KINDS[kind]
     message = (
         f"{what} {name} is currently in a deleted but recoverable state, and its name cannot be "
@@ -86,14 +86,14 @@ def is_deleted(kind: str, name: str) -> VaultError:
 
 
 def is_disabled(kind: str, operation: str) -> VaultError:
-    """Word the 403 for something that is disabled."""
+    """Return the 403 for something that is disabled."""
     what = KINDS[kind]
     message = f"Operation {operation} is not allowed on a disabled {what.lower()}."
     return VaultError(403, "Forbidden", message, inner=f"{what}Disabled")
 
 
 def is_managed(kind: str, operation: str) -> VaultError:
-    """Word the 403 for the secret or key that belongs to a certificate."""
+    """Return the 403 for the secret or key that belongs to a certificate."""
     what = KINDS[kind].lower()
     message = (
         f"Operation {operation} is not allowed on this {what}, since it is associated with a "
@@ -103,7 +103,7 @@ def is_managed(kind: str, operation: str) -> VaultError:
 
 
 def is_protected(what: str) -> VaultError:
-    """Word the 403 for a purge under purge protection."""
+    """Return the 403 for a purge under purge protection."""
     message = (
         f'Operation "purge" is not allowed on this {what}, because purge protection is enabled '
         "for its vault."

@@ -47,7 +47,7 @@ HEADERS = (
     ("x-ms-share-quota", "x"),
     ("x-ms-meta-a", "b"),
     ("x-ms-properties", "a=!"),
-    ("x-ms-rename-source", "/work/a"),
+    ("x-ms-rename-source", "/srv/a"),
     ("x-ms-acl", "user::rwx"),
     ("if-match", "*"),
     ("if-none-match", "*"),
