@@ -81,7 +81,9 @@ class Watched:
 
     def run(self, *arguments: str | Path, executable: str | Path | None = None) -> pytest.RunResult:
         before = fingerprint(self.folder)
-        result = self.project.run(*arguments, executable=executable)
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("PYTHONDONTWRITEBYTECODE", "1")  # pytest's own, beside test files
+            result = self.project.run(*arguments, executable=executable)
         after = fingerprint(self.folder)
         assert after == before
         return result
