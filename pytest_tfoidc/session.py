@@ -130,6 +130,14 @@ class SessionOptions:
     variables_now: Callable[[], Mapping[str, str | None]] = dict
 
 
+@dataclass
+class Pause:
+    """Where something stopped that is to go on: what the stand-in held, and the clock's offset."""
+
+    held: tuple[object, ...] | None = None
+    offset: timedelta = timedelta()
+
+
 class OidcSession:
     """Everything that a run shares; a context manager.
 
@@ -542,6 +550,22 @@ class OidcSession:
                 self.mock.restore(held)
             if moved:
                 self.drop()  # what is held was issued in a future that is no more
+
+    @contextlib.contextmanager
+    def going_on(self, pause: Pause) -> Iterator[None]:
+        """Let what was paused in another isolated block go on in this one, and pause it again."""
+        mock = self.mock
+        if mock is None:  # nothing is put back
+            yield
+            return
+        if pause.held is not None:
+            mock.restore(pause.held)
+            self.clock.advance(pause.offset - self.clock.offset)
+            self.drop()
+        try:
+            yield
+        finally:
+            pause.held, pause.offset = mock.snapshot(), self.clock.offset
 
     @property
     def is_put_back(self) -> bool:
