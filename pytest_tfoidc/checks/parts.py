@@ -178,7 +178,8 @@ def require_clean(
     """Require that nothing is found, but for what is no secret; note which allowances that used."""
     allowances = subject.allowances.no_secrets
     left = []
-    for found in subject.workspace.audit(used_at=subject.session.clock.now() + subject.delay):
+    used_at = subject.session.clock.now() + subject.delay
+    for found in subject.workspace.audit(used_at=used_at, with_state=cause is None):
         covering = {allowance for allowance in allowances if allowance.covers(found.name)}
         used |= covering
         if not covering:

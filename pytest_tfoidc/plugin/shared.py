@@ -92,13 +92,19 @@ class SharedDeployment:
     def _give_up(self) -> None:
         """Clean up for the checks that are made alone; where that fails, the story comes first."""
         try:
-            self.close()
+            self._clean_up()
         except TfOidcError:
             if self._story is not None and self._story.failure is not None:
                 raise self._story.failure from None
             raise
 
     def close(self) -> None:
+        """End the story where it is; checks that come back to it begin another one."""
+        self._clean_up()
+        if self._story is not None and self._story.failure is None:
+            self._story = None
+
+    def _clean_up(self) -> None:
         """Remove the workspace; what it has deployed is destroyed, where that is real."""
         self._pause = Pause()
         with self._run.session.isolated():

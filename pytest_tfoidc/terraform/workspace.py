@@ -745,11 +745,14 @@ class Workspace:
         self.setting.redactor.hide(*sensitive_in_state(state))
         return state
 
-    def audit(self, *, used_at: datetime | None = None) -> tuple[CachedCredential, ...]:
+    def audit(
+        self, *, used_at: datetime | None = None, with_state: bool = True
+    ) -> tuple[CachedCredential, ...]:
         """Look for tokens and secrets in the plans, the backend cache, the state and the lock.
 
         Args:
             used_at: When the credentials would be used (aware).
+            with_state: False leaves out the state, where it cannot be had.
         """
         secrets = self.setting.redactor.secrets
         found = audit_workspace(
@@ -757,7 +760,7 @@ class Workspace:
             plans=self.plans,
             secrets=secrets,
             used_at=used_at,
-            states={"state": self.state_text()} if self.is_deployed else {},
+            states={"state": self.state_text()} if self.is_deployed and with_state else {},
         )
         if not (self.path / CACHE_NAME).exists():  # init was refused
             found += audit_backend(
