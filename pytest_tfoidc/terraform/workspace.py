@@ -78,6 +78,7 @@ CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a cra
 RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
 TIMED = frozenset({"apply", "destroy", "test"})
+READING = frozenset({"plan", "show", "state pull", "output", "console"})  # change no output
 CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for changes
 
 
@@ -171,6 +172,7 @@ class Workspace:
         self._latest: dict[str, Plan] = {}  # by the plan's path
         self._planned_with: dict[str, GivenVariables] = {}  # by the plan's path
         self._applied_with: dict[str, GivenVariables] = {}  # by the workspace that is selected
+        self._outputs: Mapping[str, Any] = {}  # as the last apply has told them
         self.values: Mapping[str, object] = inputs.values  # of the command that runs, or ran last
         self.backend = BackendChoice(
             module=self.configuration, inputs=inputs, standin=setting.standin_backend
@@ -551,6 +553,7 @@ class Workspace:
             if self.record is not None and not self.is_deployed:
                 self.record.nothing_applied()
             raise self._failure(done, self._missing(done, since=mark))
+        self._outputs = _outputs_in(done.messages)
         return done
 
     def _give(self, variables: Mapping[str, object] | None) -> GivenVariables:
@@ -674,13 +677,22 @@ class Workspace:
         Raises:
             UnknownNameError: There is no output of this name; it is a KeyError.
         """
-        values = json.loads(self.run("output", json=Flag, no_color=Flag).stdout)
-        self.setting.redactor.hide(*(o["value"] for o in values.values() if o.get("sensitive")))
+        values = self._told_outputs(name) or self._asked_outputs()
         if name is None:
             return {key: output["value"] for key, output in values.items()}
         if name not in values:
             raise no_such("output", name, values, where=str(self.module))
         return values[name]["value"]
+
+    def _told_outputs(self, name: str | None) -> Mapping[str, Any]:
+        """Return the outputs as the last apply has told them; empty where it has kept some back."""
+        wanted = self._outputs.values() if name is None else [self._outputs.get(name, {})]
+        return self._outputs if all("value" in one for one in wanted) else {}
+
+    def _asked_outputs(self) -> Mapping[str, Any]:
+        values: dict[str, Any] = json.loads(self.run("output", json=Flag, no_color=Flag).stdout)
+        self.setting.redactor.hide(*(o["value"] for o in values.values() if o.get("sensitive")))
+        return values
 
     def test(self, *arguments: str) -> Completed:
         """Run `terraform test -json`, with more arguments if there are any.
@@ -835,6 +847,8 @@ class Workspace:
     ) -> Completed:
         """Run a command, whatever its exit code; the ledger follows what it makes or destroys."""
         self._follow_environment()
+        if command not in READING:
+            self._outputs = {}
         if command in LOCKING and self.setting.lock_timeout:
             options.setdefault("lock_timeout", self.setting.lock_timeout)
         with self._recorded(command.partition(" ")[0], options.pop("on_line", None)) as on_line:
@@ -997,6 +1011,12 @@ def _headline(
         plugin = crash[0].removeprefix(CRASH).partition(" ")[0]
         return f"{plugin} crashed"
     return errors[0].headline if errors else ""
+
+
+def _outputs_in(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the outputs that an apply has told at its end; sensitive ones without their values."""
+    told = [one.get("outputs") for one in messages if one.get("type") == "outputs"]
+    return told[-1] if told and isinstance(told[-1], dict) else {}
 
 
 def _has_begun(done: Completed) -> bool:
