@@ -40,6 +40,7 @@ from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
+from pytest_tfoidc.terraform.initialised import Initialised
 from pytest_tfoidc.terraform.live.deadlines import deadline_of
 from pytest_tfoidc.terraform.live.guard import StateStore
 from pytest_tfoidc.terraform.live.ledger import FOLDER, Ledger
@@ -160,6 +161,7 @@ class OidcSession:
         self.relay: IdTokenRelay | None = None
         self.notes: tuple[str, ...] = ()
         self._cleanup = contextlib.ExitStack()
+        self._initialised = Initialised()
         self._isolations = 0
         self.context: PipelineContext
         self.source: IdTokenSource
@@ -177,6 +179,7 @@ class OidcSession:
 
     def stop(self) -> None:
         """Close everything that `start` opened."""
+        self._initialised.close()
         self._cleanup.close()
 
     def __enter__(self) -> OidcSession:
@@ -467,6 +470,7 @@ class OidcSession:
             standin_backend=self._standin_backend,
             recorder=self.recorder,
             deadline=self.deadline,
+            initialised=self._initialised,
             lock_timeout=self.options.lock_timeout or lock_timeout_of(self.options.environment),
             is_put_back=lambda: self.is_put_back,
             live_states=self.live_states,

@@ -36,6 +36,7 @@ from pytest_tfoidc.terraform.audit.finders import AZURERM, backend_secrets, sens
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
+from pytest_tfoidc.terraform.initialised import Initialised, key_of
 from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
 from pytest_tfoidc.terraform.live.deadlines import Deadline, require_time
 from pytest_tfoidc.terraform.live.deployed import Deployed
@@ -91,6 +92,7 @@ class Setting:
     `live_states` derives each test's own state in a live context, and `recorder` keeps the ledger;
     None on the stand-in. `allowed_subscriptions` are the only ones that a live run may touch;
     empty for any. `lock_timeout`: as Terraform takes it; empty for none.
+    `initialised` keeps what init has fetched for the next workspace.
     `is_put_back` tells whether the stand-in forgets what is deployed, without a destroy.
     `test_directory` is the folder of a module's test files; `started` is where the user started.
     `variables_now` tells which TF_VAR_… have changed since, None for what is gone.
@@ -109,6 +111,7 @@ class Setting:
     state_store: StateStore = field(default_factory=StateStore)
     recorder: Recorder | None = None
     deadline: Deadline | None = None
+    initialised: Initialised = field(default_factory=Initialised)
     lock_timeout: str = ""
     ending: Ending = field(default_factory=Ending)
     test_directory: str = "tests"
@@ -310,11 +313,26 @@ class Workspace:
             options["backend_config"] = [*map(str, files), BACKEND_FILE]
         else:
             options["backend"] = False
+        key = "" if upgrade or self.plugin_folder is not None else self._configuration_key()
+        initialised = self.setting.initialised
+        if key:
+            initialised.give(key, self.path)
         with self._plugin_cache():
             done = self._run("init", **options)
+        if key:
+            initialised.keep(key, self.path)
         if backend:
             self.guard.check_state()
         return done
+
+    def _configuration_key(self) -> str:
+        """Return what this has in common with workspaces for which init fetches the same."""
+        called = (self.copy.of(module.path) for module in self.configuration.called_modules())
+        return key_of(
+            (self.path, *called),
+            executable=self.setting.executable.argv,
+            environment=self.runner.environment,
+        )
 
     @property
     def _backend_type(self) -> str:
