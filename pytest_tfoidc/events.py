@@ -254,6 +254,7 @@ class ItemFinished(Event):
     """A test ended. `words`: the first line of what went wrong. `seconds`: real time.
 
     `evidence`: what it has shown of `module`, as the summary counts it; empty for other tests.
+    `failure`: what pytest tells of a failure, cut where it is long.
     """
 
     item: str
@@ -262,6 +263,7 @@ class ItemFinished(Event):
     words: str = ""
     module: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    failure: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

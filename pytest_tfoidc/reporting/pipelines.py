@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from pytest_tfoidc.events import ItemFinished
 from pytest_tfoidc.redaction import harmless
+from pytest_tfoidc.reporting.markdown import marked, modules_in_markdown
 from pytest_tfoidc.reporting.progress import Running, shared_percent
-from pytest_tfoidc.reporting.summary import LABEL_WIDTH, shown_for, summary_lines
 
-MARKING = re.compile(r"[^A-Za-z0-9\s.,;:/+=%'-]")  # what Markdown or HTML could take for its own
 AZURE_PIPELINES, GITHUB = "azure-pipelines", "github"
 
 
@@ -115,21 +114,10 @@ def markdown_of(finished: Sequence[ItemFinished]) -> str:
     counts = Counter(one.outcome for one in finished)
     verdict = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
     lines = ["## Terraform with OIDC", "", verdict or "no test ended", ""]
-    for module, evidence in shown_for(finished).items():
-        lines += [f"### {_marked(module)}", "", "| | |", "|---|---|"]
-        for line in summary_lines(evidence):
-            label, text = line[: LABEL_WIDTH + 2], line[LABEL_WIDTH + 2 :]
-            lines.append(f"| {_marked(label)} | {_marked(text)} |")
-        lines.append("")
+    lines += modules_in_markdown(finished, level=3)
     failed = [one for one in finished if one.outcome == "failed"]
     if failed:
         lines += ["| failed | why |", "|---|---|"]
-        lines += [f"| {_marked(one.item)} | {_marked(one.words)} |" for one in failed]
+        lines += [f"| {marked(one.item)} | {marked(one.words)} |" for one in failed]
         lines.append("")
     return "\n".join(lines)
-
-
-def _marked(text: str) -> str:
-    """Return a text that Markdown and HTML show as it is."""
-    told = " ".join(harmless(text).split())
-    return MARKING.sub(lambda found: f"&#{ord(found[0])};", told)
