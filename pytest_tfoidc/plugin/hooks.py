@@ -16,6 +16,7 @@ from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.plugin import (
     deployment,
     fixtures,
+    items,
     modules,
     options,
     outlets,
@@ -135,6 +136,7 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
+    items.add_shown(item, report)
     upgrades.carry_row(item, report)
     runblocks.carry_missing(item, call, report)
     if isinstance(item, pytest.Function) and call.excinfo is not None:

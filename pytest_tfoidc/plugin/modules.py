@@ -74,6 +74,8 @@ class CheckItem(ModuleItem):
                 shown = CHECKS[self.name](subject)
             except CheckSkipped as skipped:
                 pytest.skip(str(skipped))
+            finally:
+                self.note_properties(workspace.path)
             self.stash[EVIDENCE] = (run.name_of(self.path), shown)
 
 

@@ -77,6 +77,8 @@ class Watching:
         self._worker = str(self._input.get("workerid", ""))
         self._sink = self._opened()
         self._agent = None if self._input else agent_of(run, config)
+        if self._agent is not None:
+            config.pluginmanager.register(self._agent, "tfoidc-agent")
         self._screen: Screen | None = None
         self._progress: Progress | None = None
         self._spool: Path | None = None
@@ -217,6 +219,7 @@ class Watching:
         self._write(event, worker=str(getattr(report, "worker_id", "")))
         if self._agent is not None:
             self._agent.take(event)
+            self._agent.take_row(report)
 
     # Workers of pytest-xdist
 

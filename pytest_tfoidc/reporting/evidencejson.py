@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_tfoidc.events import ItemFinished
 from pytest_tfoidc.reporting.eventlines import Read, unobeyed
-from pytest_tfoidc.reporting.runstory import RunStory, labelled, moment, stories_of
-from pytest_tfoidc.reporting.summary import Evidence, evidence_in, shown_for
+from pytest_tfoidc.reporting.runstory import RunStory, moment, stories_of
+from pytest_tfoidc.reporting.summary import Evidence, evidence_in, labelled, shown_for
 from pytest_tfoidc.reporting.timeline import Bar, Mark, timeline_of
 
 SCHEMA, VERSION = "tfoidc-evidence", 1

@@ -19,12 +19,11 @@ from pytest_tfoidc.reporting.eventlines import Read
 from pytest_tfoidc.reporting.runstory import (
     RunStory,
     date_of,
-    labelled,
     moment,
     shown_by,
     stories_of,
 )
-from pytest_tfoidc.reporting.summary import shown_for
+from pytest_tfoidc.reporting.summary import labelled, shown_for
 from pytest_tfoidc.reporting.timeline import BAD, words_of
 
 MARKING = re.compile(r"[^A-Za-z0-9\s.,;:/+=%()'-]")  # what Markdown or HTML could take for its own

@@ -17,13 +17,12 @@ from pytest_tfoidc.reporting.picture import picture_of
 from pytest_tfoidc.reporting.runstory import (
     RunStory,
     date_of,
-    labelled,
     moment,
     shown_by,
     stories_of,
 )
 from pytest_tfoidc.reporting.styles import COLORS, PAGE, PICTURE
-from pytest_tfoidc.reporting.summary import shown_for
+from pytest_tfoidc.reporting.summary import labelled, shown_for
 from pytest_tfoidc.reporting.timeline import BAD, Happening, timeline_of, words_of
 
 MOST_ROWS = 10_000

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from pytest_tfoidc.events import ItemFinished, ItemStarted, RunDescribed
 from pytest_tfoidc.reporting.eventlines import Read
-from pytest_tfoidc.reporting.summary import LABEL_WIDTH, Evidence, evidence_in, summary_lines
+from pytest_tfoidc.reporting.summary import evidence_in, labelled
 from pytest_tfoidc.reporting.timeline import Happening, happenings
 
 
@@ -71,12 +71,6 @@ def stories_of(reads: Sequence[Read]) -> tuple[RunStory, ...]:
     for one in told:
         runs.setdefault(one.run, []).append(one)
     return tuple(RunStory(name=name, told=tuple(run)) for name, run in runs.items())
-
-
-def labelled(evidence: Evidence) -> dict[str, str]:
-    """Return a module's summary by its labels."""
-    lines = summary_lines(evidence)
-    return {line[: LABEL_WIDTH + 2].strip(): line[LABEL_WIDTH + 2 :].strip() for line in lines}
 
 
 def shown_by(one: ItemFinished) -> str:
