@@ -41,10 +41,14 @@ class IdTokenRefused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class IdTokenFetched(Event):
-    """The relay or the credential asked the pipeline for an ID token and got it."""
+    """The relay or the credential asked the pipeline for an ID token and got it.
+
+    `due_at`: from then on whoever asks gets the next one, where that is known.
+    """
 
     audience: str
     expires_at: datetime
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

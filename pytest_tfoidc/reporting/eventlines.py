@@ -73,8 +73,8 @@ def _has_default(one: Field[Any]) -> bool:
 
 
 def _typed(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - a field's
-    if annotation == "datetime":
-        return datetime.fromisoformat(value)
+    if annotation in {"datetime", "datetime | None"}:
+        return None if value is None and annotation != "datetime" else datetime.fromisoformat(value)
     if annotation == "timedelta":
         return timedelta(seconds=value)
     return tuple(value) if str(annotation).startswith("tuple") else value

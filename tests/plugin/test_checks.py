@@ -152,14 +152,15 @@ def test_credentials_that_the_backend_accepts_are_found_wherever_they_are_kept(
     text = text_of(result)
     for name in ("oidc_token", "oidc_request_token"):
         assert_named(result, name, "-backend-config")
-        assert f"token: tfplan, backend azurerm, `{name}`" in text
+        assert f"token: backend azurerm, {name}\nWhere: tfplan" in text
     values = (project.path / "values").read_text("utf-8").splitlines()
     assert len(values) == 2
     assert not [value for value in values if value in text]
 
 
 def assert_named(result: pytest.RunResult, name: str, source: str) -> None:
-    where = f".terraform/terraform.tfstate, backend azurerm, `{name}` (set by {source})."
+    where = f"Where: .terraform/terraform.tfstate (set by {source})"
     remedy = f"Remedy: leave `{name}` out of the backend configuration; *"
-    result.stdout.fnmatch_lines([f"The backend cache *keep*: {where}", remedy])
+    said = f"The backend cache *keep*: backend azurerm, {name}"
+    result.stdout.fnmatch_lines([said, where, remedy])
     assert "Traceback" not in text_of(result)
