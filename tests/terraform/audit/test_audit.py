@@ -258,7 +258,7 @@ def test_the_message_tells_nothing_of_an_expiry_that_is_not_known(tmp_path: Path
     (found,) = audit_path(plan, used_at=EXPIRY)
 
     assert found.expires_at is None
-    assert len(found.message.splitlines()) == 2
+    assert len(found.message.splitlines()) == 3
 
 
 def test_a_state_is_not_said_to_be_used(tmp_path: Path) -> None:
