@@ -22,6 +22,7 @@ TOP, ROW, GAP, LEAST = 34, 12, 8, 1.5
 MOST_ROWS = 12  # of bars that overlap, in one lane
 LABEL = 46  # the room that the label of a jump takes
 GRID = 5
+MOST_BOLD = 60  # jumps that do not hide what is behind them
 BESIDE = 2.5  # a token often dies by a jump, whose line is there already
 FOOT = 24  # below the lanes: the times
 LINE, MARGIN, MOST_LETTERS = 18, 12, 150  # of what stands above and below a picture of its own
@@ -214,16 +215,19 @@ def _grid(scale: _Scale, bottom: int) -> list[str]:
 
 
 def _folds(jumps: Iterable[Mark], scale: _Scale, bottom: int) -> list[str]:
-    """Draw jumps, each with its length where there is room for that."""
+    """Draw jumps, each with its length where there is room for that; many of them thin."""
     drawn, free = [], 0.0
-    for mark in sorted(jumps, key=lambda one: one.at):
+    ordered = sorted(jumps, key=lambda one: one.at)
+    kind = "jump" if len(ordered) <= MOST_BOLD else "jump thin"
+    for mark in ordered:
         x = scale(mark.at)
         drawn.append(
-            f'<line class="jump" x1="{x}" x2="{x}" y1="{TOP - 10}" y2="{bottom}">'
+            f'<line class="{kind}" x1="{x}" x2="{x}" y1="{TOP - 10}" y2="{bottom}">'
             f"<title>{_text(mark.label)}</title></line>"
         )
-        if x >= free:
-            anchor = "end" if x > WIDTH - LABEL else "middle"
+        is_last = x > WIDTH - LABEL
+        if x >= free + (LABEL / 2 if is_last else 0):
+            anchor = "end" if is_last else "middle"
             drawn.append(
                 f'<text x="{x}" y="{TOP - 14}" text-anchor="{anchor}">{_text(mark.short)}</text>'
             )

@@ -16,6 +16,7 @@ svg text{font:11px system-ui,sans-serif;fill:var(--text)}svg .soft{fill:var(--so
 svg .grid{stroke:var(--line);stroke-width:1}svg .command{fill:var(--command)}
 svg .id{fill:var(--id)}svg .access{fill:var(--access)}svg .tick{stroke:var(--soft);stroke-width:1}
 svg .jump{stroke:var(--text);stroke-width:1.5;stroke-dasharray:4 3}
+svg .thin{stroke-width:.5;opacity:.4}
 svg .dead,svg .bad{stroke:var(--bad);stroke-width:2}svg .dead{stroke-dasharray:1 3}
 svg rect.bad{fill:var(--bad);stroke:none}svg .lane{fill:var(--panel)}
 """
