@@ -132,6 +132,7 @@ def pytest_runtest_makereport(
     """Let what an item has shown travel with its last report."""
     report = yield
     pytestrun.note_failure(item, report)
+    item.config.stash[RUN].carry_told(report)
     pytestrun.show_stand_in(item, report)
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
