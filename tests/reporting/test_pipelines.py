@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.events import ItemFinished
+from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.reporting.pipelines import (
     AZURE_PIPELINES,
     GITHUB,
@@ -173,3 +174,45 @@ def test_a_group_is_one_line_that_opens_it_and_one_that_ends_it(name: str) -> No
         assert len(opened.splitlines()) == 1
         assert "##" not in opened[len(begin) :] or not re.search(r"##(?:vso)?\[", opened[2:])
         assert ended in {"##[endgroup]", "::endgroup::"}
+
+
+def unescaped(text: str, *pairs: tuple[str, str]) -> str:
+    for escaped, plain in pairs:
+        text = text.replace(escaped, plain)
+    return text
+
+
+def read_by_azure(line: str) -> tuple[str, dict[str, str], str]:
+    """Read a command as Microsoft's agent does: to the first bracket, then property by property."""
+    _, _, command = line.partition("##vso[")
+    head, _, message = command.partition("]")
+    name, _, listed = head.partition(" ")
+    ends = (("%0D", "\r"), ("%0A", "\n"))
+    last = ("%AZP25", "%")
+    values = (one.partition("=") for one in listed.split(";") if one)
+    properties = {k: unescaped(v, ("%3B", ";"), *ends, ("%5D", "]"), last) for k, _, v in values}
+    return name, properties, unescaped(message, *ends, last)
+
+
+def read_by_github(line: str) -> tuple[str, dict[str, str], str]:
+    """Read a command as GitHub's runner does: to the second pair of colons."""
+    head, _, message = line.removeprefix("::").partition("::")
+    name, _, listed = head.partition(" ")
+    ends = (("%0D", "\r"), ("%0A", "\n"))
+    last = ("%25", "%")
+    values = (one.partition("=") for one in listed.split(",") if one)
+    properties = {k: unescaped(v, *ends, ("%3A", ":"), ("%2C", ","), last) for k, _, v in values}
+    return name, properties, unescaped(message, *ends, last)
+
+
+@given(st.text() | st.just(HOSTILE), st.text(min_size=1) | st.just(HOSTILE))
+def test_agents_read_what_was_meant(words: str, file: str) -> None:
+    place, told, name = Place(file=file, line=3), harmless(words), harmless(file)
+    azure = issue_command(AZURE_PIPELINES, words=words, place=place)
+    expected = {"type": "error", "sourcepath": name, "linenumber": "3"}
+    assert read_by_azure(azure) == ("task.logissue", expected, told)
+    github = issue_command(GITHUB, words=words, place=place)
+    assert read_by_github(github) == ("error", {"file": name, "line": "3"}, told)
+    (line,) = output_lines(AZURE_PIPELINES, {"changesPresent": "true"})
+    read = ("task.setvariable", {"variable": "changesPresent", "isOutput": "true"}, "true")
+    assert read_by_azure(line) == read
