@@ -67,7 +67,7 @@ def test_checks_say_what_is_wrong_first_and_tell_it_once(project: Project) -> No
             '    env = "qa"',
             "*module::oidc::destroy_after_expiry*",
             HEADLINE,
-            "Where: *module: `terraform apply` failed with exit code 1.",
+            "Where: *module: `terraform plan` failed with exit code 1.",
             "As module::oidc::delayed_apply, which tells the rest.",
         ]
     )

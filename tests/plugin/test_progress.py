@@ -168,7 +168,7 @@ def test_every_event_is_in_the_file_of_one_run_with_workers(project: Project) ->
     assert {record["worker"] for record in records} >= {"gw0", "gw1"}
     kinds = [record["event"] for record in records]
     assert kinds.count("ItemFinished") == 5
-    assert kinds.count("CommandStarted") == kinds.count("CommandFinished") > 10
+    assert kinds.count("CommandStarted") == kinds.count("CommandFinished") >= 9
     assert {"ClockMoved", "AccessTokenIssued", "StepFinished", "RunDescribed"} <= set(kinds)
     assert file.stat().st_mode & 0o777 == 0o600
 
