@@ -15,12 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.existing import NOTHING, REHEARSED, Beforehand, rehearsed, rehearsed_paths
-from pytest_tfoidc.identity.environment import WITHHELD, WITHHELD_PREFIXES
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
+from pytest_tfoidc.identity.kinds import LABELS, MARKERS, TOKEN_FILE
 from pytest_tfoidc.identity.token_file import KeptTokenFile
 from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.issuer import Issuer
@@ -28,6 +28,7 @@ from pytest_tfoidc.mockazure.pipelines import PIPELINES, identity_of
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.session import REHEARSAL
 from pytest_tfoidc.terraform.upgrade.releases import OUTER
+from pytest_tfoidc.withheld import WITHHELD, WITHHELD_PREFIXES
 
 PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 TRANSPORT = (

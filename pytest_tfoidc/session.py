@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn
 
+from pytest_tfoidc.authvariables import CONNECTION, REQUEST_TOKEN, REQUEST_URL
 from pytest_tfoidc.clock import (
     VirtualClock,
     format_duration,
@@ -732,13 +733,7 @@ def _live(context: PipelineContext) -> str:
 
 # What a real pipeline around a simulated run would put in the way of the stand-in's variables.
 # Tokens and secrets are not among them: `arm_environment` withholds those, and says so.
-REPLACED = (
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "ACTIONS_ID_TOKEN_REQUEST_URL",
-    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
-    "ARM_OIDC_REQUEST_TOKEN",
-    "ARM_OIDC_REQUEST_URL",
-)
+REPLACED = frozenset({*REQUEST_TOKEN, *REQUEST_URL, *CONNECTION})
 
 
 def _without_pipeline(environment: Mapping[str, str]) -> dict[str, str]:

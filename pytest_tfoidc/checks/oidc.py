@@ -13,8 +13,10 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from pytest_tfoidc.checks.allowances import NOTHING, TABLE, CheckAllowances
+from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.diagnostics import with_place
+from pytest_tfoidc.entrafacts import ENTRA_PREFIX, EXPIRED
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
@@ -29,7 +31,6 @@ from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.workspace import Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
-ENTRA = "AADSTS"  # what its error codes begin with
 JUMP = 0.4  # of an ID token's life, after each answer to a call with an access token
 
 HOW_TO_SETTLE = (
@@ -156,7 +157,7 @@ def _naming_what_is_cached(check: Check) -> Check:
         try:
             return check(subject)
         except TerraformError as error:
-            if ENTRA in error.output:
+            if ENTRA_PREFIX in error.output:
                 with contextlib.suppress(TerraformError):  # the first error is the one to show
                     _require_clean(subject, set(), cause=error)
             raise
@@ -164,16 +165,15 @@ def _naming_what_is_cached(check: Check) -> Check:
     return make
 
 
-CHECKS: dict[str, Check] = {
-    check.__name__: check
-    for check in (
-        _naming_what_is_cached(delayed_apply),
-        _naming_what_is_cached(expiry_during_apply),
-        _naming_what_is_cached(destroy_after_expiry),
-        no_cached_credentials,
-        cached_token_fails,  # it caches one itself
-    )
-}
+_FUNCTIONS: tuple[Check, ...] = (
+    _naming_what_is_cached(delayed_apply),
+    _naming_what_is_cached(expiry_during_apply),
+    _naming_what_is_cached(destroy_after_expiry),
+    no_cached_credentials,
+    cached_token_fails,  # it caches one itself
+)
+_BY_NAME = {check.__name__: check for check in _FUNCTIONS}
+MADE: dict[str, Check] = {name: _BY_NAME[name] for name in CHECKS}
 
 
 def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None:
@@ -181,10 +181,10 @@ def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None
         workspace.apply(plan)
     except TerraformError as error:
         workspace.is_deployed = False  # it did not get past its backend
-        if "AADSTS700024" in error.output:
+        if EXPIRED in error.output:
             return
         raise CheckFailure(
-            "The control failed, but not with AADSTS700024, so it proves nothing."
+            f"The control failed, but not with {EXPIRED}, so it proves nothing."
             f"\n\n{error.output.strip()}"
         ) from error
     raise CheckFailure(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from pytest_tfoidc.checks.allowances import NOTHING, CheckAllowances
-from pytest_tfoidc.checks.oidc import CHECKS, CheckFailure, CheckSkipped, Subject, explain
+from pytest_tfoidc.checks.oidc import MADE, CheckFailure, CheckSkipped, Subject, explain
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.reporting.upgradetable import UpgradeRow
@@ -190,7 +190,7 @@ class UpgradeStory:
                 allowances=self._allowances,
             )
             try:
-                self.evidence += CHECKS[name](subject)
+                self.evidence += MADE[name](subject)
             except CheckSkipped as reason:
                 self.notes.append(f"oidc::{name} was skipped: {reason}")
                 return False

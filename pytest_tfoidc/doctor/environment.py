@@ -8,76 +8,63 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pytest_tfoidc.doctor.authorizers import CERTIFICATES, FILES, SECRETS, STATIC
+from pytest_tfoidc.authvariables import (
+    CERTIFICATES,
+    CLIENT,
+    CONNECTION,
+    REQUEST_TOKEN,
+    REQUEST_URL,
+    SECRETS,
+    SUBSCRIPTION,
+    TASK_ID_TOKEN,
+    TENANT,
+    USE_AKS,
+    USE_CLI,
+    USE_MSI,
+    USE_OIDC,
+)
+from pytest_tfoidc.doctor.authorizers import FILES, STATIC
 from pytest_tfoidc.doctor.findings import Finding, finding
 from pytest_tfoidc.errors import ContextError
 from pytest_tfoidc.identity import kinds
 from pytest_tfoidc.identity.pipeline import Inspected, PipelineContext, inspect
 from pytest_tfoidc.identity.secret import jwt_claims, moment
 from pytest_tfoidc.identity.variables import DOMAIN, MACRO, Problem
+from pytest_tfoidc.withheld import WITHHELD
 
 SOON = timedelta(minutes=15)
 OFF = frozenset({"0", "f", "false"})
 ON = frozenset({"1", "t", "true"})
 TYPO = 0.85  # how alike two names are, from 0 to 1, for one to be the other misspelt
 
-KNOWN_NAMES = (
-    "ARM_ACCESS_KEY",
-    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
+# Beside the names by which they sign in, clients read these; a misspelt one is compared with all.
+OTHER_NAMES = (
     "ARM_AUXILIARY_TENANT_IDS",
-    "ARM_CLIENT_CERTIFICATE",
-    "ARM_CLIENT_CERTIFICATE_PASSWORD",
-    "ARM_CLIENT_CERTIFICATE_PATH",
-    "ARM_CLIENT_ID",
     "ARM_CLIENT_ID_FILE_PATH",
-    "ARM_CLIENT_SECRET",
-    "ARM_CLIENT_SECRET_FILE_PATH",
     "ARM_DISABLE_CORRELATION_REQUEST_ID",
     "ARM_DISABLE_TERRAFORM_PARTNER_ID",
     "ARM_ENDPOINT",
     "ARM_ENVIRONMENT",
     "ARM_METADATA_HOST",
     "ARM_METADATA_HOSTNAME",
-    "ARM_MSI_API_VERSION",
-    "ARM_MSI_ENDPOINT",
-    "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
-    "ARM_OIDC_REQUEST_TOKEN",
-    "ARM_OIDC_REQUEST_URL",
-    "ARM_OIDC_TOKEN",
-    "ARM_OIDC_TOKEN_FILE_PATH",
     "ARM_PARTNER_ID",
     "ARM_RESOURCE_GROUP_NAME",
     "ARM_RESOURCE_PROVIDERS_TO_REGISTER",
     "ARM_RESOURCE_PROVIDER_REGISTRATIONS",
-    "ARM_SAS_TOKEN",
     "ARM_SKIP_PROVIDER_REGISTRATION",
     "ARM_SNAPSHOT",
     "ARM_STORAGE_ACCOUNT_NAME",
     "ARM_STORAGE_USE_AZUREAD",
-    "ARM_SUBSCRIPTION_ID",
-    "ARM_TENANT_ID",
     "ARM_TEST_LOCATION",
-    "ARM_USE_AKS_WORKLOAD_IDENTITY",
     "ARM_USE_AZUREAD",
-    "ARM_USE_CLI",
-    "ARM_USE_MSI",
-    "ARM_USE_OIDC",
-    "SYSTEM_ACCESSTOKEN",
-    "SYSTEM_OIDCREQUESTURI",
 )
-SWITCHES = ("ARM_USE_OIDC", "ARM_USE_AKS_WORKLOAD_IDENTITY")
+SIGN_IN_NAMES = (*REQUEST_TOKEN, *REQUEST_URL, *CONNECTION, *TENANT, *CLIENT, *SUBSCRIPTION)
+SWITCHES = (USE_OIDC, USE_AKS)
 LIKELY = ("ARM_", "SYSTEM_ACC", "SYSTEM_OIDC")
-READ_BY_CLIENTS = frozenset(
-    {
-        *KNOWN_NAMES,
-        *kinds.REQUEST_TOKEN,
-        *kinds.REQUEST_URL,
-        *kinds.CONNECTION,
-        *kinds.TENANT,
-        *kinds.CLIENT,
-        *kinds.SUBSCRIPTION,
-    }
+KNOWN_NAMES = sorted(
+    name for name in {*WITHHELD, *SIGN_IN_NAMES, *OTHER_NAMES} if name.startswith(LIKELY)
 )
+READ_BY_CLIENTS = frozenset({*KNOWN_NAMES, *SIGN_IN_NAMES})
 # What an environment of ours replaces or withholds anyway: no news in a run with the relay.
 NEUTRALISED = frozenset(
     {"TFO115", "TFO120", "TFO121", "TFO122", "TFO123", "TFO128", "TFO129", "TFO130"}
@@ -119,7 +106,7 @@ def examine_environment(
         findings += [*_tokens(context, environment, now), *_identity(context, environment)]
         on = any(environment.get(name, "").strip() for name in SWITCHES)
         if not on:
-            findings.append(finding("TFO129", where="ARM_USE_OIDC"))
+            findings.append(finding("TFO129", where=USE_OIDC))
     return Examined(
         context=None if seen.problems else context,
         findings=tuple(dict.fromkeys((*findings, *general))),
@@ -152,16 +139,16 @@ def _rivals(environment: Mapping[str, str]) -> Iterator[Finding]:
     values = {name: value.strip() for name, value in environment.items() if value.strip()}
     in_job = any(name in values for names in kinds.MARKERS.values() for name in names)
     one_token = any(name in values for name in ("GITLAB_CI", "TFC_RUN_ID"))
-    has_connection = any(name in values for name in kinds.CONNECTION)
+    has_connection = any(name in values for name in CONNECTION)
     only_arm_url = "ARM_OIDC_REQUEST_URL" in values and "SYSTEM_OIDCREQUESTURI" not in values
     found = {
-        "TFO115": _named(values, ("ARM_USE_OIDC",), OFF),
+        "TFO115": _named(values, (USE_OIDC,), OFF),
         "TFO120": [] if one_token else _named(values, STATIC),
         "TFO121": _named(values, FILES) if in_job else [],
         "TFO122": _named(values, (*SECRETS, *CERTIFICATES)),
-        "TFO123": _named(values, ("ARM_USE_CLI", "ARM_USE_MSI"), ON),
+        "TFO123": _named(values, (USE_CLI, USE_MSI), ON),
         "TFO128": ["SYSTEM_OIDCREQUESTURI"] if only_arm_url and has_connection else [],
-        "TFO130": _named(values, ("idToken",)),
+        "TFO130": _named(values, (TASK_ID_TOKEN,)),
     }
     for number, names in found.items():
         yield from (finding(number, where=name) for name in names)
@@ -176,11 +163,11 @@ def _named(
 
 
 _NUMBERS = {
-    **dict.fromkeys(kinds.REQUEST_TOKEN, "TFO101"),
-    **dict.fromkeys(kinds.REQUEST_URL, "TFO108"),
-    **dict.fromkeys(kinds.TENANT, "TFO109"),
-    **dict.fromkeys(kinds.CLIENT, "TFO110"),
-    **dict.fromkeys(kinds.SUBSCRIPTION, "TFO111"),
+    **dict.fromkeys(REQUEST_TOKEN, "TFO101"),
+    **dict.fromkeys(REQUEST_URL, "TFO108"),
+    **dict.fromkeys(TENANT, "TFO109"),
+    **dict.fromkeys(CLIENT, "TFO110"),
+    **dict.fromkeys(SUBSCRIPTION, "TFO111"),
     **dict.fromkeys(("ARM_ENVIRONMENT", "AZURE_AUTHORITY_HOST"), "TFO112"),
     **{name: "TFO113" for names in kinds.STATIC_TOKEN.values() for name in names},
     **{name: "TFO118" for names in kinds.TOKEN_FILE.values() for name in names},
@@ -194,7 +181,7 @@ def _is_new(problem: Problem, seen: Inspected) -> bool:
 
 def _of(problem: Problem, seen: Inspected) -> Finding:
     number = _NUMBERS.get(problem.variable, "TFO100")
-    if problem.variable in kinds.CONNECTION:
+    if problem.variable in CONNECTION:
         context = seen.context
         has_value = context is not None and context.service_connection_id
         number = "TFO105" if has_value else "TFO104"
@@ -212,7 +199,7 @@ def _tokens(
 ) -> Iterator[Finding]:
     """Look at what the tokens say about themselves."""
     ends_at = context.request_token_expires_at
-    request_token = next((n for n in kinds.REQUEST_TOKEN if environment.get(n)), "")
+    request_token = next((n for n in REQUEST_TOKEN if environment.get(n)), "")
     if ends_at is not None and ends_at <= now:
         yield finding("TFO107", where=request_token, cause=f"it died at {_moment(ends_at)}")
     elif ends_at is not None and ends_at <= now + SOON:
@@ -260,7 +247,7 @@ def _token_file(context: PipelineContext) -> Iterator[Finding]:
 
 def _identity(context: PipelineContext, environment: Mapping[str, str]) -> Iterator[Finding]:
     if DOMAIN.fullmatch(context.tenant_id):
-        name = next((n for n in kinds.TENANT if environment.get(n)), kinds.TENANT[0])
+        name = next((n for n in TENANT if environment.get(n)), TENANT[0])
         yield finding("TFO125", where=name)
     if context.subscription_id is None:
         yield finding("TFO126", where="ARM_SUBSCRIPTION_ID")

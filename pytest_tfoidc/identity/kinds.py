@@ -5,8 +5,6 @@ Every run of pytest loads this with the options, so it holds plain constants.
 
 from __future__ import annotations
 
-DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
-
 LABELS = {
     "azure-devops": "Azure DevOps",
     "github": "GitHub Actions",
@@ -22,23 +20,6 @@ LABELS = {
 # One token for the whole job or phase: usable until it dies, and never another one.
 STATIC_KINDS = frozenset({"gitlab", "bitbucket", "hcp-terraform"})
 
-# The first that is not empty wins, in the order of azurerm 4.18 and the backend of 1.11.2.
-REQUEST_TOKEN = ("ARM_OIDC_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN")
-REQUEST_URL = ("ARM_OIDC_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_URL", "SYSTEM_OIDCREQUESTURI")
-CONNECTION = (
-    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
-    "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
-    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
-)
-TENANT = ("ARM_TENANT_ID", "AZURESUBSCRIPTION_TENANT_ID", "AZURE_TENANT_ID", "tenantId")
-CLIENT = (
-    "ARM_CLIENT_ID",
-    "AZURESUBSCRIPTION_CLIENT_ID",
-    "AZURE_CLIENT_ID",
-    "servicePrincipalId",
-    "TFC_AZURE_RUN_CLIENT_ID",
-)
-SUBSCRIPTION = ("ARM_SUBSCRIPTION_ID", "AZURE_SUBSCRIPTION_ID")
 STATIC_TOKEN = {
     "gitlab": ("GITLAB_OIDC_TOKEN", "ARM_OIDC_TOKEN", "ID_TOKEN"),
     "bitbucket": ("BITBUCKET_STEP_OIDC_TOKEN",),

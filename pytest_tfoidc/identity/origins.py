@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from pytest_tfoidc.authvariables import CONNECTION, REQUEST_TOKEN, REQUEST_URL
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.kinds import (
     AZURE_DEVOPS_MAPPING,
-    CONNECTION,
-    DEFAULT_AUDIENCE,
     GITHUB_PERMISSION,
-    REQUEST_TOKEN,
-    REQUEST_URL,
     STATIC_TOKEN,
     TOKEN_FILE,
 )

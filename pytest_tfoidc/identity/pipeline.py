@@ -7,37 +7,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from pytest_tfoidc.authvariables import CLIENT, CONNECTION, SUBSCRIPTION, TENANT
+from pytest_tfoidc.entrafacts import CHINA, DEFAULT_AUDIENCE, LOGIN_HOSTS, PUBLIC, US_GOVERNMENT
 from pytest_tfoidc.errors import ContextError
 from pytest_tfoidc.identity.kinds import (
-    CLIENT,
-    CONNECTION,
-    DEFAULT_AUDIENCE,
     LABELS,
     MARKERS,
     STATIC_KINDS,
-    SUBSCRIPTION,
-    TENANT,
     TOKEN_FILE,
 )
 from pytest_tfoidc.identity.origins import origin_of
 from pytest_tfoidc.identity.secret import Secret, jwt_claims, moment
 from pytest_tfoidc.identity.variables import DOMAIN, GUID, Problem, Variables
 
-LOGIN_HOSTS = {
-    "public": "login.microsoftonline.com",
-    "usgovernment": "login.microsoftonline.us",
-    "china": "login.chinacloudapi.cn",
-}
 CLOUDS = {
-    "public": "public",
-    "azurecloud": "public",
-    "azurepubliccloud": "public",
-    "usgovernment": "usgovernment",
-    "azureusgovernment": "usgovernment",
-    "azureusgovernmentcloud": "usgovernment",
-    "china": "china",
-    "azurechina": "china",
-    "azurechinacloud": "china",
+    "public": PUBLIC,
+    "azurecloud": PUBLIC,
+    "azurepubliccloud": PUBLIC,
+    "usgovernment": US_GOVERNMENT,
+    "azureusgovernment": US_GOVERNMENT,
+    "azureusgovernmentcloud": US_GOVERNMENT,
+    "china": CHINA,
+    "azurechina": CHINA,
+    "azurechinacloud": CHINA,
 }
 
 
@@ -73,7 +65,7 @@ class PipelineContext:
     request_token: str = field(default="", repr=False)
     service_connection_id: str | None = None
     audience: str = DEFAULT_AUDIENCE
-    cloud: str = "public"
+    cloud: str = PUBLIC
     authority_host: str | None = None
     static_token: str = field(default="", repr=False)
     token_file: str = ""
@@ -281,10 +273,10 @@ def _cloud(variables: Variables) -> str:
     if given and given.lower() not in CLOUDS:
         remedy = "Set it to public, usgovernment or china."
         variables.problems.append(Problem("ARM_ENVIRONMENT", "no such cloud is known", remedy))
-        return "public"
+        return PUBLIC
     # other tools use AZURE_ENVIRONMENT for names of their own, so what is unknown is no error
-    other = variables.get("AZURE_ENVIRONMENT") or "public"
-    return CLOUDS.get((given or other).lower(), "public")
+    other = variables.get("AZURE_ENVIRONMENT") or PUBLIC
+    return CLOUDS.get((given or other).lower(), PUBLIC)
 
 
 def _authority_host(variables: Variables) -> str | None:
@@ -297,7 +289,7 @@ def _authority_host(variables: Variables) -> str | None:
     except ValueError:
         host = None
     if not host or parts.scheme != "https":
-        remedy = "Leave it out, or set it to an https host such as login.microsoftonline.com."
+        remedy = f"Leave it out, or set it to an https host such as {LOGIN_HOSTS[PUBLIC]}."
         variables.problems.append(Problem("AZURE_AUTHORITY_HOST", "it is no https host", remedy))
     return host
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 
+from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 
@@ -60,7 +61,7 @@ class ServiceConnection:
         """The `iss` of its ID tokens."""
         return {
             "organization": f"https://vstoken.dev.azure.com/{self.organization_id}",
-            "entra": f"https://login.microsoftonline.com/{self.tenant_id}/v2.0",
+            "entra": f"https://{LOGIN_HOSTS[PUBLIC]}/{self.tenant_id}/v2.0",
             "oldest": OLDEST_ISSUER,
         }[self.issued_by]
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.entrafacts import EVERY_LOGIN_HOST
 from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.events import (
     EventLog,
@@ -46,7 +47,7 @@ from pytest_tfoidc.mockazure.directory import (
     organization_id_of,
     principal_in,
 )
-from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
+from pytest_tfoidc.mockazure.entra import Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph.service import Graph
 from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
@@ -96,7 +97,7 @@ GRAPH_HOSTS = (
 KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.azure.cn")
 CONFIGURATION_HOSTS = ("*.azconfig.io", "*.azconfig.azure.us", "*.azconfig.azure.cn")
 SERVICES = {  # as faults and inspection name them
-    "entra": LOGIN_HOSTS,
+    "entra": EVERY_LOGIN_HOST,
     "issuer": ISSUER_HOSTS,
     "blobs": STORAGE_HOSTS,
     "resource-manager": RESOURCE_MANAGER_HOSTS,
@@ -225,7 +226,7 @@ class MockAzure(LoopbackServer):
         self.resource_manager.on_handed_over(self._take)
         self.resource_manager.deployments.secrets = self._secret_of_parameter
         self.services: dict[tuple[str, ...], Service] = {
-            LOGIN_HOSTS: self.entra.handle,
+            EVERY_LOGIN_HOST: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
             STORAGE_HOSTS: self.storage.handle,
             WEBSITE_HOSTS: self.storage.websites.handle,
@@ -612,13 +613,13 @@ class MockAzure(LoopbackServer):
                 status=status,
                 target=request.target,
                 body=hashlib.sha256(body).hexdigest()[:HASH_LENGTH],
-                is_sign_in=matches(request.host, (*LOGIN_HOSTS, *ISSUER_HOSTS)),
+                is_sign_in=matches(request.host, (*EVERY_LOGIN_HOST, *ISSUER_HOSTS)),
             )
         )
 
     def _expire_for(self, host: str) -> None:
         """Make what a request to a host presents an expired token."""
-        if matches(host, LOGIN_HOSTS):
+        if matches(host, EVERY_LOGIN_HOST):
             self.issuer.expire_all()
         else:
             self.access_tokens.expire_all()
@@ -672,7 +673,7 @@ class MockAzure(LoopbackServer):
 
 def _assertion(request: Request) -> str:
     """Return the ID token, or the secret, that a sign-in at Entra presents."""
-    if not matches(request.host, LOGIN_HOSTS) or request.method != "POST":
+    if not matches(request.host, EVERY_LOGIN_HOST) or request.method != "POST":
         return ""
     form = request.form
     return form.get("client_assertion") or form.get("client_secret") or ""

@@ -54,7 +54,7 @@ class CheckItem(ModuleItem):
     def runtest(self) -> None:
         """Make the check in a workspace of its own."""
         from pytest_tfoidc.checks.allowances import allowed_for  # noqa: PLC0415 - heavy
-        from pytest_tfoidc.checks.oidc import CHECKS, CheckSkipped, Subject  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.checks.oidc import MADE, CheckSkipped, Subject  # noqa: PLC0415 - heavy
 
         run = self._run
         with (
@@ -71,7 +71,7 @@ class CheckItem(ModuleItem):
                 allowances=allowed_for(run.settings.allowances, run.name_of(self.path)),
             )
             try:
-                shown = CHECKS[self.name](subject)
+                shown = MADE[self.name](subject)
             except CheckSkipped as skipped:
                 pytest.skip(str(skipped))
             self.stash[EVIDENCE] = (run.name_of(self.path), shown)

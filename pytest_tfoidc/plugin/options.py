@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.identity.kinds import LABELS
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
     from pytest_tfoidc.checks.allowances import CheckAllowances
     from pytest_tfoidc.terraform.upgrade.spec import Step
 
-CHECKS = (
-    "delayed_apply",
-    "expiry_during_apply",
-    "destroy_after_expiry",
-    "no_cached_credentials",
-    "cached_token_fails",
-)
 LIVE_STATES = ("isolated", "own")
 CONTEXTS = ("auto", "mock", *LABELS)
 DEFAULT_DELAY = timedelta(minutes=30)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from pytest_tfoidc.entrafacts import EXPIRED
 from pytest_tfoidc.events import Event, ItemFinished, ItemStarted, RunDescribed, StepPlanned
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.reporting.eventlines import Read, read_lines
@@ -25,7 +26,7 @@ UNTOLD = (StepPlanned, RunDescribed)  # in the table: it is in the heading, or f
 CAPTION = (
     "Blue: commands. Green: ID tokens, and violet: access tokens, from their issue to their end."
     " Dashed: a jump of the clock. Dotted red: from here on a run with its first ID token cached"
-    " would have failed with AADSTS700024. Red: refused, or failed."
+    f" would have failed with {EXPIRED}. Red: refused, or failed."
 )
 STYLE = """
 :root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#57606a;--line:#d0d7de;

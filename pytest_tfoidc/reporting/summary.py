@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.entrafacts import EXPIRED
 from pytest_tfoidc.events import (
     AccessTokenIssued,
     ClockMoved,
@@ -192,7 +193,7 @@ def summary_lines(evidence: Evidence) -> list[str]:
         "cached": "no credential in plan, backend cache, state or lock file"
         if evidence.audited
         else "",
-        "control": "the token cached in the plan failed with AADSTS700024, as it must"
+        "control": f"the token cached in the plan failed with {EXPIRED}, as it must"
         if evidence.controls
         else "",
         "time": _time(evidence),

@@ -24,7 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
 
-from pytest_tfoidc.checks.oidc import CHECKS, CheckFailure, CheckSkipped, Subject
+from pytest_tfoidc.checks.names import CHECKS
+from pytest_tfoidc.checks.oidc import MADE, CheckFailure, CheckSkipped, Subject
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.session import OidcSession, SessionOptions
@@ -111,7 +112,7 @@ def verdict(session: OidcSession, module: Path, name: str) -> str:
             session=session, workspace=workspace, clock=session.oidc_clock, delay=DELAY
         )
         try:
-            shown = CHECKS[name](subject)
+            shown = MADE[name](subject)
         except CheckSkipped as reason:
             return f"skipped\n  {reason}"
         except (CheckFailure, TfOidcError) as error:

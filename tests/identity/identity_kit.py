@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.pipeline import PipelineContext
 from pytest_tfoidc.identity.sources import IdToken, parse_id_token
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity import sources
 from pytest_tfoidc.identity.http_client import MAX_BODY
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, STATIC_KINDS
+from pytest_tfoidc.identity.kinds import STATIC_KINDS
 from pytest_tfoidc.identity.sources import IdToken, IdTokenSource, source_for
 from tests.identity.identity_kit import ISSUER, NOON, SUBJECT, ManualClock, make_context, make_jwt
 

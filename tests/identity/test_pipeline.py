@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_tfoidc import authvariables
 from pytest_tfoidc.errors import ContextError
 from pytest_tfoidc.identity import kinds
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
@@ -286,8 +287,18 @@ def test_the_request_token_tells_when_it_dies() -> None:
 
 NAMES = sorted(
     {name for names in kinds.MARKERS.values() for name in names}
-    | {*kinds.REQUEST_TOKEN, *kinds.REQUEST_URL, *kinds.CONNECTION, *kinds.TENANT}
-    | {*kinds.CLIENT, *kinds.SUBSCRIPTION, "ARM_ENVIRONMENT", "AZURE_AUTHORITY_HOST"}
+    | {
+        *authvariables.REQUEST_TOKEN,
+        *authvariables.REQUEST_URL,
+        *authvariables.CONNECTION,
+        *authvariables.TENANT,
+    }
+    | {
+        *authvariables.CLIENT,
+        *authvariables.SUBSCRIPTION,
+        "ARM_ENVIRONMENT",
+        "AZURE_AUTHORITY_HOST",
+    }
     | {name for names in kinds.STATIC_TOKEN.values() for name in names}
     | {name for names in kinds.TOKEN_FILE.values() for name in names}
 )

@@ -7,8 +7,8 @@ import secrets
 import jwt
 import pytest
 
+from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.clock import real_now
-from pytest_tfoidc.plugin.options import CHECKS
 from tests.project_kit import Project, text_of
 
 RENEWING = ("delayed_apply", "expiry_during_apply", "destroy_after_expiry")

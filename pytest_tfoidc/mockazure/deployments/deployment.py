@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.deployments import inputs, templates
 from pytest_tfoidc.mockazure.deployments.evaluation import LATER, Scope
@@ -135,7 +136,7 @@ class Deployment:
             "environment": {
                 "name": "AzureCloud",
                 "resourceManager": "https://management.azure.com/",
-                "authentication": {"loginEndpoint": "https://login.microsoftonline.com/"},
+                "authentication": {"loginEndpoint": f"https://{LOGIN_HOSTS[PUBLIC]}/"},
                 "suffixes": {"storage": "core.windows.net", "keyvaultDns": ".vault.azure.net"},
             },
             "tenant": {"tenantId": world.tenant_id, "countryCode": "US"},

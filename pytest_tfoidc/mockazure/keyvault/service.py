@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.keyvault import (
     access,
@@ -178,7 +179,7 @@ class KeyVaults:
     def _challenge(self, request: Request, reason: str) -> VaultError:
         domain = request.host.partition(".")[2] or "vault.azure.net"
         challenge = (
-            f'Bearer authorization="https://login.microsoftonline.com/{self._tenant_id}", '
+            f'Bearer authorization="https://{LOGIN_HOSTS[PUBLIC]}/{self._tenant_id}", '
             f'resource="https://{domain}"'
         )
         message = "AKV10000: Request is missing a Bearer or PoP token."

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.entrafacts import EXPIRED
 from pytest_tfoidc.errors import ModuleError
 from pytest_tfoidc.terraform.audit import detector as detection
 from pytest_tfoidc.terraform.audit import exposure, finders
@@ -89,7 +90,7 @@ class CachedCredential:
         if self.expires_at is None:
             return
         is_used = self.place in {PLAN, BACKEND_CACHE}
-        code = "AADSTS700024" if is_used and self.kind == detection.ID_TOKEN else ""
+        code = EXPIRED if is_used and self.kind == detection.ID_TOKEN else ""
         if is_used and self.used_at is not None and self.expires_at <= self.used_at:
             age = format_duration(self.used_at - self.expires_at)
             end = f": {code}." if code else "."
