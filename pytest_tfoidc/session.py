@@ -38,6 +38,7 @@ from pytest_tfoidc.identity.state_blobs import StateBlobs
 from pytest_tfoidc.identity.subscription import subscription_name
 from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.server import MockAzure
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
@@ -200,7 +201,7 @@ class OidcSession:
             directory=home_of(outer, named=self._identities()),
         )
         stack.enter_context(self.mock)
-        kind = "azure-devops"
+        kind = AZURE_DEVOPS
         outer = {**_without_pipeline(outer), **self.mock.pipeline_environment(kind)}
         context = detect(outer, wanted=kind)
         assert context is not None  # noqa: S101 - for mypy: it is what the stand-in made

@@ -7,10 +7,8 @@ from pytest_tfoidc.authvariables import (
     CLIENT,
     CONNECTION,
     ID_TOKEN,
-    ID_TOKEN_FILE,
     MANAGED_IDENTITY,
     PASSWORDS,
-    POD_TOKEN_FILE,
     REQUEST_TOKEN,
     REQUEST_URL,
     SECRETS,
@@ -21,6 +19,7 @@ from pytest_tfoidc.authvariables import (
     USE_MSI,
     USE_OIDC,
 )
+from pytest_tfoidc.pipelinekinds import RECORDS
 
 STATIC = "a static ID token wins over refresh, and is dead after minutes"
 SECRET = "a secret or a certificate wins over the ID token"  # noqa: S105 - a reason
@@ -37,13 +36,8 @@ _OTHER_IDENTITIES = tuple(
     name for name in (*CLIENT, *TENANT) if not name.startswith(("ARM_", "AZURE_", "TFC_"))
 )
 WITHHELD = {
-    **dict.fromkeys((ID_TOKEN, ID_TOKEN_FILE, POD_TOKEN_FILE, "AZDO_TOKEN_PATH"), STATIC),
-    TASK_ID_TOKEN: STATIC,
-    "GITLAB_OIDC_TOKEN": STATIC,
-    "BITBUCKET_STEP_OIDC_TOKEN": STATIC,
-    "CIRCLE_OIDC_TOKEN": STATIC,
-    "CIRCLE_OIDC_TOKEN_V2": STATIC,
-    "TFC_WORKLOAD_IDENTITY_TOKEN": STATIC,
+    **dict.fromkeys((ID_TOKEN, TASK_ID_TOKEN, "AZDO_TOKEN_PATH"), STATIC),
+    **dict.fromkeys((name for kind in RECORDS for name in kind.withheld), STATIC),
     **dict.fromkeys((*SECRETS, *CERTIFICATES, *PASSWORDS), SECRET),
     **dict.fromkeys(STORAGE_KEYS, KEY),
     **dict.fromkeys(MANAGED_IDENTITY, MANAGED),
@@ -51,8 +45,7 @@ WITHHELD = {
     **dict.fromkeys(("ARM_CLIENT_ID_FILE_PATH", *_OTHER_IDENTITIES, *CONNECTION), ANOTHER),
     **dict.fromkeys((*REQUEST_TOKEN, *REQUEST_URL), REPLACED),
 }
-# Prefixes: TF_CLI_ARGS_plan and the like; HCP Terraform's tagged tokens.
-WITHHELD_PREFIXES = {"TFC_WORKLOAD_IDENTITY_TOKEN_": STATIC}
+WITHHELD_PREFIXES = {kind.withheld_prefix: STATIC for kind in RECORDS if kind.withheld_prefix}
 # The second row leads Git to a repository, whatever folder it is started in: a hook of Git has it.
 ISOLATED = {
     **dict.fromkeys(("TF_DATA_DIR", "TF_INPUT", "TF_CLI_ARGS"), ISOLATION),
@@ -61,4 +54,5 @@ ISOLATED = {
         ISOLATION,
     ),
 }
+# TF_CLI_ARGS_plan and the like.
 ISOLATED_PREFIXES = {"TF_CLI_ARGS_": ISOLATION}

@@ -23,6 +23,7 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.identity.variables import split_command
 from pytest_tfoidc.masking import masks_of, told_to
+from pytest_tfoidc.pipelinekinds import REHEARSED, listed
 from pytest_tfoidc.processes import Foreground
 from pytest_tfoidc.redaction import Redactor, harmless
 
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "--pipeline",
         metavar="KIND",
         help="rehearse: give the command the environment of such a pipeline's step, and no relay:"
-        " azure-devops, github, gitlab, bitbucket, hcp-terraform, aks or token-file",
+        f" {listed(REHEARSED)}",
     )
     for token, default in (("id", "5m"), ("access", "60m")):
         mock.add_argument(

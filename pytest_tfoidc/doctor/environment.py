@@ -12,6 +12,7 @@ from pytest_tfoidc.authvariables import (
     CERTIFICATES,
     CLIENT,
     CONNECTION,
+    ID_TOKEN,
     REQUEST_TOKEN,
     REQUEST_URL,
     SECRETS,
@@ -26,10 +27,10 @@ from pytest_tfoidc.authvariables import (
 from pytest_tfoidc.doctor.authorizers import FILES, STATIC
 from pytest_tfoidc.doctor.findings import Finding, finding
 from pytest_tfoidc.errors import ContextError
-from pytest_tfoidc.identity import kinds
 from pytest_tfoidc.identity.pipeline import Inspected, PipelineContext, inspect
 from pytest_tfoidc.identity.secret import jwt_claims, moment
 from pytest_tfoidc.identity.variables import DOMAIN, MACRO, Problem
+from pytest_tfoidc.pipelinekinds import FILE, GITHUB, KINDS, MARKERS, ONE_TOKEN, RECORDS
 from pytest_tfoidc.withheld import WITHHELD
 
 SOON = timedelta(minutes=15)
@@ -60,6 +61,19 @@ OTHER_NAMES = (
 )
 SIGN_IN_NAMES = (*REQUEST_TOKEN, *REQUEST_URL, *CONNECTION, *TENANT, *CLIENT, *SUBSCRIPTION)
 SWITCHES = (USE_OIDC, USE_AKS)
+TOKENS = frozenset(
+    name for kind in RECORDS if kind.source == ONE_TOKEN for name in kind.token_names
+)
+TOKEN_FILES = frozenset(
+    name for kind in RECORDS if kind.source == FILE for name in kind.token_names
+)
+# Where ARM_OIDC_TOKEN is how a job gets its one token, and no mistake.
+ONE_TOKEN_MARKERS = tuple(
+    name
+    for kind in RECORDS
+    if kind.source == ONE_TOKEN and ID_TOKEN in kind.token_names
+    for name in kind.markers
+)
 LIKELY = ("ARM_", "SYSTEM_ACC", "SYSTEM_OIDC")
 KNOWN_NAMES = sorted(
     name for name in {*WITHHELD, *SIGN_IN_NAMES, *OTHER_NAMES} if name.startswith(LIKELY)
@@ -121,8 +135,7 @@ def misspelt(name: str) -> str | None:
 
 
 def _literal(environment: Mapping[str, str]) -> Iterator[Finding]:
-    static = {name for names in kinds.STATIC_TOKEN.values() for name in names}
-    for name in sorted(READ_BY_CLIENTS | static):
+    for name in sorted(READ_BY_CLIENTS | TOKENS):
         if MACRO.fullmatch(environment.get(name, "").strip()):
             yield finding("TFO102", where=name)
 
@@ -137,8 +150,8 @@ def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
 def _rivals(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Find what wins over refresh, or takes its place."""
     values = {name: value.strip() for name, value in environment.items() if value.strip()}
-    in_job = any(name in values for names in kinds.MARKERS.values() for name in names)
-    one_token = any(name in values for name in ("GITLAB_CI", "TFC_RUN_ID"))
+    in_job = any(name in values for name in MARKERS)
+    one_token = any(name in values for name in ONE_TOKEN_MARKERS)
     has_connection = any(name in values for name in CONNECTION)
     only_arm_url = "ARM_OIDC_REQUEST_URL" in values and "SYSTEM_OIDCREQUESTURI" not in values
     found = {
@@ -169,8 +182,8 @@ _NUMBERS = {
     **dict.fromkeys(CLIENT, "TFO110"),
     **dict.fromkeys(SUBSCRIPTION, "TFO111"),
     **dict.fromkeys(("ARM_ENVIRONMENT", "AZURE_AUTHORITY_HOST"), "TFO112"),
-    **{name: "TFO113" for names in kinds.STATIC_TOKEN.values() for name in names},
-    **{name: "TFO118" for names in kinds.TOKEN_FILE.values() for name in names},
+    **dict.fromkeys(TOKENS, "TFO113"),
+    **dict.fromkeys(TOKEN_FILES, "TFO118"),
 }
 
 
@@ -186,9 +199,7 @@ def _of(problem: Problem, seen: Inspected) -> Finding:
         has_value = context is not None and context.service_connection_id
         number = "TFO105" if has_value else "TFO104"
     elif (
-        seen.context is not None
-        and seen.context.kind == "github"
-        and "only to jobs" in problem.cause
+        seen.context is not None and seen.context.kind == GITHUB and "only to jobs" in problem.cause
     ):
         number = "TFO103"
     return finding(number, where=problem.variable, cause=problem.cause)
@@ -204,7 +215,7 @@ def _tokens(
         yield finding("TFO107", where=request_token, cause=f"it died at {_moment(ends_at)}")
     elif ends_at is not None and ends_at <= now + SOON:
         yield finding("TFO124", where=request_token, what=f"It dies at {_moment(ends_at)}.")
-    names = kinds.STATIC_TOKEN.get(context.kind, ()) + STATIC
+    names = (*_tokens_of(context), *STATIC)
     for name in dict.fromkeys(names):
         token = environment.get(name, "").strip()
         if token and not MACRO.fullmatch(token):
@@ -213,6 +224,12 @@ def _tokens(
         yield finding("TFO127", where=names[0], what=_one_token(context))
     if context.token_file:
         yield from _token_file(context)
+
+
+def _tokens_of(context: PipelineContext) -> tuple[str, ...]:
+    """Return the variables that hold the one token of such a job."""
+    kind = KINDS[context.kind]
+    return kind.token_names if kind.source == ONE_TOKEN else ()
 
 
 def _static_token(name: str, token: str, now: datetime) -> Iterator[Finding]:
@@ -233,7 +250,7 @@ def _one_token(context: PipelineContext) -> str:
 
 def _token_file(context: PipelineContext) -> Iterator[Finding]:
     path = Path(context.token_file)
-    where = kinds.TOKEN_FILE[context.kind][0]
+    where = KINDS[context.kind].token_names[0]
     try:
         if path.is_dir():
             yield finding("TFO118", where=where, cause="it names a directory")

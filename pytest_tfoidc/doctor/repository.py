@@ -22,6 +22,7 @@ from pytest_tfoidc.doctor.findings import SEVERITIES, Finding, finding
 from pytest_tfoidc.doctor.pipeline_yaml import examine_pipeline
 from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.identity.environment import arm_environment
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.refreshfloors import TERRAFORM, floor_of
 from pytest_tfoidc.terraform.executable import Executable, find_executable
 from pytest_tfoidc.terraform.hcl import parser
@@ -145,7 +146,7 @@ def _too_old(
     terraform: Executable | None, locked: list[_Locked], examined: Examined
 ) -> Iterator[Finding]:
     """Find what cannot refresh Azure DevOps' ID tokens; GitHub's protocol is older."""
-    if examined.context is not None and examined.context.kind != "azure-devops":
+    if examined.context is not None and examined.context.kind != AZURE_DEVOPS:
         return
     is_terraform = terraform is not None and terraform.product == "Terraform"
     if terraform and is_terraform and _version(terraform.version) < authorizers.BACKEND.floor:

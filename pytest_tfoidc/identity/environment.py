@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.withheld import (
     ISOLATED,
@@ -188,7 +189,7 @@ def _requests(context: PipelineContext, url: str, token: str) -> dict[str, str]:
     """
     common = {"ARM_OIDC_REQUEST_URL": url, "ARM_OIDC_REQUEST_TOKEN": token}
     connection = context.service_connection_id
-    if context.kind != "azure-devops" or not connection:
+    if context.kind != AZURE_DEVOPS or not connection:
         return {
             **common,
             "ACTIONS_ID_TOKEN_REQUEST_URL": url,
@@ -215,7 +216,7 @@ def acting_as(context: PipelineContext, *, client_id: str, connection_id: str) -
         connection_id: The other service connection of Azure DevOps; empty for the context's own.
     """
     names = {"ARM_CLIENT_ID": client_id}
-    if context.kind == "azure-devops":
+    if context.kind == AZURE_DEVOPS:
         names |= {
             "AZURESUBSCRIPTION_CLIENT_ID": client_id,
             "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID": connection_id,

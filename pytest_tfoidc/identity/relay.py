@@ -29,6 +29,7 @@ from pytest_tfoidc.events import (
 from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
 from pytest_tfoidc.identity.secret import Secret
 from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS, GITHUB
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.identity.sources import IdTokenSource
 
 PATH = "/oidctoken"
-PROTOCOLS = {"POST": ("azure-devops", "oidcToken"), "GET": ("github", "value")}
+PROTOCOLS = {"POST": (AZURE_DEVOPS, "oidcToken"), "GET": (GITHUB, "value")}
 
 # A token is handed out for four fifths of its life. A share and not a time: Azure DevOps' tokens
 # live for minutes, CircleCI's for an hour, a rehearsal's for seconds. Of five minutes, one remains:

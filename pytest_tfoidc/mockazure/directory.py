@@ -15,6 +15,7 @@ from types import MappingProxyType
 from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.federated import FederatedCredential
+from pytest_tfoidc.pipelinekinds import RECORDS
 
 TENANT_ID = "7e57ab1e-0000-4000-8000-000000000001"
 SUBSCRIPTION_ID = "7e57ab1e-0000-4000-8000-000000000002"
@@ -116,26 +117,14 @@ class Application:
     is_usual: bool = False
 
 
+def _federation(issuer: str, subject: str) -> FederatedCredential:
+    ids = {"tenant": TENANT_ID, "plan": PLAN_ID, "project": PROJECT_ID, "job": JOB_ID}
+    return FederatedCredential(issuer=issuer.format(**ids), subject=subject.format(**ids))
+
+
 # Who the jobs of the other pipelines are.
 OTHERS = MappingProxyType(
-    {
-        "gitlab": FederatedCredential(
-            issuer="https://gitlab.com",
-            subject="project_path:tfoidc/stand-in:ref_type:branch:ref:main",
-        ),
-        "bitbucket": FederatedCredential(
-            issuer="https://api.bitbucket.org/2.0/workspaces/tfoidc/pipelines-config/identity/oidc",
-            subject=f"{{{PROJECT_ID}}}:{{{JOB_ID}}}",
-        ),
-        "hcp-terraform": FederatedCredential(
-            issuer="https://app.terraform.io",
-            subject="organization:tfoidc:project:stand-in:workspace:stand-in:run_phase:apply",
-        ),
-        "aks": FederatedCredential(
-            issuer=f"https://westeurope.oic.prod-aks.azure.com/{TENANT_ID}/{PLAN_ID}/",
-            subject="system:serviceaccount:tfoidc:stand-in",
-        ),
-    }
+    {kind.name: _federation(*kind.federation) for kind in RECORDS if kind.federation}
 )
 
 
@@ -182,7 +171,7 @@ class Directory:
                 FederatedCredential(issuer=p.issuer, subject=p.subject)
                 for p in (self.connection, self.workflow)
             )
-            self.usual = (*trusted, *self.others.values())
+            self.usual = (*trusted, *dict.fromkeys(self.others.values()))
         if not self.applications:
             key = self.client_id.lower()
             self.applications[key] = Application(

@@ -17,11 +17,10 @@ from pytest_tfoidc.events import EventLog, IdTokenMinted, IdTokenRefused, Tokens
 from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.directory import Directory
 from pytest_tfoidc.mockazure.tokens import SigningKey, seconds
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS, GITHUB
 
 Identity = tuple[str, str]  # the issuer and the subject of an ID token
 
-AZURE_DEVOPS = "azure-devops"
-GITHUB = "github"
 ISSUER_HOSTS = (
     "dev.azure.com",
     "vstoken.dev.azure.com",

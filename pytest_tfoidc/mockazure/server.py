@@ -50,7 +50,7 @@ from pytest_tfoidc.mockazure.directory import (
 from pytest_tfoidc.mockazure.entra import Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph.service import Graph
-from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.issuer import ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault.errors import VaultError
 from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
@@ -70,6 +70,7 @@ from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
 from pytest_tfoidc.mockazure.storage.accounts import StorageAccounts
 from pytest_tfoidc.mockazure.storage.service import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.tokens import AccessTokens
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 
 if TYPE_CHECKING:
     from jwt.types import Options
@@ -483,13 +484,18 @@ class MockAzure(LoopbackServer):
             "no_proxy": around,
         }
 
-    def pipeline_environment(self, kind: str = AZURE_DEVOPS) -> dict[str, str]:
+    def pipeline_environment(
+        self, kind: str = AZURE_DEVOPS, *, token_file: str = ""
+    ) -> dict[str, str]:
         """Return the variables that a step of such a pipeline has.
 
         Args:
-            kind: A key of `pipelines.PIPELINES`.
+            kind: One of `pipelinekinds.REHEARSED`.
+            token_file: The file that is kept fresh, for a kind that has one.
         """
-        step = step_environment(kind, directory=self.directory, issuer=self.issuer)
+        step = step_environment(
+            kind, directory=self.directory, issuer=self.issuer, token_file=token_file
+        )
         return {**self.transport_environment(), **step}
 
     def _service(self, host: str) -> Service | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfoidc.events import ItemFinished
+from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, agent_name
 
 if TYPE_CHECKING:
     from pytest_tfoidc.plugin.run import PytestRun
@@ -24,7 +25,7 @@ class Agent:
 
     Args:
         run: Knows the modules under test.
-        pipeline: As `pipeline_of` gives it.
+        pipeline: As `agent_name` tells it.
         tells_failures: False where another plugin makes issues of failures.
     """
 
@@ -69,7 +70,7 @@ class Agent:
 
     def lines(self) -> list[str]:
         """Return the lines for the log, and write the summary."""
-        from pytest_tfoidc.reporting.pipelines import AZURE_PIPELINES, markdown_of  # noqa: PLC0415 - not in every run
+        from pytest_tfoidc.reporting.pipelines import markdown_of  # noqa: PLC0415 - not in every run
 
         lines = list(self._issues)
         if not self._finished:
@@ -98,9 +99,7 @@ def agent_of(run: PytestRun, config: pytest.Config) -> Agent | None:
     """Return what tells the agent of the pipeline that this is; None where no module is tested."""
     if not run.settings.modules:
         return None
-    from pytest_tfoidc.reporting.pipelines import pipeline_of  # noqa: PLC0415 - not in every run
-
-    pipeline = pipeline_of(os.environ)
+    pipeline = agent_name(os.environ)
     names = {dist.project_name for _, dist in config.pluginmanager.list_plugin_distinfo()}
     tells = not {name.lower().replace("_", "-") for name in names} & OTHERS
     return Agent(run, pipeline=pipeline, tells_failures=tells) if pipeline else None

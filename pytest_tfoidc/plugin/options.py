@@ -14,15 +14,15 @@ import pytest
 from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.identity.kinds import LABELS
 from pytest_tfoidc.identity.variables import GUID, split_command
+from pytest_tfoidc.pipelinekinds import KINDS
 
 if TYPE_CHECKING:
     from pytest_tfoidc.checks.allowances import CheckAllowances
     from pytest_tfoidc.terraform.upgrade.spec import Step
 
 LIVE_STATES = ("isolated", "own")
-CONTEXTS = ("auto", "mock", *LABELS)
+CONTEXTS = ("auto", "mock", *KINDS)
 DEFAULT_DELAY = timedelta(minutes=30)
 TERRAFORM_FILES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 TEST_FILES = ("*.tftest.hcl", "*.tftest.json", "*.tofutest.hcl", "*.tofutest.json")

@@ -12,19 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_tfoidc.events import ItemFinished
+from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, GITHUB, agent_name
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.reporting.progress import Running, shared_percent
 from pytest_tfoidc.reporting.summary import LABEL_WIDTH, shown_for, summary_lines
 
 MARKING = re.compile(r"[^A-Za-z0-9\s.,;:/+=%'-]")  # what Markdown or HTML could take for its own
-AZURE_PIPELINES, GITHUB = "azure-pipelines", "github"
-
-
-def pipeline_of(environment: Mapping[str, str]) -> str:
-    """Return which pipeline's agent reads the log; empty where none does."""
-    if environment.get("TF_BUILD", "").lower() == "true":
-        return AZURE_PIPELINES
-    return GITHUB if environment.get("GITHUB_ACTIONS", "").lower() == "true" else ""
 
 
 def azure_value(text: str) -> str:
@@ -60,7 +53,7 @@ def progress_command(
 ) -> list[str]:
     """Return the line that shows the progress of a task; none where no agent would read it."""
     percent = shared_percent(running)
-    if pipeline_of(environment) != AZURE_PIPELINES or percent is None:
+    if agent_name(environment) != AZURE_PIPELINES or percent is None:
         return []
     what = ", ".join(dict.fromkeys(f"{one.module} {one.command}" for one in running))
     told = azure_message(redact(harmless(what)))
@@ -94,7 +87,7 @@ def issue_command(pipeline: str, *, words: str, place: Place) -> str:
     """Return the line that makes a failure an issue of the run; empty where no agent reads.
 
     Args:
-        pipeline: As `pipeline_of` gives it.
+        pipeline: As `agent_name` tells it.
         words: What went wrong, redacted.
         place: Where.
     """

@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 
 from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.events import ItemFinished
+from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, GITHUB, agent_name
 from pytest_tfoidc.reporting.pipelines import (
-    AZURE_PIPELINES,
-    GITHUB,
     Place,
     issue_command,
     markdown_of,
-    pipeline_of,
     progress_command,
     terraform_place,
 )
@@ -31,9 +29,9 @@ def same(text: str) -> str:
 
 
 def test_only_pipelines_are_pipelines() -> None:
-    assert pipeline_of({"TF_BUILD": "True"}) == AZURE_PIPELINES
-    assert pipeline_of({"GITHUB_ACTIONS": "true"}) == GITHUB
-    assert pipeline_of({"CI": "true"}) == ""
+    assert agent_name({"TF_BUILD": "True"}) == AZURE_PIPELINES
+    assert agent_name({"GITHUB_ACTIONS": "true"}) == GITHUB
+    assert agent_name({"CI": "true"}) == ""
     assert issue_command("", words="x", place=Place()) == ""
 
 
