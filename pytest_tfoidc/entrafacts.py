@@ -36,7 +36,7 @@ CODE = re.compile(rf"{ENTRA_PREFIX}(\d+)")
 EXPIRED = f"{ENTRA_PREFIX}700024"  # what became of a cached ID token
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Meaning:
     """Why Entra refuses, and the remedy: each a sentence without its capital letter."""
 

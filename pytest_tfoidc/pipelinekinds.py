@@ -20,7 +20,6 @@ from pytest_tfoidc.authvariables import (
     REQUEST_TOKEN,
     REQUEST_URL,
 )
-from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 
 AZURE_DEVOPS, GITHUB = "azure-devops", "github"
 AZURE_PIPELINES = "azure-pipelines"  # the agent of Azure DevOps; GitHub's is called as GitHub
@@ -46,11 +45,11 @@ _POD = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Needed:
     """A thing that a kind cannot do without: the first of `names` that is set.
 
-    `told`: which of them is named where none is.
+    `told`: which of them is named where none is. `{audience}` in a remedy is filled in.
     """
 
     names: tuple[str, ...]
@@ -64,7 +63,7 @@ class Needed:
         return self.names[self.told]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PipelineKind:
     """A kind of pipeline, or of another place in which an identity is given.
 
@@ -205,7 +204,7 @@ RECORDS = (
         token=Needed(
             names=("GITLAB_OIDC_TOKEN", ID_TOKEN, "ID_TOKEN"),
             cause=_NOT_ASKED,
-            remedy=f"Ask for one in the job: id_tokens: GITLAB_OIDC_TOKEN: aud: {DEFAULT_AUDIENCE}",
+            remedy="Ask for one in the job: id_tokens: GITLAB_OIDC_TOKEN: aud: {audience}",
         ),
         withheld=("GITLAB_OIDC_TOKEN",),
         federation=(

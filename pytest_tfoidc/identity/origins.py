@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pytest_tfoidc.authvariables import REQUEST_URL
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.variables import GUID, LOOPBACK_HOSTS, Problem, Variables
 from pytest_tfoidc.pipelinekinds import (
     COMMAND,
@@ -41,9 +42,8 @@ def _found(variables: Variables, needed: Needed | None) -> str:
     """Return what a kind needs; that it is missing is noted."""
     if needed is None:
         return ""
-    return variables.need(
-        needed.names, variable=needed.variable, cause=needed.cause, remedy=needed.remedy
-    )
+    remedy = needed.remedy.replace("{audience}", DEFAULT_AUDIENCE)
+    return variables.need(needed.names, variable=needed.variable, cause=needed.cause, remedy=remedy)
 
 
 def _of_endpoint(variables: Variables, kind: PipelineKind) -> Origin:
