@@ -24,6 +24,7 @@ from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.session import OidcSession, context_facts
 from pytest_tfoidc.statelocks import StateLock, find_lock
 from pytest_tfoidc.terraform.backend import Inputs
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
 from pytest_tfoidc.terraform.live.guard import AdoptedGuard
 from pytest_tfoidc.terraform.live.holding import Hold
@@ -45,7 +46,6 @@ from pytest_tfoidc.terraform.live.recording import (
 )
 from pytest_tfoidc.terraform.live.revision import revision_of
 from pytest_tfoidc.terraform.live.state import LOCAL, StatePlace
-from pytest_tfoidc.terraform.runner import Flag
 from pytest_tfoidc.terraform.workspace import DEFAULT_WORKSPACE, Workspace
 
 Status = Literal["destroyed", "left", "listed", "in use"]

@@ -1,7 +1,4 @@
-"""Running Terraform commands: streams drained live, a time limit, exactly one SIGINT.
-
-Command lines are built by python-terraform; how they are run is ours.
-"""
+"""Running Terraform commands: streams drained live, a time limit, exactly one SIGINT."""
 
 from __future__ import annotations
 
@@ -16,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import python_terraform
 
 from pytest_tfoidc.clock import Clock, real_seconds
 from pytest_tfoidc.diagnostics import before_diagnostics, read_diagnostic
@@ -36,13 +31,13 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.processes import Child, LineListener
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.commandline import command_line
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.live.deployed import Deployed
 from pytest_tfoidc.terraform.logfile import redacted_log
 from pytest_tfoidc.terraform.steps import steps_of
 from pytest_tfoidc.terraform.turning import TURNED, Turning
 
-Flag = python_terraform.IsFlagged
 GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT, and to write its state
 READING_SECONDS = 5.0  # the same, where there is nothing to write
 READING = frozenset(
@@ -113,7 +108,7 @@ def _readable(line: str) -> str | None:
     return diagnostic.described if diagnostic else str(message["@message"])
 
 
-class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terraform has no types
+class Runner:
     """Terraform in one folder.
 
     Args:
@@ -147,7 +142,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         ending: Ending | None = None,
         deployed: Deployed | None = None,
     ) -> None:
-        super().__init__(working_dir=str(directory), terraform_bin_path=executable.argv[-1])
+        self.directory = directory
         self.executable = executable
         self.environment = dict(environment)
         self.module = module
@@ -159,18 +154,6 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         self.deployed = deployed
         self._events = events
         self._clock = clock
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - never returns
-        """Refuse unknown names: python-terraform would run them as commands."""
-        raise AttributeError(name)
-
-    def read_state_file(self, file_path: str | None = None) -> None:
-        """Read nothing: python-terraform would load the cached backend configuration."""
-
-    def cmd(self, cmd: str, *args: str, **kwargs: Any) -> tuple[int, str, str]:  # noqa: ANN401
-        """Run a command as python-terraform's callers expect: exit code, stdout, stderr."""
-        done = self.run(cmd, *args, **kwargs)
-        return done.exit_code, done.stdout, done.stderr
 
     def run(  # noqa: PLR0913 - settings, keyword only
         self,
@@ -193,7 +176,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             on_start: Is given what interrupts the command when it is called, as soon as it runs.
             keep_output: False leaves stdout to `on_line`: it may be large.
             standard_input: What it reads.
-            options: Terraform's options, `_` for `-`; `Flag` for an option without a value.
+            options: As `command_line` takes them.
 
         Raises:
             TerraformTimeoutError: The command took too long; it was interrupted, then killed.
@@ -227,7 +210,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         standard_input: str,
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
-        line = self.generate_cmd_string(command, *arguments, **options)[1:]
+        line = command_line(command, *arguments, **options)
         number = next(NUMBERS)
         on_line = self._following(command, on_line)
         if "json" in options and command in {*DEPLOYING, "plan", "test"}:
@@ -238,7 +221,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         started = real_seconds()
         child = Child(
             [*self.executable.argv, *line],
-            directory=self.working_dir,
+            directory=self.directory,
             environment={**self.environment, **environment},
             on_line=on_line,
             keep_output=keep_output,

@@ -34,6 +34,7 @@ from pytest_tfoidc.terraform.audit.audit import (
 )
 from pytest_tfoidc.terraform.audit.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
 from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
@@ -49,7 +50,7 @@ from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import VARIABLE, with_paths_of_variables
 from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
-from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, both
+from pytest_tfoidc.terraform.runner import Completed, Runner, both
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.state import State
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes

@@ -19,7 +19,7 @@ from pytest_tfoidc.identity.credential import RefreshingCredential
 from pytest_tfoidc.mockazure.directory import CLIENT_ID, SUBSCRIPTION_ID, TENANT_ID
 from pytest_tfoidc.mockazure.entra import JWT_BEARER
 from pytest_tfoidc.session import OidcSession, SessionOptions
-from pytest_tfoidc.terraform.runner import Flag
+from pytest_tfoidc.terraform.commandline import Flag
 from tests.mockazure.arm.test_replay import replay, rows
 from tests.mockazure.armclient import SUBSCRIPTION, TENANT, Arm
 from tests.mockazure.azurekit import ARM, Azure, running

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.errors import PlanError, TerraformError
 from pytest_tfoidc.terraform.audit.planfile import read_plan
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.live.scope import planned_in, require_allowed
 from pytest_tfoidc.terraform.live.state import (
     CLOUD,
@@ -29,7 +30,6 @@ from pytest_tfoidc.terraform.live.state import (
     imports_error,
     require_no_imports,
 )
-from pytest_tfoidc.terraform.runner import Flag
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.plan import Plan

@@ -21,12 +21,12 @@ from pytest_tfoidc.diagnostics import Diagnostic
 from pytest_tfoidc.ending import LeftRunning
 from pytest_tfoidc.errors import ExecutableError, TerraformError, TfOidcError, UsageError
 from pytest_tfoidc.processes import LineListener
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.runner import (
     GRACE_SECONDS,
     LOOK_SECONDS,
     Completed,
-    Flag,
     Running,
 )
 from pytest_tfoidc.terraform.tftest.events import TestEvent, read_line

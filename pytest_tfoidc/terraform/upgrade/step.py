@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import TerraformError
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.module import ProviderRequirement, RootModule
 from pytest_tfoidc.terraform.plan import Plan
-from pytest_tfoidc.terraform.runner import Flag
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.upgrade.plan_diff import (
     ERROR,
