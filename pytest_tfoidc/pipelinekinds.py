@@ -46,7 +46,7 @@ _POD = (
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Needed:
+class Requirement:
     """A thing that a kind cannot do without: the first of `names` that is set.
 
     `told`: which of them is named where none is. `{audience}` in a remedy is filled in.
@@ -93,10 +93,10 @@ class PipelineKind:
     origin: str
     renewal: str = "yes"
     markers: tuple[str, ...] = ()
-    request_url: Needed | None = None
-    request_token: Needed | None = None
-    connection: Needed | None = None
-    token: Needed | None = None
+    request_url: Requirement | None = None
+    request_token: Requirement | None = None
+    connection: Requirement | None = None
+    token: Requirement | None = None
     command: tuple[str, ...] = ()
     identity_remedy: str = "Set {variable} in the job's environment."
     withheld: tuple[str, ...] = ()
@@ -128,19 +128,19 @@ RECORDS = (
         source=POST,
         origin="`SYSTEM_OIDCREQUESTURI` and `SYSTEM_ACCESSTOKEN`",
         markers=("TF_BUILD", "SYSTEM_OIDCREQUESTURI"),
-        request_url=Needed(
+        request_url=Requirement(
             names=REQUEST_URL,
             told=2,
             cause="the agent sets it in every job; this process does not have it",
             remedy="Pass it on to the container or script; agents older than 3.220 lack it.",
         ),
-        request_token=Needed(
+        request_token=Requirement(
             names=REQUEST_TOKEN,
             told=2,
             cause="Azure DevOps gives the job's token only to steps that ask for it",
             remedy=AZURE_DEVOPS_MAPPING,
         ),
-        connection=Needed(
+        connection=Requirement(
             names=CONNECTION,
             told=1,
             cause="no task has named the service connection to this step",
@@ -163,10 +163,10 @@ RECORDS = (
         origin="`ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`",
         renewal="yes, for about six hours",
         markers=("GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL"),
-        request_url=Needed(
+        request_url=Requirement(
             names=REQUEST_URL[:2], told=1, cause=_GITHUB_GIVES, remedy=GITHUB_PERMISSION
         ),
-        request_token=Needed(
+        request_token=Requirement(
             names=REQUEST_TOKEN[:2], told=1, cause=_GITHUB_GIVES, remedy=GITHUB_PERMISSION
         ),
         agent=GITHUB,
@@ -201,7 +201,7 @@ RECORDS = (
         origin="`id_tokens:` with the name `GITLAB_OIDC_TOKEN`",
         renewal="no: the header says when it dies",
         markers=("GITLAB_CI",),
-        token=Needed(
+        token=Requirement(
             names=("GITLAB_OIDC_TOKEN", ID_TOKEN, "ID_TOKEN"),
             cause=_NOT_ASKED,
             remedy="Ask for one in the job: id_tokens: GITLAB_OIDC_TOKEN: aud: {audience}",
@@ -220,7 +220,7 @@ RECORDS = (
         origin="`oidc: true`",
         renewal="no",
         markers=("BITBUCKET_BUILD_NUMBER",),
-        token=Needed(
+        token=Requirement(
             names=("BITBUCKET_STEP_OIDC_TOKEN",),
             cause=_NOT_ASKED,
             remedy="Ask for one in the step: oidc: true",
@@ -243,7 +243,7 @@ RECORDS = (
         origin="`TFC_WORKLOAD_IDENTITY_AUDIENCE` in the workspace",
         renewal="no",
         markers=("TFC_RUN_ID",),
-        token=Needed(
+        token=Requirement(
             names=("TFC_WORKLOAD_IDENTITY_TOKEN", ID_TOKEN),
             cause=_NOT_ASKED,
             remedy="Set TFC_WORKLOAD_IDENTITY_AUDIENCE in the workspace.",
@@ -262,7 +262,7 @@ RECORDS = (
         source=FILE,
         origin=f"the file that `{POD_TOKEN_FILE}` names",
         renewal="yes: it is read anew",
-        token=Needed(
+        token=Requirement(
             names=(POD_TOKEN_FILE,),
             cause=_NO_FILE,
             remedy="Label the pod `azure.workload.identity/use: true` and give it the service"
@@ -278,7 +278,7 @@ RECORDS = (
         source=FILE,
         origin=f"the file that `{ID_TOKEN_FILE}` names",
         renewal="yes, if somebody keeps it fresh",
-        token=Needed(
+        token=Requirement(
             names=(ID_TOKEN_FILE,),
             cause=_NO_FILE,
             remedy="Set it to the file that holds the ID token.",

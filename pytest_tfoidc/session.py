@@ -46,7 +46,7 @@ from pytest_tfoidc.terraform.live.deadlines import deadline_of
 from pytest_tfoidc.terraform.live.guard import StateStore
 from pytest_tfoidc.terraform.live.ledger import FOLDER, Ledger
 from pytest_tfoidc.terraform.live.recording import Facts, Recorder
-from pytest_tfoidc.terraform.live.scope import Named, require_allowed, written_in
+from pytest_tfoidc.terraform.live.scope import NamedSubscription, require_allowed, written_in
 from pytest_tfoidc.terraform.live.state import (
     AZURERM,
     ISOLATED,
@@ -57,7 +57,7 @@ from pytest_tfoidc.terraform.live.state import (
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import prepare_log, with_absolute_paths
 from pytest_tfoidc.terraform.runner import terraform_environment
-from pytest_tfoidc.terraform.workspace import Setting, Workspace
+from pytest_tfoidc.terraform.workspace import Workspace, WorkspaceSetting
 
 STANDIN_BACKEND = MappingProxyType(
     {
@@ -379,7 +379,7 @@ class OidcSession:
         allowed = self.options.allowed_subscriptions
         if not self.is_live or not allowed:
             return
-        named = [Named(self.context.subscription_id or "", "ARM_SUBSCRIPTION_ID")]
+        named = [NamedSubscription(self.context.subscription_id or "", "ARM_SUBSCRIPTION_ID")]
         require_allowed([*named, *(one for m in modules for one in written_in(m))], allowed)
 
     def describe_live(self, modules: Mapping[str, RootModule], inputs: Inputs) -> list[str]:
@@ -444,11 +444,11 @@ class OidcSession:
         )
         return Workspace(module, setting=setting, inputs=inputs)
 
-    def _setting(self, own: Mapping[str, str | None] = MappingProxyType({})) -> Setting:
+    def _setting(self, own: Mapping[str, str | None] = MappingProxyType({})) -> WorkspaceSetting:
         """Return what workspaces share, with variables of the environment that are one's own."""
         self.redactor.know(*secrets_in({k: v for k, v in own.items() if v is not None}))
         environment = {**self.environment, **own}
-        return Setting(
+        return WorkspaceSetting(
             executable=self.executable,
             environment={k: v for k, v in environment.items() if v is not None},
             variables_now=lambda: {

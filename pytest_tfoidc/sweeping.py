@@ -34,7 +34,7 @@ from pytest_tfoidc.terraform.live.ledger import (
     Entry,
     Ledger,
     Noted,
-    Place,
+    RecordedState,
     without_collector,
 )
 from pytest_tfoidc.terraform.live.recording import (
@@ -537,7 +537,7 @@ def _has_default(module: Path, name: str) -> bool:
     return False
 
 
-def _select(workspace: Workspace, place: Place) -> None:
+def _select(workspace: Workspace, place: RecordedState) -> None:
     """Select the workspace; never make it: it would be empty."""
     workspace.runner.environment.pop("TF_WORKSPACE", None)
     try:

@@ -28,8 +28,8 @@ from pytest_tfoidc.doctor.authorizers import FILES, STATIC
 from pytest_tfoidc.doctor.findings import Finding, finding
 from pytest_tfoidc.errors import ContextError
 from pytest_tfoidc.identity.pipeline import Inspected, PipelineContext, inspect
-from pytest_tfoidc.identity.secret import jwt_claims, moment
-from pytest_tfoidc.identity.variables import DOMAIN, MACRO, Problem
+from pytest_tfoidc.identity.secret import jwt_claims, numeric_date
+from pytest_tfoidc.identity.variables import DOMAIN, MACRO, VariableProblem
 from pytest_tfoidc.pipelinekinds import FILE, GITHUB, KINDS, MARKERS, ONE_TOKEN, RECORDS
 from pytest_tfoidc.withheld import WITHHELD
 
@@ -187,12 +187,12 @@ _NUMBERS = {
 }
 
 
-def _is_new(problem: Problem, seen: Inspected) -> bool:
+def _is_new(problem: VariableProblem, seen: Inspected) -> bool:
     """Whether a problem is more than a literal macro, which is found for every variable."""
     return problem.variable not in seen.literal
 
 
-def _of(problem: Problem, seen: Inspected) -> Finding:
+def _of(problem: VariableProblem, seen: Inspected) -> Finding:
     number = _NUMBERS.get(problem.variable, "TFO100")
     if problem.variable in CONNECTION:
         context = seen.context
@@ -212,9 +212,9 @@ def _tokens(
     ends_at = context.request_token_expires_at
     request_token = next((n for n in REQUEST_TOKEN if environment.get(n)), "")
     if ends_at is not None and ends_at <= now:
-        yield finding("TFO107", where=request_token, cause=f"it died at {_moment(ends_at)}")
+        yield finding("TFO107", where=request_token, cause=f"it died at {_written(ends_at)}")
     elif ends_at is not None and ends_at <= now + SOON:
-        yield finding("TFO124", where=request_token, what=f"It dies at {_moment(ends_at)}.")
+        yield finding("TFO124", where=request_token, what=f"It dies at {_written(ends_at)}.")
     names = (*_tokens_of(context), *STATIC)
     for name in dict.fromkeys(names):
         token = environment.get(name, "").strip()
@@ -237,14 +237,14 @@ def _static_token(name: str, token: str, now: datetime) -> Iterator[Finding]:
     if claims is None:
         yield finding("TFO117", where=name)
         return
-    expires_at = moment(claims.get("exp"))
+    expires_at = numeric_date(claims.get("exp"))
     if expires_at is not None and expires_at <= now:
-        yield finding("TFO116", where=name, cause=f"it died at {_moment(expires_at)}")
+        yield finding("TFO116", where=name, cause=f"it died at {_written(expires_at)}")
 
 
 def _one_token(context: PipelineContext) -> str:
     ends_at = context.static_token_expires_at
-    end = f" It dies at {_moment(ends_at)}." if ends_at else ""
+    end = f" It dies at {_written(ends_at)}." if ends_at else ""
     return f"This job has one ID token and cannot get another.{end}"
 
 
@@ -270,5 +270,5 @@ def _identity(context: PipelineContext, environment: Mapping[str, str]) -> Itera
         yield finding("TFO126", where="ARM_SUBSCRIPTION_ID")
 
 
-def _moment(at: datetime) -> str:
+def _written(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"

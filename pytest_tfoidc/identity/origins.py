@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pytest_tfoidc.authvariables import REQUEST_URL
 from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
-from pytest_tfoidc.identity.variables import GUID, LOOPBACK_HOSTS, Problem, Variables
+from pytest_tfoidc.identity.variables import GUID, LOOPBACK_HOSTS, VariableProblem, Variables
 from pytest_tfoidc.pipelinekinds import (
     COMMAND,
     FILE,
@@ -16,8 +16,8 @@ from pytest_tfoidc.pipelinekinds import (
     KINDS,
     ONE_TOKEN,
     POST,
-    Needed,
     PipelineKind,
+    Requirement,
 )
 
 
@@ -38,7 +38,7 @@ def origin_of(variables: Variables, kind: str) -> Origin:
     return _ORIGINS[record.source](variables, record)
 
 
-def _found(variables: Variables, needed: Needed | None) -> str:
+def _found(variables: Variables, needed: Requirement | None) -> str:
     """Return what a kind needs; that it is missing is noted."""
     if needed is None:
         return ""
@@ -93,7 +93,7 @@ def _check_url(variables: Variables, url: str) -> None:
         host = None
     if not host or parts.scheme not in {"https", "http"}:
         remedy = "Leave it to the pipeline, or set the whole URL."
-        variables.problems.append(Problem(variable, "it is no http(s) URL", remedy))
+        variables.problems.append(VariableProblem(variable, "it is no http(s) URL", remedy))
     elif parts.scheme == "http" and host not in LOOPBACK_HOSTS:
         cause = "it is not https: the request token would cross the network in clear"
-        variables.problems.append(Problem(variable, cause, "Use the pipeline's https URL."))
+        variables.problems.append(VariableProblem(variable, cause, "Use the pipeline's https URL."))

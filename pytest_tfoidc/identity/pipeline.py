@@ -11,8 +11,8 @@ from pytest_tfoidc.authvariables import CLIENT, CONNECTION, SUBSCRIPTION, TENANT
 from pytest_tfoidc.entrafacts import CHINA, DEFAULT_AUDIENCE, LOGIN_HOSTS, PUBLIC, US_GOVERNMENT
 from pytest_tfoidc.errors import ContextError
 from pytest_tfoidc.identity.origins import origin_of
-from pytest_tfoidc.identity.secret import Secret, jwt_claims, moment
-from pytest_tfoidc.identity.variables import DOMAIN, GUID, Problem, Variables
+from pytest_tfoidc.identity.secret import Secret, jwt_claims, numeric_date
+from pytest_tfoidc.identity.variables import DOMAIN, GUID, VariableProblem, Variables
 from pytest_tfoidc.pipelinekinds import (
     AZURE_DEVOPS,
     COMMAND_KIND,
@@ -105,7 +105,7 @@ class PipelineContext:
 
 
 def _expiry(token: str) -> datetime | None:
-    return moment((jwt_claims(token) or {}).get("exp"))
+    return numeric_date((jwt_claims(token) or {}).get("exp"))
 
 
 def detect(
@@ -142,7 +142,7 @@ class Inspected:
     """What an environment says: a context, which cannot be used where there are problems."""
 
     context: PipelineContext | None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[VariableProblem, ...] = ()
     literal: tuple[str, ...] = ()
 
 
@@ -235,7 +235,7 @@ def _command(variables: Variables, command: tuple[str, ...]) -> tuple[str, ...]:
     if not command or not command[0].strip():
         cause = "the context is a command's, and no command was given"
         remedy = "Give the command that prints an ID token."
-        variables.problems.append(Problem("--tf-id-token-command", cause, remedy))
+        variables.problems.append(VariableProblem("--tf-id-token-command", cause, remedy))
     return command
 
 
@@ -274,7 +274,9 @@ def _cloud(variables: Variables) -> str:
     given = variables.get("ARM_ENVIRONMENT")
     if given and given.lower() not in CLOUDS:
         remedy = "Set it to public, usgovernment or china."
-        variables.problems.append(Problem("ARM_ENVIRONMENT", "no such cloud is known", remedy))
+        variables.problems.append(
+            VariableProblem("ARM_ENVIRONMENT", "no such cloud is known", remedy)
+        )
         return PUBLIC
     # other tools use AZURE_ENVIRONMENT for names of their own, so what is unknown is no error
     other = variables.get("AZURE_ENVIRONMENT") or PUBLIC
@@ -292,7 +294,9 @@ def _authority_host(variables: Variables) -> str | None:
         host = None
     if not host or parts.scheme != "https":
         remedy = f"Leave it out, or set it to an https host such as {LOGIN_HOSTS[PUBLIC]}."
-        variables.problems.append(Problem("AZURE_AUTHORITY_HOST", "it is no https host", remedy))
+        variables.problems.append(
+            VariableProblem("AZURE_AUTHORITY_HOST", "it is no https host", remedy)
+        )
     return host
 
 
@@ -307,7 +311,7 @@ def _proxies(variables: Variables) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-def _error(kind: str, problems: Sequence[Problem]) -> ContextError:
+def _error(kind: str, problems: Sequence[VariableProblem]) -> ContextError:
     names = list(dict.fromkeys(problem.variable for problem in problems))
     what = f"This is {KINDS[kind].label}, but no ID token can be asked for: see {', '.join(names)}."
     if len(problems) == 1:

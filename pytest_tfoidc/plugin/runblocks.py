@@ -47,7 +47,7 @@ class FileErrored(Exception):  # noqa: N818 - as above
     """What belongs to no run of a file went wrong, its teardown for example."""
 
 
-class TestFile(pytest.File):
+class RunBlockFile(pytest.File):
     """A test file of a module under test."""
 
     __test__ = False  # a name that pytest would collect
@@ -184,7 +184,7 @@ class RunItem(pytest.Item):
     """One run block."""
 
     fixturenames: tuple[str, ...] = ()  # pytest-terraform asks every item for its fixtures
-    parent: TestFile
+    parent: RunBlockFile
 
     def __init__(
         self,
@@ -387,14 +387,14 @@ def collect_file(path: Path, parent: pytest.Collector) -> pytest.Collector | Non
     module = parent.config.stash[RUN].module_of(path)
     if module is None or path not in _found(parent.config, module):
         return None
-    return TestFile.from_parent(parent, path=path)
+    return RunBlockFile.from_parent(parent, path=path)
 
 
 def unreadable_files(parent: pytest.Collector, module: Path) -> Iterator[pytest.Collector]:
     """Collect what Terraform would fail on and pytest does not see: links that lead nowhere."""
     for path in sorted(_found(parent.config, module)):
         if path.is_symlink() and not path.exists():
-            yield TestFile.from_parent(parent, path=path)
+            yield RunBlockFile.from_parent(parent, path=path)
 
 
 def carry_missing(
@@ -415,7 +415,7 @@ def carry_missing(
 
 def keep_files_together(items: list[pytest.Item]) -> None:
     """Put the items of each test file beside each other, in the file's order."""
-    groups: dict[pytest.Item | TestFile, list[pytest.Item]] = {}
+    groups: dict[pytest.Item | RunBlockFile, list[pytest.Item]] = {}
     for item in items:
         groups.setdefault(item.parent if isinstance(item, RunItem) else item, []).append(item)
     items[:] = [item for group in groups.values() for item in sorted(group, key=_position)]

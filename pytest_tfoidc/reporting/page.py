@@ -238,13 +238,13 @@ def _text(text: str) -> str:
     return html.escape(harmless(str(text)).strip())
 
 
-def _moment(real: float) -> datetime:
+def _utc(real: float) -> datetime:
     return datetime.fromtimestamp(real, tz=timezone.utc)
 
 
 def _date(real: float) -> str:
-    return f"{_moment(real):%Y-%m-%d %H:%M:%S}"
+    return f"{_utc(real):%Y-%m-%d %H:%M:%S}"
 
 
 def _time(real: float) -> str:
-    return f"{_moment(real):%H:%M:%S}"
+    return f"{_utc(real):%H:%M:%S}"

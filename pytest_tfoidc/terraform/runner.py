@@ -161,7 +161,7 @@ class Runner:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         on_line: LineListener | None = None,
-        on_start: Callable[[Running], None] | None = None,
+        on_start: Callable[[RunningCommand], None] | None = None,
         keep_output: bool = True,
         standard_input: str = "",
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
@@ -205,7 +205,7 @@ class Runner:
         *arguments: str,
         environment: Mapping[str, str],
         on_line: LineListener | None,
-        on_start: Callable[[Running], None] | None,
+        on_start: Callable[[RunningCommand], None] | None,
         keep_output: bool,
         standard_input: str,
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
@@ -271,7 +271,7 @@ class Runner:
         self,
         child: Child,
         watch: _Watch,
-        on_start: Callable[[Running], None] | None,
+        on_start: Callable[[RunningCommand], None] | None,
         command: str,
     ) -> None:
         """Wait for the end of a command, and see to it that it has one."""
@@ -280,7 +280,7 @@ class Runner:
                 if self.refusals_are_final:
                     stack.enter_context(self._events.subscribed(watch.notice))
                 if on_start is not None:
-                    on_start(Running(child))
+                    on_start(RunningCommand(child))
                 if self.ending.is_asked:
                     self._wait_in_order(child)
                 else:
@@ -386,7 +386,7 @@ def exit_code_of(child: Child) -> int:
     return -signal.SIGINT if child.exit_code is None else child.exit_code
 
 
-class Running:
+class RunningCommand:
     """A command that runs; calling it interrupts the command, once."""
 
     def __init__(self, child: Child) -> None:

@@ -83,7 +83,7 @@ CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for change
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class WorkspaceSetting:
     """What every workspace of a run shares.
 
     `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
@@ -143,7 +143,7 @@ class Workspace:
         self,
         module: Path,
         *,
-        setting: Setting,
+        setting: WorkspaceSetting,
         inputs: Inputs = NO_INPUTS,
         keep: bool = False,
         item: str = "",

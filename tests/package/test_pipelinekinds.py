@@ -37,7 +37,7 @@ NEW = """    PipelineKind(
         origin="`oidc:` in the step",
         renewal="no",
         markers=("CI_WOODPECKER",),
-        token=Needed(
+        token=Requirement(
             names=("WOODPECKER_OIDC_TOKEN",), cause=_NOT_ASKED, remedy="Ask for one in the step."
         ),
         withheld=("WOODPECKER_OIDC_TOKEN",),

@@ -17,7 +17,7 @@ from pytest_tfoidc.errors import ModuleError
 from pytest_tfoidc.terraform.audit import detector as detection
 from pytest_tfoidc.terraform.audit import exposure, finders
 from pytest_tfoidc.terraform.audit.detector import Detector
-from pytest_tfoidc.terraform.audit.finders import LOCK_NAME, Finding
+from pytest_tfoidc.terraform.audit.finders import LOCK_NAME, FoundCredential
 from pytest_tfoidc.terraform.audit.large_state import LARGE, in_large_state
 from pytest_tfoidc.terraform.audit.planfile import SavedPlan, is_plan, read_plan
 
@@ -340,11 +340,11 @@ class _Audit:
     def lock_file(self, file: str, text: str) -> None:
         self._add(file, LOCK_FILE, finders.in_lines("its text", text, self._detector))
 
-    def _add(self, file: str, place: str, findings: Iterable[Finding]) -> None:
+    def _add(self, file: str, place: str, findings: Iterable[FoundCredential]) -> None:
         once = {(finding.field, finding.detected.key): finding for finding in findings}
         self.found += [self._credential(file, place, finding) for finding in once.values()]
 
-    def _credential(self, file: str, place: str, finding: Finding) -> CachedCredential:
+    def _credential(self, file: str, place: str, finding: FoundCredential) -> CachedCredential:
         hide = self._detector.redact  # a resource's key or a folder may be named after a secret
         return CachedCredential(
             file=hide(file),

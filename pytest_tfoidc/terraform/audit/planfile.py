@@ -56,13 +56,13 @@ class MalformedError(ValueError):
     """Bytes that are not what a plan holds. Never quotes them."""
 
 
-class Unknown(Enum):
+class UnknownValue(Enum):
     """A value that is known after apply only."""
 
     UNKNOWN = "known after apply"
 
 
-UNKNOWN: Final = Unknown.UNKNOWN
+UNKNOWN: Final = UnknownValue.UNKNOWN
 
 
 @dataclass(frozen=True)

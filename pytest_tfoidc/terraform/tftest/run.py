@@ -27,7 +27,7 @@ from pytest_tfoidc.terraform.runner import (
     GRACE_SECONDS,
     LOOK_SECONDS,
     Completed,
-    Running,
+    RunningCommand,
 )
 from pytest_tfoidc.terraform.tftest.events import TestEvent, read_line
 from pytest_tfoidc.terraform.tftest.files import numbered
@@ -202,7 +202,7 @@ class FileRun:
         self._seen: Counter[str] = Counter()
         self._condition = threading.Condition()
         self._result: FileResult | None = None
-        self._running: Running | None = None
+        self._running: RunningCommand | None = None
         self._deployed: dict[str, tuple[str, ...]] = {}  # by the run whose state it is
         self._is_stopped = False
         self._in_teardown = self._is_torn_down = False
@@ -380,7 +380,7 @@ class FileRun:
         options = dataclasses.replace(self._options, verbose=self._options.verbose or is_recorded)
         return options.arguments()
 
-    def _started(self, running: Running) -> None:
+    def _started(self, running: RunningCommand) -> None:
         with self._condition:
             self._running = running
             if self._is_stopped:
