@@ -24,8 +24,6 @@ ENTRIES = 10_000
 MOST_SECONDS = 1.0
 ROUNDS = 3
 
-KEY = "prod.tfstate.tfoidc/4711-5ea18e59/check"
-
 
 def fill(folder: Path) -> None:
     """Write a ledger of entries of the usual size."""

@@ -64,26 +64,11 @@ def refusal(code: str, status: int = 401, description: str = "not within its ran
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def source(clock: ManualClock) -> ScriptedSource:
-    return ScriptedSource(clock)
-
-
-@pytest.fixture
 def entra() -> Iterator[TinyEntra]:
     tiny = TinyEntra()
     with tiny.server:
         yield tiny
     assert tiny.server.defects == []
-
-
-@pytest.fixture
-def events() -> EventLog:
-    return EventLog()
 
 
 @pytest.fixture

@@ -39,21 +39,6 @@ OUTAGE = IdTokenError("Azure DevOps gave no ID token: HTTP 503.", remedy="Run ag
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def source(clock: ManualClock) -> ScriptedSource:
-    return ScriptedSource(clock)
-
-
-@pytest.fixture
-def events() -> EventLog:
-    return EventLog()
-
-
-@pytest.fixture
 def relay(source: ScriptedSource, clock: ManualClock, events: EventLog) -> Iterator[IdTokenRelay]:
     with IdTokenRelay(
         source=source,

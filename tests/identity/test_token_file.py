@@ -18,21 +18,6 @@ from tests.identity.identity_kit import CLIENT, TENANT, ManualClock, ScriptedSou
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def source(clock: ManualClock) -> ScriptedSource:
-    return ScriptedSource(clock)
-
-
-@pytest.fixture
-def events() -> EventLog:
-    return EventLog()
-
-
-@pytest.fixture
 def kept(
     tmp_path: Path,
     source: ScriptedSource,

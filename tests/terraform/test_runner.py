@@ -53,11 +53,6 @@ print("ready", flush=True)
 
 
 @pytest.fixture
-def events() -> EventLog:
-    return EventLog()
-
-
-@pytest.fixture
 def make(tmp_path: Path, events: EventLog) -> MakeRunner:
     def make(
         script: str,

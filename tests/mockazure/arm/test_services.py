@@ -12,13 +12,6 @@ P = f"{RG}/providers"
 BODY = {"location": "westeurope", "properties": {}}
 
 
-@pytest.fixture
-def arm() -> Arm:
-    made = Arm()
-    made.group()
-    return made
-
-
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [

@@ -19,13 +19,6 @@ DELETED = f"{S}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/
 BODY = {"location": "westeurope", "properties": {}}
 
 
-@pytest.fixture
-def arm() -> Arm:
-    made = Arm()
-    made.group()
-    return made
-
-
 def made(arm: Arm, kind: str, name: str = "one", body: object = None) -> Any:  # noqa: ANN401 - JSON
     path = f"{P}/{kind}/{name}"
     assert arm("PUT", path, body or BODY).status in {200, 201}

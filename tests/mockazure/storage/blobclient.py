@@ -16,6 +16,8 @@ LEASE = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
 KEY = SigningKey()  # making one takes a tenth of a second; it is made at its first use
 
+BLOB = "/state/terraform.tfstate"  # the backend's state
+
 
 class ManualClock:
     """A clock that stands still until it is moved."""

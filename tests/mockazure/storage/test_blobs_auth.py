@@ -15,17 +15,11 @@ from pytest_tfoidc.mockazure.storage.auth import (
     string_to_sign,
 )
 from pytest_tfoidc.mockazure.storage.service import BlobService
-from tests.mockazure.storage.blobclient import HOST, VERSION, BlobClient, code
+from tests.mockazure.storage.blobclient import BLOB, HOST, VERSION, BlobClient, code
 
-BLOB = "/state/terraform.tfstate"
+pytestmark = pytest.mark.usefixtures("with_a_blob")
+
 LISTING = "/state?restype=container&comp=list"
-
-
-@pytest.fixture
-def blobs() -> BlobClient:
-    client = BlobClient()
-    client.put(BLOB, b"state")
-    return client
 
 
 def bearer(blobs: BlobClient, token: str, host: str = HOST) -> tuple[int, str, str, bytes]:
