@@ -158,74 +158,18 @@ class MockAzure(LoopbackServer):
         self.credential = ProxyCredential()
         self.clock = clock
         self.events = events
-        self.directory = directory = directory or Directory()
+        self.directory = directory or Directory()
         self.certificates = CertificateAuthority(ca_file)
         self._environment = dict(environment)
         self._allowed = allowed_hosts
         self._passed_through = (*REGISTRY_HOSTS, *allowed_hosts)
         self._ca_file: Path | None = None
-        self.access_tokens = tokens = AccessTokens(
+        self.access_tokens = AccessTokens(
             clock=clock, events=events, lifetime=access_token_lifetime
         )
-        self.devops = AzureDevOps(
-            access_tokens=tokens,
-            organization=directory.connection.organization,
-            project=directory.connection.project,
-            identify=self._identify_connection,
-            admits=lambda name: directory.named.admits("organization", name),
-        )
-        self.issuer = issuer = Issuer(
-            directory=directory,
-            clock=clock,
-            events=events,
-            connections=self.devops.identities,
-            lifetime=id_token_lifetime,
-        )
-        self.entra = Entra(
-            directory=directory,
-            issuer=issuer,
-            access_tokens=tokens,
-            clock=clock,
-            events=events,
-            find=self._find_application,
-        )
-        self.blobs = BlobService(
-            clock=clock,
-            access_tokens=tokens,
-            keys=account_keys,
-            tenant_id=directory.tenant_id,
-            tenant_of=self._tenant_of_account,
-        )
-        self.storage = StorageAccounts(
-            clock=clock, access_tokens=tokens, blobs=self.blobs, tenant_id=directory.tenant_id
-        )
-        self.resource_manager = ResourceManager(
-            clock=clock,
-            access_tokens=tokens,
-            subscription_id=directory.subscription_id,
-            tenant_id=directory.tenant_id,
-            events=events,
-            admits=lambda name: directory.named.admits("subscription", name),
-        )
-        tokens.time_jumps = lambda: not self.resource_manager.is_instant
-        self.graph = Graph(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
-        self.key_vaults = KeyVaults(
-            clock=clock,
-            access_tokens=tokens,
-            tenant_id=directory.tenant_id,
-            estate=self.resource_manager,
-            groups_of=self.graph.groups_of,
-        )
-        self.configurations = ConfigurationStores(
-            clock=clock,
-            access_tokens=tokens,
-            estate=self.resource_manager,
-            keys=_configuration_keys,
-        )
-        self.resource_manager.groups_of(self.graph.groups_of)
-        self.resource_manager.on_purged(self._forget)
-        self.resource_manager.on_handed_over(self._take)
-        self.resource_manager.deployments.secrets = self._secret_of_parameter
+        self._make_sign_in(id_token_lifetime)
+        self._make_planes()
+        self._join_planes()
         self.services: dict[tuple[str, ...], Service] = {
             EVERY_LOGIN_HOST: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
@@ -238,6 +182,79 @@ class MockAzure(LoopbackServer):
         }
         self.faults = Faults(clock=clock, services=SERVICES)
         self.requests = SeenRequests(SERVICES)
+
+    def _make_sign_in(self, lifetime: timedelta) -> None:
+        """Make who gives ID tokens, and who takes them for access tokens."""
+        self.devops = AzureDevOps(
+            access_tokens=self.access_tokens,
+            organization=self.directory.connection.organization,
+            project=self.directory.connection.project,
+            identify=self._identify_connection,
+            admits=lambda name: self.directory.named.admits("organization", name),
+        )
+        self.issuer = Issuer(
+            directory=self.directory,
+            clock=self.clock,
+            events=self.events,
+            connections=self.devops.identities,
+            lifetime=lifetime,
+        )
+        self.entra = Entra(
+            directory=self.directory,
+            issuer=self.issuer,
+            access_tokens=self.access_tokens,
+            clock=self.clock,
+            events=self.events,
+            find=self._find_application,
+        )
+
+    def _make_planes(self) -> None:
+        """Make the services that take access tokens."""
+        self.blobs = BlobService(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            keys=account_keys,
+            tenant_id=self.directory.tenant_id,
+            tenant_of=self._tenant_of_account,
+        )
+        self.storage = StorageAccounts(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            blobs=self.blobs,
+            tenant_id=self.directory.tenant_id,
+        )
+        self.resource_manager = ResourceManager(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            subscription_id=self.directory.subscription_id,
+            tenant_id=self.directory.tenant_id,
+            events=self.events,
+            admits=lambda name: self.directory.named.admits("subscription", name),
+        )
+        self.graph = Graph(
+            clock=self.clock, access_tokens=self.access_tokens, tenant_id=self.directory.tenant_id
+        )
+        self.key_vaults = KeyVaults(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            tenant_id=self.directory.tenant_id,
+            estate=self.resource_manager,
+            groups_of=self.graph.groups_of,
+        )
+        self.configurations = ConfigurationStores(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            estate=self.resource_manager,
+            keys=_configuration_keys,
+        )
+
+    def _join_planes(self) -> None:
+        """Let the services know of each other what Azure's do."""
+        self.access_tokens.time_jumps = lambda: not self.resource_manager.is_instant
+        self.resource_manager.groups_of(self.graph.groups_of)
+        self.resource_manager.on_purged(self._forget)
+        self.resource_manager.on_handed_over(self._take)
+        self.resource_manager.deployments.secrets = self._secret_of_parameter
 
     def start(self) -> None:
         """Serve, and write the bundle that clients trust into a private file.

@@ -108,6 +108,16 @@ def _readable(line: str) -> str | None:
     return diagnostic.described if diagnostic else str(message["@message"])
 
 
+def _completed(command: str, child: Child, seconds: float) -> Completed:
+    return Completed(
+        command=command,
+        exit_code=exit_code_of(child),
+        stdout=child.out.text,
+        stderr=child.err.text,
+        seconds=seconds,
+    )
+
+
 class Runner:
     """Terraform in one folder.
 
@@ -214,9 +224,7 @@ class Runner:
         number = next(NUMBERS)
         on_line = self._following(command, on_line)
         if "json" in options and command in {*DEPLOYING, "plan", "test"}:
-            only = str(options.get("filter", ""))
-            steps = steps_of(self._events, clock=self._clock, number=number, only=only)
-            on_line = both(steps, on_line)
+            on_line = both(self._steps(number, str(options.get("filter", ""))), on_line)
         self._started(command, number)
         started = real_seconds()
         child = Child(
@@ -237,16 +245,13 @@ class Runner:
             if self.deployed is not None and command in DEPLOYING and not child.is_let_go:
                 self.deployed.end()
             self._finished(command, exit_code_of(child), seconds, number)
-        done = Completed(
-            command=command,
-            exit_code=exit_code_of(child),
-            stdout=child.out.text,
-            stderr=child.err.text,
-            seconds=seconds,
-        )
+        done = _completed(command, child, seconds)
         if watch.reason is not None:
             raise self._stopped(done, watch)
         return done
+
+    def _steps(self, number: int, only: str) -> LineListener:
+        return steps_of(self._events, clock=self._clock, number=number, only=only)
 
     def _not_begun(self, command: str) -> TerraformError:
         """Return what is raised where a run ends: no interrupt, so each clean-up gets its turn."""

@@ -177,17 +177,7 @@ class Workspace:
             module=self.configuration, inputs=inputs, standin=setting.standin_backend
         )
         self._given_backend = self.backend.given()
-        setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
-        setting.redactor.add(*backend_secrets("", inputs.backend))  # of another kind, too
-        setting.redactor.hide(
-            *sensitive_values(
-                self.configuration,
-                variables=inputs.variables,
-                files=inputs.variable_files,
-                environment=setting.environment,
-                values=inputs.values,
-            )
-        )
+        self._hide_secrets()
         self.base = _temporary_folder()
         try:
             self.copy = self._isolated()
@@ -204,6 +194,21 @@ class Workspace:
         states, recorder = setting.live_states, setting.recorder
         if recorder and states and states.mode == ISOLATED and self.backend.type in {"", LOCAL}:
             self.local_state = recorder.new_state()
+
+    def _hide_secrets(self) -> None:
+        """Keep what the inputs hold of secrets out of all that is printed."""
+        inputs, redactor = self.inputs, self.setting.redactor
+        redactor.add(*backend_secrets(self._backend_type, self._given_backend))
+        redactor.add(*backend_secrets("", inputs.backend))  # of another kind, too
+        redactor.hide(
+            *sensitive_values(
+                self.configuration,
+                variables=inputs.variables,
+                files=inputs.variable_files,
+                environment=self.setting.environment,
+                values=inputs.values,
+            )
+        )
 
     def _isolated(self) -> IsolatedCopy:
         copy = isolate(
@@ -396,6 +401,10 @@ class Workspace:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        return self._noted(path, done, given)
+
+    def _noted(self, path: Path, done: Completed, given: GivenVariables) -> Plan:
+        """Note what a plan was made with and what it wants, and return it."""
         self.plans.append(path)
         self._planned_with[str(path)] = given
         changes = map(planned_change, done.messages)
@@ -540,19 +549,21 @@ class Workspace:
         before, self.is_deployed = self.is_deployed, True
         self._applied_with[self._selected] = given
         mark = self.setting.events.mark()
-        environment = self.inputs.apply_environment
-        options: dict[str, Any] = {"input": False, "json": Flag, "environment": environment}
-        if plan is not None:
-            options |= self._ephemeral_options()
-            done = self._execute("apply", str(file), **options)
-        else:
-            done = self._execute("apply", auto_approve=Flag, **options, **self.variable_options())
+        done = self._apply(file if plan is not None else None)
         if done.exit_code:
             self.is_deployed = before or _has_begun(done)
             if self.record is not None and not self.is_deployed:
                 self.record.nothing_applied()
             raise self._failure(done, self._missing(done, since=mark))
         return done
+
+    def _apply(self, file: Path | None) -> Completed:
+        """Apply a plan's file, or what there is to do now, whatever the exit code."""
+        environment = self.inputs.apply_environment
+        options: dict[str, Any] = {"input": False, "json": Flag, "environment": environment}
+        if file is not None:
+            return self._execute("apply", str(file), **options, **self._ephemeral_options())
+        return self._execute("apply", auto_approve=Flag, **options, **self.variable_options())
 
     def _give(self, variables: Mapping[str, object] | None) -> GivenVariables:
         """Let the next command have these variables over those of the workspace.
