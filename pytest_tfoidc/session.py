@@ -42,6 +42,7 @@ from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
+from pytest_tfoidc.terraform.initialised import Initialised
 from pytest_tfoidc.terraform.live.deadlines import deadline_of
 from pytest_tfoidc.terraform.live.guard import StateStore
 from pytest_tfoidc.terraform.live.ledger import FOLDER, Ledger
@@ -132,6 +133,14 @@ class SessionOptions:
     variables_now: Callable[[], Mapping[str, str | None]] = dict
 
 
+@dataclass
+class Pause:
+    """Where something stopped that is to go on: what the stand-in held, and the clock's offset."""
+
+    held: tuple[object, ...] | None = None
+    offset: timedelta = timedelta()
+
+
 class OidcSession:
     """Everything that a run shares; a context manager.
 
@@ -154,6 +163,7 @@ class OidcSession:
         self.relay: IdTokenRelay | None = None
         self.notes: tuple[str, ...] = ()
         self._cleanup = contextlib.ExitStack()
+        self._initialised = Initialised()
         self._isolations = 0
         self.context: PipelineContext
         self.source: IdTokenSource
@@ -171,6 +181,7 @@ class OidcSession:
 
     def stop(self) -> None:
         """Close everything that `start` opened."""
+        self._initialised.close()
         self._cleanup.close()
 
     def __enter__(self) -> OidcSession:
@@ -461,6 +472,7 @@ class OidcSession:
             standin_backend=self._standin_backend,
             recorder=self.recorder,
             deadline=self.deadline,
+            initialised=self._initialised,
             lock_timeout=self.options.lock_timeout or lock_timeout_of(self.options.environment),
             is_put_back=lambda: self.is_put_back,
             live_states=self.live_states,
@@ -544,6 +556,22 @@ class OidcSession:
                 self.mock.restore(held)
             if moved:
                 self.drop()  # what is held was issued in a future that is no more
+
+    @contextlib.contextmanager
+    def going_on(self, pause: Pause) -> Iterator[None]:
+        """Let what was paused in another isolated block go on in this one, and pause it again."""
+        mock = self.mock
+        if mock is None:  # nothing is put back
+            yield
+            return
+        if pause.held is not None:
+            mock.restore(pause.held)
+            self.clock.advance(pause.offset - self.clock.offset)
+            self.drop()
+        try:
+            yield
+        finally:
+            pause.held, pause.offset = mock.snapshot(), self.clock.offset
 
     @property
     def is_put_back(self) -> bool:

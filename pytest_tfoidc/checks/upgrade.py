@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from pytest_tfoidc.checks.allowances import NOTHING, CheckAllowances
-from pytest_tfoidc.checks.oidc import MADE, CheckFailure, CheckSkipped, Subject, explain
+from pytest_tfoidc.checks.explaining import explain
+from pytest_tfoidc.checks.oidc import MADE
+from pytest_tfoidc.checks.parts import CheckFailure, CheckSkipped, Subject
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.reporting.upgradetable import UpgradeRow

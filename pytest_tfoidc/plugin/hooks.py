@@ -135,6 +135,8 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
+    if isinstance(item, modules.CheckItem):
+        modules.complete_report(item, report)
     upgrades.carry_row(item, report)
     runblocks.carry_missing(item, call, report)
     if isinstance(item, pytest.Function) and call.excinfo is not None:

@@ -29,7 +29,8 @@ def told(error: BaseException, run: PytestRun, *, item: str) -> str | None:
     Returns:
         None where it is none of ours.
     """
-    from pytest_tfoidc.checks.oidc import CheckFailure, explain  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.checks.explaining import explain  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.checks.parts import CheckFailure  # noqa: PLC0415 - heavy
 
     if isinstance(error, TerraformError):
         text = explain(error, run.session)

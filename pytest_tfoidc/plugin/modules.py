@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_tfoidc.plugin import runblocks, upgrades
 from pytest_tfoidc.plugin.items import ModuleItem
-from pytest_tfoidc.plugin.run import EVIDENCE, RUN, clock_of
+from pytest_tfoidc.plugin.run import EVIDENCE, RUN
+
+if TYPE_CHECKING:
+    from pytest_tfoidc.plugin.shared import SharedDeployment
+    from pytest_tfoidc.reporting.summary import Evidence
 
 GROUP = "oidc"
+SECONDS = pytest.StashKey[float]()  # to add to a check's duration: another made a part of it
 
 
 class ModuleDirectory(pytest.Dir):  # type: ignore[misc] # final for type checkers only
@@ -45,6 +51,18 @@ class CheckGroup(pytest.Collector):
         for name in self.config.stash[RUN].settings.checks:
             yield CheckItem.from_parent(self, name=name)
 
+    @functools.cached_property
+    def deployment(self) -> SharedDeployment:
+        """The deployment that the checks share."""
+        from pytest_tfoidc.plugin.shared import SharedDeployment  # noqa: PLC0415 - heavy
+
+        return SharedDeployment(self.config, item=f"{GROUP}-checks")
+
+    def teardown(self) -> None:
+        """End the deployment, if it has not ended well."""
+        if "deployment" in vars(self):
+            self.deployment.close()
+
 
 class CheckItem(ModuleItem):
     """One check of one module."""
@@ -52,29 +70,29 @@ class CheckItem(ModuleItem):
     group = GROUP
 
     def runtest(self) -> None:
-        """Make the check in a workspace of its own."""
-        from pytest_tfoidc.checks.allowances import allowed_for  # noqa: PLC0415 - heavy
-        from pytest_tfoidc.checks.oidc import MADE, CheckSkipped, Subject  # noqa: PLC0415 - heavy
-
+        """Make the check: its part of what checks share, or in a workspace of its own."""
+        assert isinstance(self.parent, CheckGroup)  # noqa: S101 - for mypy
         run = self._run
-        with (
-            run.recorded(self, self.path),
-            run.workspace(self.path, item=f"{GROUP}-{self.name}") as workspace,
-        ):
-            if not workspace.configuration.files:
-                pytest.skip("the module has only test files: there is nothing to deploy")
-            subject = Subject(
-                session=run.session,
-                workspace=workspace,
-                clock=clock_of(self.config),
-                delay=timedelta(seconds=run.delay),
-                allowances=allowed_for(run.settings.allowances, run.name_of(self.path)),
-            )
+        with run.recorded(self, self.path):
+            shown = self.parent.deployment.prove(self) or self._alone()
+            self.stash[EVIDENCE] = (run.name_of(self.path), shown)
+
+    def _alone(self) -> Evidence:
+        from pytest_tfoidc.checks.oidc import MADE  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.checks.parts import CheckSkipped  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.plugin.shared import subject_of  # noqa: PLC0415 - heavy
+
+        with self._run.workspace(self.path, item=f"{GROUP}-{self.name}") as workspace:
             try:
-                shown = MADE[self.name](subject)
+                return MADE[self.name](subject_of(self.config, workspace))
             except CheckSkipped as skipped:
                 pytest.skip(str(skipped))
-            self.stash[EVIDENCE] = (run.name_of(self.path), shown)
+
+
+def complete_report(item: CheckItem, report: pytest.TestReport) -> None:
+    """Let a check last as long as its own part, whichever item it was made in."""
+    if report.when == "call":
+        report.duration = max(0.0, report.duration + item.stash.get(SECONDS, 0.0))
 
 
 def directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:

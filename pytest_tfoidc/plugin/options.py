@@ -62,6 +62,7 @@ class Settings:
     audience: str | None = None
     checks: tuple[str, ...] = CHECKS
     timeout: float | None = None
+    separate: bool = False
     keep: bool = False
     relay: bool = True
     live_state: str = LIVE_STATES[0]
@@ -190,6 +191,7 @@ OPTIONS = (
         "ID",
         many=True,
     ),
+    Option("separate", "let each check have a deployment of its own", flag=True),
     Option("keep", "keep the workspaces, and say where they are", flag=True),
     Option("no-relay", "hand the pipeline's own URL and token to Terraform", flag=True),
     Option(
@@ -351,6 +353,7 @@ def settings_of(config: pytest.Config) -> Settings:
         audience=values.one("audience"),
         checks=_checks(values.many("check")),
         timeout=None if timeout is None else _duration("--tf-timeout", timeout).total_seconds(),
+        separate=values.flag("separate"),
         keep=values.flag("keep"),
         relay=not values.flag("no-relay"),
         live_state=_known(

@@ -67,7 +67,7 @@ class _Failure:
 
     def of_error(self, error: TfOidcError) -> ReprExceptionInfo:
         """Show what kept the file from being run."""
-        from pytest_tfoidc.checks.oidc import explain  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.checks.explaining import explain  # noqa: PLC0415 - heavy
 
         text = str(error)
         if isinstance(error, TerraformError):

@@ -1,4 +1,4 @@
-"""How pytest-xdist shares out the tests: a test file stays on one worker.
+"""How pytest-xdist shares out the tests: what shares a file or a deployment stays together.
 
 In a live context a module stays on one worker: its items give their resources the same names.
 """
@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
+from pytest_tfoidc.checks.story import SHARED
 from pytest_tfoidc.plugin.deployment import group_of
+from pytest_tfoidc.plugin.modules import GROUP
 from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.plugin.runblocks import ENDINGS
 
@@ -36,19 +38,17 @@ class CrashedOnce(LoadScopeScheduling):  # type: ignore[misc] # xdist is not typ
 
 
 class FileScheduling(CrashedOnce):
-    """Shares out tests one by one, and the run blocks of a test file together."""
+    """Shares out tests one by one, and together what shares a test file or a deployment."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _test_file(nodeid) or group_of(self.config, nodeid) or nodeid
+        return _shared(self.config, nodeid) or nodeid
 
 
 class GroupScheduling(CrashedOnce, LoadGroupScheduling):  # type: ignore[misc] # as above
-    """Shares out groups, and the run blocks of a test file together."""
+    """Shares out groups, and together what shares a test file or a deployment."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return (
-            _test_file(nodeid) or group_of(self.config, nodeid) or str(super()._split_scope(nodeid))
-        )
+        return _shared(self.config, nodeid) or str(super()._split_scope(nodeid))
 
 
 class ModuleScheduling(CrashedOnce):
@@ -85,6 +85,18 @@ def scheduling(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist'
         return ModuleScheduling(config, log)
     chosen = SCHEDULING.get(dist)
     return chosen(config, log) if chosen else None
+
+
+def _shared(config: pytest.Config, nodeid: str) -> str:
+    """Return what a test shares with others: a test file, a deployment; empty for nothing."""
+    return _test_file(nodeid) or _checks(config, nodeid) or group_of(config, nodeid)
+
+
+def _checks(config: pytest.Config, nodeid: str) -> str:
+    """Return the group of checks that share a deployment; empty for what shares none."""
+    group, _, name = nodeid.rpartition("::")
+    is_check = group.endswith(f"::{GROUP}") and name in SHARED
+    return group if is_check and not config.stash[RUN].settings.separate else ""
 
 
 def _test_file(nodeid: str) -> str:

@@ -37,6 +37,7 @@ from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
+from pytest_tfoidc.terraform.initialised import Initialised, key_of
 from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
 from pytest_tfoidc.terraform.live.deadlines import Deadline, require_time
 from pytest_tfoidc.terraform.live.deployed import Deployed
@@ -79,6 +80,7 @@ CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a cra
 RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
 TIMED = frozenset({"apply", "destroy", "test"})
+READING = frozenset({"plan", "show", "state pull", "output", "console"})  # change no output
 CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for changes
 
 
@@ -91,6 +93,7 @@ class WorkspaceSetting:
     `live_states` derives each test's own state in a live context, and `recorder` keeps the ledger;
     None on the stand-in. `allowed_subscriptions` are the only ones that a live run may touch;
     empty for any. `lock_timeout`: as Terraform takes it; empty for none.
+    `initialised` keeps what init has fetched for the next workspace.
     `is_put_back` tells whether the stand-in forgets what is deployed, without a destroy.
     `test_directory` is the folder of a module's test files; `started` is where the user started.
     `variables_now` tells which TF_VAR_… have changed since, None for what is gone.
@@ -109,6 +112,7 @@ class WorkspaceSetting:
     state_store: StateStore = field(default_factory=StateStore)
     recorder: Recorder | None = None
     deadline: Deadline | None = None
+    initialised: Initialised = field(default_factory=Initialised)
     lock_timeout: str = ""
     ending: Ending = field(default_factory=Ending)
     test_directory: str = "tests"
@@ -172,6 +176,7 @@ class Workspace:
         self._latest: dict[str, Plan] = {}  # by the plan's path
         self._planned_with: dict[str, GivenVariables] = {}  # by the plan's path
         self._applied_with: dict[str, GivenVariables] = {}  # by the workspace that is selected
+        self._outputs: Mapping[str, Any] = {}  # as the last apply has told them
         self.values: Mapping[str, object] = inputs.values  # of the command that runs, or ran last
         self.backend = BackendChoice(
             module=self.configuration, inputs=inputs, standin=setting.standin_backend
@@ -314,11 +319,26 @@ class Workspace:
             options["backend_config"] = [*map(str, files), BACKEND_FILE]
         else:
             options["backend"] = False
+        key = "" if upgrade or self.plugin_folder is not None else self._configuration_key()
+        initialised = self.setting.initialised
+        if key:
+            initialised.give(key, self.path)
         with self._plugin_cache():
             done = self._run("init", **options)
+        if key:
+            initialised.keep(key, self.path)
         if backend:
             self.guard.check_state()
         return done
+
+    def _configuration_key(self) -> str:
+        """Return what this has in common with workspaces for which init fetches the same."""
+        called = (self.copy.of(module.path) for module in self.configuration.called_modules())
+        return key_of(
+            (self.path, *called),
+            executable=self.setting.executable.argv,
+            environment=self.runner.environment,
+        )
 
     @property
     def _backend_type(self) -> str:
@@ -555,6 +575,7 @@ class Workspace:
             if self.record is not None and not self.is_deployed:
                 self.record.nothing_applied()
             raise self._failure(done, self._missing(done, since=mark))
+        self._outputs = _outputs_in(done.messages)
         return done
 
     def _apply(self, file: Path | None) -> Completed:
@@ -686,13 +707,22 @@ class Workspace:
         Raises:
             UnknownNameError: There is no output of this name; it is a KeyError.
         """
-        values = json.loads(self.run("output", json=Flag, no_color=Flag).stdout)
-        self.setting.redactor.hide(*(o["value"] for o in values.values() if o.get("sensitive")))
+        values = self._told_outputs(name) or self._asked_outputs()
         if name is None:
             return {key: output["value"] for key, output in values.items()}
         if name not in values:
             raise no_such("output", name, values, where=str(self.module))
         return values[name]["value"]
+
+    def _told_outputs(self, name: str | None) -> Mapping[str, Any]:
+        """Return the outputs as the last apply has told them; empty where it has kept some back."""
+        wanted = self._outputs.values() if name is None else [self._outputs.get(name, {})]
+        return self._outputs if all("value" in one for one in wanted) else {}
+
+    def _asked_outputs(self) -> Mapping[str, Any]:
+        values: dict[str, Any] = json.loads(self.run("output", json=Flag, no_color=Flag).stdout)
+        self.setting.redactor.hide(*(o["value"] for o in values.values() if o.get("sensitive")))
+        return values
 
     def test(self, *arguments: str) -> Completed:
         """Run `terraform test -json`, with more arguments if there are any.
@@ -757,11 +787,14 @@ class Workspace:
         self.setting.redactor.hide(*sensitive_in_state(state))
         return state
 
-    def audit(self, *, used_at: datetime | None = None) -> tuple[CachedCredential, ...]:
+    def audit(
+        self, *, used_at: datetime | None = None, with_state: bool = True
+    ) -> tuple[CachedCredential, ...]:
         """Look for tokens and secrets in the plans, the backend cache, the state and the lock.
 
         Args:
             used_at: When the credentials would be used (aware).
+            with_state: False leaves out the state, where it cannot be had.
         """
         secrets = self.setting.redactor.secrets
         found = audit_workspace(
@@ -769,7 +802,7 @@ class Workspace:
             plans=self.plans,
             secrets=secrets,
             used_at=used_at,
-            states={"state": self.state_text()} if self.is_deployed else {},
+            states={"state": self.state_text()} if self.is_deployed and with_state else {},
         )
         if not (self.path / CACHE_NAME).exists():  # init was refused
             found += audit_backend(
@@ -844,6 +877,8 @@ class Workspace:
     ) -> Completed:
         """Run a command, whatever its exit code; the ledger follows what it makes or destroys."""
         self._follow_environment()
+        if command not in READING:
+            self._outputs = {}
         if command in LOCKING and self.setting.lock_timeout:
             options.setdefault("lock_timeout", self.setting.lock_timeout)
         with self._recorded(command.partition(" ")[0], options.pop("on_line", None)) as on_line:
@@ -1006,6 +1041,12 @@ def _headline(
         plugin = crash[0].removeprefix(CRASH).partition(" ")[0]
         return f"{plugin} crashed"
     return errors[0].headline if errors else ""
+
+
+def _outputs_in(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the outputs that an apply has told at its end; sensitive ones without their values."""
+    told = [one.get("outputs") for one in messages if one.get("type") == "outputs"]
+    return told[-1] if told and isinstance(told[-1], dict) else {}
 
 
 def _has_begun(done: Completed) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from pytest_tfoidc.checks.oidc import explain
+from pytest_tfoidc.checks.explaining import explain
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.events import AccessTokenIssued, ExchangeRefused, IdTokenMinted
 from pytest_tfoidc.identity.credential import RefreshingCredential

@@ -13,13 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_tfoidc.checks.oidc import (
-    CheckFailure,
-    CheckSkipped,
-    Subject,
-    _require_expiries,
-    expiry_during_apply,
-)
+from pytest_tfoidc.checks.oidc import expiry_during_apply
+from pytest_tfoidc.checks.parts import CheckFailure, CheckSkipped, Subject, require_expiries
 from pytest_tfoidc.events import CommandStarted
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
@@ -145,5 +140,5 @@ def test_where_nobody_came_back_the_check_is_skipped_and_says_why(calls: int, re
         refused=0,
     )
     with pytest.raises(CheckSkipped, match=reason):
-        _require_expiries((shown,) * calls)
-    _require_expiries((replace(shown, calls=2, expiries=1),))
+        require_expiries((shown,) * calls)
+    require_expiries((replace(shown, calls=2, expiries=1),))

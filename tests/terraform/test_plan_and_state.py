@@ -180,6 +180,22 @@ def test_an_unknown_address_names_the_nearest(workspace: Workspace) -> None:
 
 
 @pytest.mark.proof
+def test_outputs_that_an_apply_has_told_are_not_asked_for_again(workspace: Workspace) -> None:
+    events, mark = workspace.setting.events, workspace.setting.events.mark()
+    workspace.apply()
+    told, asked = workspace.output("id"), workspace.output()
+    assert told == asked["id"]
+    assert asked["password"] == SECRET  # an apply keeps it back
+    workspace.run("apply", "-auto-approve", "-var=size=2")
+    after = workspace.output("id")
+    workspace.apply()
+    assert after not in {"", told}
+    assert workspace.output("id") != after
+    commands = [event.command for event in events.of(CommandStarted, since=mark)]
+    assert commands == ["apply", "output", "apply", "output", "apply"]
+
+
+@pytest.mark.proof
 def test_an_older_plan_stays_what_it_was(workspace: Workspace) -> None:
     older = workspace.plan(variables={"size": 2})
     assert not workspace.plan().changes

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pytest_tfoidc import OidcSession, SessionOptions
-from pytest_tfoidc.checks.oidc import MADE, Subject
+from pytest_tfoidc.checks.oidc import MADE
+from pytest_tfoidc.checks.parts import Subject
 from pytest_tfoidc.checks.upgrade import UpgradeFailure, UpgradeStory
 from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.refreshfloors import FLOORS

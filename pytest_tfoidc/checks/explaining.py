@@ -1,0 +1,49 @@
+"""How a command that has failed is told to people."""
+
+from __future__ import annotations
+
+from pytest_tfoidc.diagnostics import with_place
+from pytest_tfoidc.errors import TerraformError
+from pytest_tfoidc.reporting.diagnosis import Diagnosis, diagnose
+from pytest_tfoidc.session import OidcSession
+from pytest_tfoidc.terraform.live.recording import holder
+
+
+def explain(error: TerraformError, session: OidcSession) -> str:
+    """Write a failed command for people: what, why, the remedy and where; then Terraform's words.
+
+    The first line stands for all of them, in pytest's summary as well.
+    """
+    told = explanation(error, session)
+    parts = ["\n".join(part for part in told if part), error.output.strip()]
+    if error.log.strip():
+        parts.append(f"The end of the log:\n{error.log.strip()}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def explanation(error: TerraformError, session: OidcSession) -> tuple[str, str, str]:
+    """Return what is wrong in one line; why, with the remedy; and where."""
+    where = f"Where: {error.where}" if error.where else ""
+    if error.cause or error.remedy:
+        labelled = (("Cause", error.cause), ("Remedy", error.remedy))
+        why = "\n".join(f"{label}: {text}" for label, text in labelled if text)
+        return error.what, why, where
+    place, found = _diagnosed(error, session.executable.release)
+    if found is None or found.is_plain:
+        return error.what, str(found or ""), where
+    if not error.diagnostics:
+        where = f"{where}: {error.what}".removeprefix(": ")
+    return with_place(found.headline, place), str(found), where
+
+
+def _diagnosed(
+    error: TerraformError, release: tuple[int, int, int]
+) -> tuple[str, Diagnosis | None]:
+    """Return the first of Terraform's errors that is known: its place, and what it means."""
+    us = holder()
+    whose = f"{us['user']}@{us['host']}"
+    for one in error.diagnostics:
+        found = diagnose(one.text, release=release, holder=whose)
+        if found is not None:
+            return one.place, found
+    return "", diagnose(error.output, release=release, holder=whose)
