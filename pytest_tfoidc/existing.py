@@ -1,4 +1,4 @@
-"""What is there beforehand on the stand-in, as the user says it: set-up modules and files."""
+"""Resources that exist beforehand on the stand-in, as users name them: set-up modules and files."""
 
 from __future__ import annotations
 

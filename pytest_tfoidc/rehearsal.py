@@ -42,7 +42,7 @@ TRANSPORT = (
 
 @dataclass(frozen=True, kw_only=True)
 class RehearsalOptions:
-    """What to rehearse.
+    """The settings of a rehearsal.
 
     `pipeline`: one of `pipelinekinds.REHEARSED`; `existing`: what is there beforehand.
     """

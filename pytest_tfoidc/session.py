@@ -326,7 +326,7 @@ class OidcSession:
 
     @functools.cached_property
     def recorder(self) -> Recorder | None:
-        """What keeps the ledger; None on the stand-in, which nothing outlives."""
+        """The recorder that keeps the ledger; None on the stand-in, which nothing outlives."""
         if self.live_states is None:
             return None
         root = self.options.root or Path.cwd()

@@ -68,7 +68,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
-    """What to sweep, and with what.
+    """The settings of a sweep.
 
     Attributes:
         ledger: The ledger's folder.
@@ -91,7 +91,7 @@ class SweepOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of an entry. `why` and `remedy` are empty where nothing is left.
+    """The outcome of a sweep for one entry. `why` and `remedy` are empty where nothing is left.
 
     `remains`: the addresses of what is left, as far as they are known.
     """

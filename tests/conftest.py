@@ -1,4 +1,4 @@
-"""What all tests share; what the tests of a room share is in the conftest of its own."""
+"""Fixtures of all tests; those of one room are in its own conftest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _key(_number: int) -> rsa.RSAPrivateKey:
 
 @pytest.fixture(autouse=True)
 def keys_that_were_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every stand-in keys from a small stock: making one takes a tenth of a second."""
+    """Let every stand-in have keys from a small stock: making one takes a tenth of a second."""
     numbers = itertools.cycle(range(4))
     monkeypatch.setattr(tokens, "new_key", lambda: _key(next(numbers)))
 

@@ -47,7 +47,7 @@ def delayed_apply(subject: Subject) -> Evidence:
 
 
 def expiry_during_apply(subject: Subject) -> Evidence:
-    """Every access token expires while the apply runs; it refreshes and ends well."""
+    """Let every access token expire while the apply runs; it refreshes and ends well."""
     subject.require_stand_in("only a movable clock makes tokens expire during an apply")
     workspace = subject.workspace
     with _cleaned_up(workspace):
@@ -60,7 +60,7 @@ def expiry_during_apply(subject: Subject) -> Evidence:
 
 
 def destroy_after_expiry(subject: Subject) -> Evidence:
-    """Clean-up still works when everything that was issued before has expired."""
+    """Prove that clean-up still works when everything that was issued before has expired."""
     subject.require_stand_in("only a movable clock makes everything expire before the clean-up")
     workspace = subject.workspace
     with _cleaned_up(workspace):
@@ -71,7 +71,7 @@ def destroy_after_expiry(subject: Subject) -> Evidence:
 
 
 def no_cached_credentials(subject: Subject) -> Evidence:
-    """No token, secret or request token in the plan, the backend cache, the state or the lock."""
+    """Find no token, secret or request token in the plan, backend cache, state or lock file."""
     workspace = subject.workspace
     used: set[Allowance] = set()
     try:
@@ -90,7 +90,7 @@ def no_cached_credentials(subject: Subject) -> Evidence:
 
 
 def cached_token_fails(subject: Subject) -> Evidence:
-    """The negative control: with the ID token cached the old way, the delayed apply must fail."""
+    """Make the delayed apply fail with the ID token cached the old way: the negative control."""
     subject.require_stand_in("the control needs a clock that can be moved")
     session, workspace = subject.session, subject.workspace
     token = session.source.fetch(session.context.audience).value

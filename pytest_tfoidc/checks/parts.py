@@ -1,4 +1,4 @@
-"""What the checks are made of: what they work on, how tokens expire, and what must hold."""
+"""The parts that checks are made of: their subject, how tokens expire, and what must hold."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CheckSkipped(Exception):  # noqa: N818 - an outcome, not an error
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a check works on. `delay`: between plan and apply; `allowances`: what it tolerates."""
+    """The subject of a check. `delay`: between plan and apply; `allowances`: what it tolerates."""
 
     session: OidcSession
     workspace: Workspace

@@ -77,7 +77,7 @@ PROVIDERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a client would do. `why`: the variables that decide, never their values."""
+    """The way a client would sign in. `why`: the variables that decide, never their values."""
 
     client: str
     authorizer: str

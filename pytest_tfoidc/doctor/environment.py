@@ -1,4 +1,4 @@
-"""What an environment says about signing in, and what is off with it."""
+"""The doctor's look at an environment: who would sign in, and what is off with that."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ _NUMBERS = {
 
 
 def _is_new(problem: VariableProblem, seen: Inspected) -> bool:
-    """Whether a problem is more than a literal macro, which is found for every variable."""
+    """Tell whether a problem is more than a literal macro, which is found for every variable."""
     return problem.variable not in seen.literal
 
 

@@ -1,4 +1,4 @@
-"""What the doctor can find: a catalogue with stable ids, each with its cause and its remedy."""
+"""The findings of the doctor: a catalogue with stable ids, each with its cause and its remedy."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the doctor has to say."""
+    """The doctor's findings, and who each client would sign in as."""
 
     context: str
     clients: tuple[Row, ...]

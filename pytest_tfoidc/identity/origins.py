@@ -1,4 +1,4 @@
-"""What each kind of context gets its ID tokens from."""
+"""The origin of the ID tokens of each kind of context."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pytest_tfoidc.pipelinekinds import (
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What one kind of context gets its ID tokens from."""
+    """The origin of a context's ID tokens."""
 
     request_url: str = ""
     request_token: str = field(default="", repr=False)

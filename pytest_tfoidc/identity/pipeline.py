@@ -139,7 +139,7 @@ def detect(
 
 @dataclass(frozen=True)
 class Inspected:
-    """What an environment says: a context, which cannot be used where there are problems."""
+    """The context that an environment describes, which cannot be used where there are problems."""
 
     context: PipelineContext | None
     problems: tuple[VariableProblem, ...] = ()

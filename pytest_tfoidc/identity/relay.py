@@ -76,7 +76,7 @@ class _Held:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a client asks for. `connection` is empty for the context's own service connection."""
+    """The request of a client. `connection` is empty for the context's own service connection."""
 
     audience: str
     connection: str
@@ -135,7 +135,7 @@ class IdTokenRelay:
 
     @property
     def url(self) -> str:
-        """What clients ask. It has a query, because GitHub's clients append `&audience=…`.
+        """The URL that clients ask. It has a query, because GitHub's clients append `&audience=…`.
 
         The version stands last: the Azure SDK for Go appends `?api-version=7.1`, and encodes that
         question mark, so that it becomes part of the last value.
@@ -145,7 +145,7 @@ class IdTokenRelay:
 
     @property
     def defects(self) -> list[BaseException]:
-        """What our own handler raised: empty, or there is something to mend."""
+        """The errors that our own handler raised: empty, or there is something to mend."""
         return self._server.defects
 
     def start(self) -> None:

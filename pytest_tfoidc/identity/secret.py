@@ -25,7 +25,7 @@ class Secret(str):
 
 
 def holds_secret(value: object) -> bool:
-    """Whether a value is a secret, or a tuple, list, set or mapping with one in it.
+    """Tell whether a value is a secret, or a tuple, list, set or mapping with one in it.
 
     Other kinds of secrets say `is_hidden`.
     """

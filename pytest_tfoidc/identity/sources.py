@@ -31,7 +31,7 @@ COMMAND_SECONDS = 60.0
 
 
 class IdTokenSource(Protocol):
-    """What gives ID tokens. Thread safe."""
+    """A source of ID tokens. Thread safe."""
 
     def fetch(self, audience: str, connection: str = "") -> IdToken:
         """Get a token for an audience.

@@ -1,4 +1,4 @@
-"""What was given: the variables of an environment and the user's command, read and checked."""
+"""The variables of an environment and the user's own command, read and checked."""
 
 from __future__ import annotations
 

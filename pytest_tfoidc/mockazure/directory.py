@@ -77,7 +77,7 @@ class ServiceConnection:
 
     @property
     def request_url(self) -> str:
-        """What a job has in SYSTEM_OIDCREQUESTURI."""
+        """The value of SYSTEM_OIDCREQUESTURI in a job."""
         return (
             f"https://dev.azure.com/{self.organization}/{self.project_id}/_apis/distributedtask"
             f"/hubs/build/plans/{PLAN_ID}/jobs/{JOB_ID}/oidctoken"
@@ -99,7 +99,7 @@ class Workflow:
 
     @property
     def request_url(self) -> str:
-        """What a job has in ACTIONS_ID_TOKEN_REQUEST_URL: it has a query already."""
+        """The value of ACTIONS_ID_TOKEN_REQUEST_URL in a job: it has a query already."""
         host = "https://run-actions-1-azure-eastus.actions.githubusercontent.com"
         return f"{host}/1//idtoken/{PLAN_ID}/{JOB_ID}?api-version=2.0"
 
@@ -130,7 +130,7 @@ OTHERS = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Identities:
-    """What may be named: all where it is not strict, else these ids and names, in lower case."""
+    """The identities that may be named: all, or where it is strict these, in lower case."""
 
     strict: bool = False
     listed: frozenset[tuple[str, str]] = frozenset()

@@ -16,7 +16,7 @@ Variables = dict[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What the placeholders of a record's `step` stand for; an ID token is minted when it is read.
+    """The values of the placeholders in a record's `step`; an ID token is minted when it is read.
 
     Args:
         kind: A kind that can be rehearsed.

@@ -88,7 +88,7 @@ class SigningKey:
 
 @dataclass(frozen=True)
 class AccessToken:
-    """What the stand-in knows about an access token that it issued."""
+    """An access token that the stand-in has issued."""
 
     value: str
     audience: str

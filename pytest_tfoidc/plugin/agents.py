@@ -1,4 +1,4 @@
-"""What the agent of a pipeline is told at the end of a run: failures as issues, and a summary."""
+"""Words for the agent of a pipeline at the end of a run: failures as issues, and a summary."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def choose_arguments(config: pytest.Config) -> None:
 
 
 def _is_collected(module: str, config: pytest.Config) -> bool:
-    """Whether a module's folder lies in what pytest collects anyway."""
+    """Tell whether a module's folder lies in what pytest collects anyway."""
     here = config.invocation_params.dir
     roots = [Path(os.path.normpath(here / arg.partition("::")[0])) for arg in config.args]
     return any(Path(module).is_relative_to(root) for root in roots)

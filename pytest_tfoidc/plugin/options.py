@@ -43,7 +43,7 @@ class Jump:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the user asked for.
+    """The settings that the user asked for.
 
     `delay` and `longest_delay` are None where they were not given; `timeout` is in seconds.
     `progress` is zero for none; `wants_progress`: the user has asked for it.

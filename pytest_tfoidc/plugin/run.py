@@ -1,4 +1,4 @@
-"""What one pytest run shares: its settings, and the session, started when it is first needed."""
+"""One pytest run: its settings, and the session, which is started when it is first needed."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class RunErrored(Exception):  # noqa: N818 - named as Terraform names the outcom
 
 
 class FileErrored(Exception):  # noqa: N818 - as above
-    """What belongs to no run of a file went wrong, its teardown for example."""
+    """A failure that belongs to no run of a file, such as that of its teardown."""
 
 
 class RunBlockFile(pytest.File):

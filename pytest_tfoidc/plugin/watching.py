@@ -1,4 +1,4 @@
-"""What watches a run while it runs: progress for people, events for files, workers included.
+"""The watch over a run while it runs: progress for people, events for files, workers included.
 
 Workers of pytest-xdist write their events to files in a folder of the controller's, which follows
 them: one way for progress and for reports, that needs nothing of pytest-xdist's own channels.

@@ -1,4 +1,4 @@
-"""What an error text of Terraform, Entra or a pipeline means, and what to do about it.
+"""The meanings of error texts of Terraform, Entra and pipelines, and what to do about them.
 
 Source: docs/protocol.md, section 9.
 """

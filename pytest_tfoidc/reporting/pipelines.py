@@ -1,4 +1,4 @@
-"""What pipelines' agents are told: logging commands, written so that nothing in them can be obeyed.
+"""Logging commands for pipelines' agents, written so that nothing in them can be obeyed.
 
 Sources: https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands,
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions.

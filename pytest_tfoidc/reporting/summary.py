@@ -65,7 +65,7 @@ SUBSCRIPTION = re.compile(r"/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What one or more items of a module have shown. Times in seconds.
+    """Evidence of what one or more items of a module have shown. Times in seconds.
 
     `refreshed`: the ID tokens that took the place of one that an item had before.
     `oldest`: the greatest age of an ID token that was exchanged. `delay`, `clean_up`, `audited`,

@@ -78,7 +78,7 @@ class Mark:
 
 @dataclass(kw_only=True)
 class Timeline:
-    """What the picture of one run shows, lane by lane; `dead`: a cached token's end."""
+    """The picture of one run, lane by lane; `dead`: a cached token's end."""
 
     begin: float
     end: float

@@ -70,7 +70,7 @@ class Completed:
 
     @property
     def diagnostics(self) -> tuple[dict[str, Any], ...]:
-        """What Terraform complained about, where it ran with -json."""
+        """Terraform's diagnostics, where it ran with -json."""
         return tuple(m["diagnostic"] for m in self.messages if "diagnostic" in m)
 
     @property
@@ -480,7 +480,7 @@ class _Watch:
 
     @property
     def story(self) -> str:
-        """What became of the child after its time was over."""
+        """The story of the child after its time was over."""
         if self._was_killed:
             return f"it was interrupted, had not ended {self.grace:g}s later, and was killed"
         return "it was interrupted, and ended by itself"

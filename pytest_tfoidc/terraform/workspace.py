@@ -86,7 +86,7 @@ CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for change
 
 @dataclass(frozen=True, kw_only=True)
 class WorkspaceSetting:
-    """What every workspace of a run shares.
+    """The setting that all workspaces of a run share.
 
     `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
     leaves values out; None in a live context, where the module's own backend is used.
@@ -122,7 +122,7 @@ class WorkspaceSetting:
 
 @dataclass(frozen=True, kw_only=True)
 class GivenVariables:
-    """What a plan or an apply was made with: values of Python, and the TF_VAR_… at that time."""
+    """The variables of a plan or an apply: values of Python, and the TF_VAR_… at that time."""
 
     values: Mapping[str, object] = field(default_factory=dict, repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -346,7 +346,7 @@ class Workspace:
 
     @property
     def record(self) -> Record | None:
-        """What the ledger knows of the Terraform workspace that is selected; None where is none."""
+        """The ledger's record of the selected Terraform workspace; None where there is none."""
         recorder = self.setting.recorder
         if recorder is None:
             return None

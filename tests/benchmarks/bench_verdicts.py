@@ -93,7 +93,7 @@ def options_of_this() -> argparse.Namespace:
 
 
 def prepare(asked: argparse.Namespace, folder: Path) -> tuple[Path, dict[str, str]]:
-    """Give the module, and the environment in which Terraform finds its providers."""
+    """Return the module, and the environment in which Terraform finds its providers."""
     environment = dict(os.environ)
     if asked.module:
         if mirror := os.environ.get("TFOIDC_PROVIDER_MIRROR"):

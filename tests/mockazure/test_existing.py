@@ -1,4 +1,4 @@
-"""What is there beforehand, from files as the Azure CLI prints them."""
+"""Resources that exist beforehand, from files as the Azure CLI prints them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, as clients see it through TLS."""
+"""Faults on purpose, as clients see them through TLS."""
 
 from __future__ import annotations
 

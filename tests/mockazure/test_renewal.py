@@ -20,7 +20,7 @@ MSAL = {"x-client-SKU": "MSAL.Python"}
 
 @pytest.fixture
 def azure(shared_azure: Azure) -> Iterator[Azure]:
-    """Give the stand-in while something takes its time, and a client with a new connection."""
+    """Return the stand-in while something takes its time, and a client with a new connection."""
     with shared_azure.lent() as azure:
         azure.mock.resource_manager.takes("Vendor.Thing/things", "45m")
         yield azure
@@ -36,7 +36,7 @@ def passed(azure: Azure, duration: str, assertion: str, **options: Any) -> Any: 
 
 @pytest.fixture
 def assertion(azure: Azure) -> str:
-    """Give an ID token that has been exchanged, and that a client has got nothing but."""
+    """Return an ID token that has been exchanged, and that a client has got nothing but."""
     token = str(azure.id_token().json()["oidcToken"])
     assert azure.exchange(token)["expires_in"] == RENEW_ALWAYS.total_seconds()
     return token

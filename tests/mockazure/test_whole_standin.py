@@ -78,7 +78,7 @@ def session() -> Iterator[OidcSession]:
 
 
 def sdk_options(session: OidcSession) -> dict[str, Any]:
-    """Give what leads a client of the Azure SDK for Python to the stand-in."""
+    """Return what leads a client of the Azure SDK for Python to the stand-in."""
     assert session.mock is not None
     credential = RefreshingCredential(
         context=session.context, source=session.source, clock=session.clock
@@ -139,7 +139,7 @@ def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcSession]
 
 @pytest.fixture
 def static(providers: OidcSession) -> Iterator[OidcSession]:
-    """Give the session with an ID token in the environment, for providers that take no other."""
+    """Return the session with an ID token in the environment, for providers that take no other."""
     usual = providers.environment
     token = providers.source.fetch(providers.context.audience).value
     providers.environment = {**usual, "MOCKCLOUD_OIDC_TOKEN": token}

@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 
 def table(heading: str) -> set[str]:
-    """Give the first cells' code words of the table under a heading."""
+    """Return the first cells' code words of the table under a heading."""
     section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
     cells = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
     return {word for cell in cells for word in re.findall(r"`([^`\s]+)[^`]*`", cell)}

@@ -10,7 +10,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def origins(tree: ast.Module) -> dict[str, str]:
-    """What the imported names of a module are: two rooms may call different things `Client`."""
+    """Return where a module's names come from: two rooms may call different things `Client`."""
     return {
         name.asname or name.name: f"{node.module}.{name.name}"
         for node in ast.walk(tree)

@@ -1,4 +1,4 @@
-"""What agents are told: nothing in it is obeyed, and it is read back as it was."""
+"""The words for agents: nothing in it is obeyed, and it is read back as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is used of python-terraform: its command lines, and nothing that it does beside them."""
+"""The use of python-terraform: its command lines, and nothing that it does beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a resource reads like: what was written, and what Resource Manager adds to it."""
+"""Resources as they are read: what was written, and what Resource Manager adds to it."""
 
 from __future__ import annotations
 

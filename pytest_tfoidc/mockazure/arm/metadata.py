@@ -23,7 +23,7 @@ SINCE_ONE_DOCUMENT = "2022-09-01"  # older versions give a list
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """What differs between the clouds."""
+    """The facts that differ between the clouds."""
 
     name: str
     login: str
@@ -37,7 +37,7 @@ class Cloud:
 
     @property
     def audiences(self) -> tuple[str, str]:
-        """What access tokens for Resource Manager are for, without a trailing slash."""
+        """The audiences of access tokens for Resource Manager, without a trailing slash."""
         return self.management.rstrip("/"), f"https://management.{self.storage}"
 
 

@@ -25,7 +25,7 @@ VERSION_OF_GROUPS = "2021-04-01"
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What a deployment is made in. `now`: the virtual time."""
+    """The surroundings of a deployment. `now`: the virtual time."""
 
     door: Door
     find: Callable[[str], Mapping[str, Any] | None]
@@ -37,7 +37,7 @@ class World:
 
 @dataclass
 class Outcome:
-    """What a deployment did."""
+    """The outcome of a deployment."""
 
     parameters: dict[str, Any]
     outputs: dict[str, Any] = field(default_factory=dict)

@@ -44,7 +44,7 @@ def no_secrets(_: Mapping[str, Any]) -> str:
 
 @dataclass
 class Deployments:
-    """What Resource Manager does with deployments.
+    """The deployments of Resource Manager.
 
     Args:
         estate: Holds the resources, and the deployments among them.

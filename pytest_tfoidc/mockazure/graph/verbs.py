@@ -1,4 +1,4 @@
-"""What Microsoft Graph does with objects, references and what is nested in objects."""
+"""The verbs of Microsoft Graph, for objects, references and what is nested in objects."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Vault:
 
     @property
     def recovery_level(self) -> str:
-        """What Azure calls that."""
+        """Azure's word for that."""
         customized = "Customized" if self.retained_days < 90 else ""  # noqa: PLR2004 - the default
         return f"{customized}Recoverable{'' if self.is_protected else '+Purgeable'}"
 

@@ -84,7 +84,7 @@ CONTACTS: dict[str, Verb] = {
 
 
 class Estate(Protocol):
-    """What Resource Manager knows about vaults, and about who may do what."""
+    """Resource Manager's knowledge of vaults, and of who may do what."""
 
     def vault(self, name: str) -> Mapping[str, Any] | None:
         """Return a vault's document; None where there is none."""

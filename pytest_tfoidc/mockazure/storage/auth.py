@@ -80,7 +80,7 @@ def _new_key() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """What a request is about. `path` is as it was sent; `container` and `blob` are decoded."""
+    """The resource of a request. `path` is as it was sent; `container` and `blob` are decoded."""
 
     account: str
     service: str
@@ -92,7 +92,7 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a request may do. `permissions` is None for everything, else the letters of `sp`."""
+    """The rights of a request. `permissions` is None for everything, else the letters of `sp`."""
 
     permissions: str | None = None
     levels: str = "sco"

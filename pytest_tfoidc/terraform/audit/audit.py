@@ -66,7 +66,7 @@ class CachedCredential:
 
     @property
     def name(self) -> str:
-        """What allowances are compared with, such as `azurerm_x.y.tags`; no lines of a source."""
+        """The name for allowances, such as `azurerm_x.y.tags`; no lines of a source."""
         field = self.field.removeprefix("state, ").removeprefix("resource ").replace("`", "")
         field = field.removeprefix("root ").partition(", line ")[0]
         kind, space, rest = field.partition(" ")
@@ -79,7 +79,7 @@ class CachedCredential:
 
     @property
     def message(self) -> str:
-        """What happened, when it expires, and what to do; a line each."""
+        """The message: what happened, when it expires, and what to do; a line each."""
         article = "an" if self.kind in {detection.ID_TOKEN, detection.ACCESS_TOKEN} else "a"
         source = f" (set by {self.set_by})" if self.set_by else ""
         keeps = "keeps" if self.is_kept else "would keep"

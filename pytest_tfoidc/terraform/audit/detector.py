@@ -1,4 +1,4 @@
-"""What counts as a credential in a text: JWTs by their shape, known secrets by their value.
+"""Credentials in a text: JWTs by their shape, known secrets by their value.
 
 Every search is linear in the text's length: states reach tens of megabytes.
 """

@@ -1,4 +1,4 @@
-"""What a workspace asks before it writes: on the stand-in nothing, in a live context a guard.
+"""The guard that a workspace asks before it writes; on the stand-in it allows everything.
 
 The guard keeps a workspace to the state that is its own, refuses a state that holds what the
 workspace did not make, and sees to it that nothing is left where Terraform can remove it.

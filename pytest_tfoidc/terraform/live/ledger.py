@@ -82,7 +82,7 @@ class RecordedState:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What a run has deployed, or is about to.
+    """An entry for what a run has deployed, or is about to.
 
     Attributes:
         id: Its name in the ledger.

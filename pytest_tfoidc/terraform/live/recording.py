@@ -60,7 +60,7 @@ TEST_STATES = (".terraform/test/*.tfstate", "errored_test.tfstate")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What every entry of a run has in common. `root`: what modules are named relative to."""
+    """The facts of all entries of a run. `root`: what modules are named relative to."""
 
     run: str
     root: Path
@@ -107,7 +107,7 @@ class Recorder:
 
 
 class Record:
-    """What the ledger knows of one workspace."""
+    """The ledger's record of one workspace."""
 
     def __init__(self, recorder: Recorder, workspace: Workspace) -> None:
         self._recorder = recorder

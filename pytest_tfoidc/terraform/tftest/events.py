@@ -1,4 +1,4 @@
-"""What the lines of `terraform test -json` say.
+"""The meaning of the lines of `terraform test -json`.
 
 Lines are read leniently: what is not understood is no event, and never an outcome.
 https://developer.hashicorp.com/terraform/internals/machine-readable-ui

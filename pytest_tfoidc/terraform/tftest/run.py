@@ -105,7 +105,7 @@ def require_test_command(executable: Executable) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What became of one run. `seconds`: as Terraform tells them; `changes`: in words.
+    """The result of one run. `seconds`: as Terraform tells them; `changes`: in words.
 
     `cause` says why Terraform gave no outcome; it is empty where Terraform gave one.
     """
@@ -121,7 +121,7 @@ class RunResult:
 
 @dataclass(frozen=True, kw_only=True)
 class FileResult:
-    """What became of a file, its teardown included.
+    """The result of a file, its teardown included.
 
     Attributes:
         file: The file, relative to the module.
@@ -149,7 +149,7 @@ class FileResult:
 
 @dataclass
 class _Run:
-    """What is known of a run so far."""
+    """The state of a run so far."""
 
     started: datetime | None = None
     is_started: bool = False
@@ -297,7 +297,7 @@ class FileRun:
 
     @property
     def log(self) -> tuple[str, ...]:
-        """What a person would have seen so far."""
+        """The log as a person would have seen it so far."""
         with self._condition:
             return tuple(self._log)
 

@@ -1,4 +1,4 @@
-"""What an upgrade gains by crossing a version from which on a client refreshes by itself."""
+"""The gain of an upgrade that crosses a version from which on a client refreshes by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What types of single services read back, and what statuses they answer with."""
+"""The types of single services: what they read back, and the statuses that they answer with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What types read back beyond what was written: one line for each entry of the table."""
+"""The values that types read back beyond what was written: one line for each entry."""
 
 from __future__ import annotations
 

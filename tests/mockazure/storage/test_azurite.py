@@ -164,7 +164,7 @@ def call(mock: MockAzure, method: str, target: str, *, headers: Mapping[str, str
 
 @dataclass
 class Told:
-    """What came out of the story: what each command ended with, and what was asked for that."""
+    """The result of the story: what each command ended with, and what was asked for that."""
 
     outcomes: dict[str, object] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)

@@ -121,7 +121,7 @@ def shared_key(
     account: str = "acct",
     **headers: str,
 ) -> dict[str, str]:
-    """Give a request's headers with a `SharedKey` authorization."""
+    """Return a request's headers with a `SharedKey` authorization."""
     own = {"x-ms-date": "Fri, 02 Jan 2026 03:04:05 GMT", "x-ms-version": VERSION}
     own |= {name.replace("_", "-"): value for name, value in headers.items()}
     path, _, query = target.partition("?")
@@ -249,7 +249,7 @@ def service_sas(
     start: datetime | None = None,
     extra: str = "",
 ) -> str:
-    """Give the query of a service SAS that lives for an hour, written from Microsoft's page."""
+    """Return the query of a service SAS that lives for an hour, written from Microsoft's page."""
     end = stamp(blobs.clock.now() + timedelta(hours=1))
     begin = stamp(start) if start else ""
     resource = f"/blob/acct{path}"
@@ -268,7 +268,7 @@ def service_sas(
 def account_sas(
     blobs: BlobClient, permissions: str, *, levels: str = "sco", services: str = "b"
 ) -> str:
-    """Give the query of an account SAS that lives for an hour."""
+    """Return the query of an account SAS that lives for an hour."""
     end = stamp(blobs.clock.now() + timedelta(hours=1))
     lines = ["acct", permissions, services, levels, "", end, "", "", VERSION, "", ""]
     signature = sign(blobs.service.key_for("acct"), "\n".join(lines)).replace("+", "%2B")
