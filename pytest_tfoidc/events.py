@@ -41,10 +41,14 @@ class IdTokenRefused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class IdTokenFetched(Event):
-    """The relay or the credential asked the pipeline for an ID token and got it."""
+    """The relay or the credential asked the pipeline for an ID token and got it.
+
+    `due_at`: from then on whoever asks gets the next one, where that is known.
+    """
 
     audience: str
     expires_at: datetime
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +258,7 @@ class ItemFinished(Event):
     """A test ended. `words`: the first line of what went wrong. `seconds`: real time.
 
     `evidence`: what it has shown of `module`, as the summary counts it; empty for other tests.
+    `failure`: what pytest tells of a failure, cut where it is long.
     """
 
     item: str
@@ -262,6 +267,7 @@ class ItemFinished(Event):
     words: str = ""
     module: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    failure: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,6 +104,8 @@ class UpgradeStory:
         upgrade = self._upgrade
         comparison = upgrade.plan()
         self._count(comparison.judgement)
+        if comparison.plan is not None:
+            self.row = dataclasses.replace(self.row, has_changes=comparison.plan.has_changes)
         self.notes += map(str, comparison.state_upgrades)
         if not comparison.judgement.is_clean or comparison.plan is None:
             raise UpgradeFailure(self._redacted(self._tell(comparison)))

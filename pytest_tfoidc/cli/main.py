@@ -246,23 +246,32 @@ def _audit(parsed: argparse.Namespace) -> int:
 def _add_report(commands: Commands) -> None:
     report = commands.add_parser(
         "report",
-        help="make the page of a run from its events",
-        description="Make the page that pytest's --tf-report makes from files that --tf-events has"
-        " written: also later, on another machine, and after a run that was killed.",
+        help="make the reports of a run from its events",
+        description="Make what pytest's --tf-report makes from files that --tf-events has written:"
+        " also later, on another machine, and after a run that was killed.",
     )
     add = report.add_argument
-    add("-o", "--output", type=Path, required=True, metavar="FILE.html", help="the page")
+    add(
+        *("-o", "--output"),
+        type=Path,
+        required=True,
+        action="append",
+        metavar="FILE",
+        help="a report, in the form that its ending says: .html, .md, .json or .svg (repeatable)",
+    )
     add("files", nargs="+", type=Path, metavar="FILE.jsonl", help="events, of one run or several")
     report.set_defaults(run=_report)
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from pytest_tfoidc.reporting.eventlines import read_file, require_place  # noqa: PLC0415 - not for each command
-    from pytest_tfoidc.reporting.page import page_of, save_page  # noqa: PLC0415 - as above
+    from pytest_tfoidc.reporting.eventlines import read_file  # noqa: PLC0415 - not for each command
+    from pytest_tfoidc.reporting.evidence import require_report, write_report  # noqa: PLC0415 - as above
 
-    require_place(parsed.output, "--output")
+    for path in parsed.output:
+        require_report(path, "--output")
     reads = [read_file(path) for path in parsed.files]
-    save_page(page_of(reads), parsed.output)
+    for path in parsed.output:
+        write_report(reads, path)
     return 0
 
 

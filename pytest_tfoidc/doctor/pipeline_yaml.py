@@ -6,13 +6,16 @@ Source of the table of tasks: Microsoft's "Workload Identity federation - Troubl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_tfoidc.doctor.environment import misspelt
 from pytest_tfoidc.doctor.findings import Finding, finding
 
+Others = Callable[[str], str]
+LOCAL = "./"  # actions and workflows of the same repository
+CALLED = "workflow_call"
 SCRIPTS = ("script", "bash", "pwsh", "powershell", "run")
 RUNNERS = frozenset({"azurecli", "azurepowershell", "bash", "cmdline", "powershell", "shellscript"})
 # Task and version: what the table says, in short.
@@ -84,12 +87,16 @@ class _Step:
         return any(RUNS_TERRAFORM.search(line) for line in self.text.splitlines())
 
 
-def examine_pipeline(text: str, *, file: str) -> Iterator[Finding]:
+def examine_pipeline(
+    text: str, *, file: str, others: Others = lambda _name: ""
+) -> Iterator[Finding]:
     """Look at a YAML file; one that is no pipeline has no findings.
 
     Args:
         text: The file's content.
         file: Its name, for the findings.
+        others: Returns what another file of the repository holds, by its path in it; nothing where
+            there is none. GitHub's jobs call actions and workflows that are there.
 
     Raises:
         ImportError: PyYAML is not installed.
@@ -99,7 +106,7 @@ def examine_pipeline(text: str, *, file: str) -> Iterator[Finding]:
     try:
         documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
         for document in documents:
-            yield from _document(document, file)
+            yield from _document(document, file, others)
     except yaml.YAMLError as error:
         if TEMPLATE.search(text) or not OF_A_PIPELINE.search(text):
             return  # a template becomes YAML later; and what is no pipeline is not our business
@@ -110,11 +117,14 @@ def examine_pipeline(text: str, *, file: str) -> Iterator[Finding]:
         yield finding("TFO410", where=file, cause="it is nested too deeply")
 
 
-def _document(document: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
+def _document(document: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
     top = _mapping(document)
     jobs = top.get("jobs")
     if jobs is not None and "on" in top and _mapping(jobs):
-        yield from _github(top, file)
+        yield from _github(top, file, others)
+    elif _composite(top):
+        for step in _composite(top):
+            yield from _any_step(step, f"{file}:{step.line}")
     elif _extends(top) or any(_items(top.get(name)) for name in ("steps", "jobs", "stages")):
         for node in _walk(document):
             yield from _azure_devops(node, file)
@@ -157,18 +167,88 @@ def _task(step: _Step, where: str) -> Iterator[Finding]:
         yield finding("TFO404", where=where, what=what, cause=reason)
 
 
-def _github(top: dict[str, Any], file: str) -> Iterator[Finding]:
+def _github(top: dict[str, Any], file: str, others: Others) -> Iterator[Finding]:
+    triggers = _triggers(top.get("on"))
     for job in _mapping(top["jobs"]).values():
         fields = _mapping(job)
-        steps = [step for node in _items(fields.get("steps")) if (step := _step(node))]
-        for step in steps:
+        for step in _steps(fields):
             yield from _any_step(step, f"{file}:{step.line}")
         permissions = fields.get("permissions", top.get("permissions"))
-        environments = "\n".join(_texts(top.get("env")))
-        is_ours = not _is_for_another_cloud("\n".join([environments, *_texts(job)]))
-        runs_terraform = any(step.runs_terraform for step in steps)
-        if runs_terraform and is_ours and not _may_ask(permissions):
-            yield finding("TFO407", where=f"{file}:{_line(job)}")
+        if _may_ask(permissions) or (permissions is None and triggers == {CALLED}):
+            continue  # what is called, and says nothing, may what its caller may
+        where, called = f"{file}:{_line(job)}", _scalar(fields.get("uses"))
+        if called.startswith(LOCAL):
+            if _needs_tokens(called, others, frozenset()):
+                what = f"A job calls {called}, which runs Terraform, without the permission."
+                yield finding("TFO407", where=where, what=what)
+        elif _runs_terraform(fields, others) and _is_ours(job, top):
+            yield finding("TFO407", where=where)
+
+
+def _triggers(on: Any) -> set[str]:  # noqa: ANN401 - as above
+    return {_scalar(on), *map(_scalar, _items(on)), *_mapping(on)} - {""}
+
+
+def _steps(fields: dict[str, Any]) -> list[_Step]:
+    return [step for node in _items(fields.get("steps")) if (step := _step(node))]
+
+
+def _is_ours(job: Any, top: dict[str, Any]) -> bool:  # noqa: ANN401 - as above
+    return not _is_for_another_cloud("\n".join([*_texts(top.get("env")), *_texts(job)]))
+
+
+def _composite(top: dict[str, Any]) -> list[_Step]:
+    """Return the steps of an action that is made of steps; none where it is no such action."""
+    runs = _mapping(top.get("runs"))
+    return _steps(runs) if _scalar(runs.get("using")) == "composite" else []
+
+
+def _needs_tokens(called: str, others: Others, seen: frozenset[str]) -> bool:
+    """Tell whether a workflow that is called runs Terraform with what its caller may."""
+    if called in seen:
+        return False
+    top = _read(called, others)
+    for job in _mapping(top.get("jobs")).values():
+        fields = _mapping(job)
+        own = fields.get("permissions", top.get("permissions"))
+        if own is not None and not _may_ask(own):
+            continue  # it is told in that file
+        inner = _scalar(fields.get("uses"))
+        if inner.startswith(LOCAL):
+            if _needs_tokens(inner, others, seen | {called}):
+                return True
+        elif _runs_terraform(fields, others) and _is_ours(job, top):
+            return True
+    return False
+
+
+def _runs_terraform(fields: dict[str, Any], others: Others) -> bool:
+    """Tell whether a job runs Terraform, itself or in an action of the same repository."""
+    waiting, seen = _steps(fields), set[str]()
+    while waiting:
+        step = waiting.pop()
+        if step.action.startswith(LOCAL):
+            if step.action not in seen:
+                seen.add(step.action)
+                waiting += _action(step.action, others)
+        elif step.runs_terraform:
+            return True
+    return False
+
+
+def _action(name: str, others: Others) -> list[_Step]:
+    tops = (_read(f"{name.rstrip('/')}/action.{ending}", others) for ending in ("yml", "yaml"))
+    return next(filter(None, map(_composite, tops)), [])
+
+
+def _read(name: str, others: Others) -> dict[str, Any]:
+    """Read a file of the same repository; one that is no YAML is told where it is looked at."""
+    import yaml  # noqa: PLC0415 - as above
+
+    try:
+        return _mapping(yaml.compose(others(name.removeprefix(LOCAL)), Loader=yaml.SafeLoader))
+    except (yaml.YAMLError, RecursionError):
+        return {}
 
 
 def _is_for_another_cloud(text: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -241,7 +242,7 @@ def _file(file: Path, root: Path) -> Iterator[Finding]:
     name, shown = file.name, str(file.relative_to(root))
     try:
         if name.endswith(YAML_SUFFIXES):
-            yield from _yaml(file, shown)
+            yield from _yaml(file, shown, root)
         elif name.endswith(BACKEND_SUFFIXES):
             yield from _credentials("TFO301", parser.parse_file(file), shown)
         elif name.endswith(TERRAFORM_SUFFIXES):
@@ -254,16 +255,28 @@ def _file(file: Path, root: Path) -> Iterator[Finding]:
         yield finding("TFO204", where=shown, cause=error.strerror or type(error).__name__)
 
 
-def _yaml(file: Path, shown: str) -> Iterator[Finding]:
+def _yaml(file: Path, shown: str, root: Path) -> Iterator[Finding]:
     if file.stat().st_size > LARGEST_FILE:
         return
     try:
         text = file.read_text(encoding="utf-8")
-        yield from examine_pipeline(text, file=shown)
+        around = next((one.parent for one in file.parents if one.name == ".github"), root)
+        yield from examine_pipeline(text, file=shown, others=lambda name: _other(around, name))
     except UnicodeDecodeError:
         yield finding("TFO410", where=shown, cause="it is not UTF-8 text")
     except ImportError:
         yield finding("TFO490", where="*.yml")  # one place: said once
+
+
+def _other(root: Path, name: str) -> str:
+    """Return what a file of the repository holds; nothing where it cannot be looked at."""
+    file = root / name
+    if ".." in file.parts or not file.is_file() or file.stat().st_size > LARGEST_FILE:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _module_file(body: parser.Body, shown: str) -> Iterator[Finding]:
@@ -300,10 +313,25 @@ def render(report: Report) -> str:
         lines.append(f"  {name:<32} {row.here.authorizer} ({row.here.why})")
         if row.relayed is not None and row.relayed.authorizer != row.here.authorizer:
             lines.append(f"  {'':<32} under the relay: {row.relayed.authorizer}")
-    lines += ["", *(f"{found}\n" for found in report.findings)]
-    if not report.findings:
-        lines.append("Nothing is off.")
+    lines += ["", *(f"{told}\n" for told in _grouped(report.findings))]
+    lines.append(_totals(report.findings) or "Nothing is off.")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _grouped(findings: Iterable[Finding]) -> Iterator[str]:
+    """Tell findings that have the same cause and remedy together: both once, each place."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for one in findings:
+        groups.setdefault((one.id, one.cause, one.remedy), []).append(one)
+    for (_, cause, remedy), same in groups.items():
+        summaries = "\n".join(one.summary for one in same)
+        yield f"{summaries}\n  Cause: {cause}\n  Remedy: {remedy}"
+
+
+def _totals(findings: Iterable[Finding]) -> str:
+    counts = Counter(one.severity for one in findings)
+    told = ((counts[severity], severity) for severity in SEVERITIES)
+    return ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in told if n)
 
 
 def render_json(report: Report) -> str:

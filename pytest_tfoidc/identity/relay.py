@@ -299,7 +299,12 @@ class IdTokenRelay:
             raise
         now = self._clock.now()
         self._events.emit(
-            IdTokenFetched(at=now, audience=wanted.audience, expires_at=token.expires_at)
+            IdTokenFetched(
+                at=now,
+                audience=wanted.audience,
+                expires_at=token.expires_at,
+                due_at=token.expires_at - token.lifetime * MARGIN,
+            )
         )
         return _Held(token, now)
 

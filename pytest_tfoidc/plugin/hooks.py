@@ -16,6 +16,7 @@ from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.plugin import (
     deployment,
     fixtures,
+    items,
     modules,
     options,
     outlets,
@@ -131,12 +132,14 @@ def pytest_runtest_makereport(
     """Let what an item has shown travel with its last report."""
     report = yield
     pytestrun.note_failure(item, report)
+    item.config.stash[RUN].carry_told(report)
     pytestrun.show_stand_in(item, report)
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
         setattr(report, REPORT_KEY, {"module": module, **evidence.as_json()})
     if isinstance(item, modules.CheckItem):
         modules.complete_report(item, report)
+    items.add_shown(item, report)
     upgrades.carry_row(item, report)
     runblocks.carry_missing(item, call, report)
     if isinstance(item, pytest.Function) and call.excinfo is not None:

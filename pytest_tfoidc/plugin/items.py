@@ -9,13 +9,15 @@ from typing import Any, ClassVar
 import pytest
 
 from pytest_tfoidc.errors import TerraformError, TfOidcError
-from pytest_tfoidc.plugin.run import RUN, PytestRun
+from pytest_tfoidc.plugin.run import EVIDENCE, RUN, PytestRun
 
 # In the same words of two failures: ids of requests, and moments.
 CHANGING = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.]*"
 )
+
+PROVIDER = re.compile(r'^provider "([^"]+)" \{\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
 
 
 def told(error: BaseException, run: PytestRun, *, item: str) -> str | None:
@@ -40,6 +42,31 @@ def told(error: BaseException, run: PytestRun, *, item: str) -> str | None:
     return str(error) if isinstance(error, TfOidcError) else None
 
 
+def properties_of(run: PytestRun, folder: Path) -> list[tuple[str, object]]:
+    """Return what JUnit's test case says about where and with what an item was made.
+
+    Args:
+        run: The run.
+        folder: The workspace's, after init.
+    """
+    executable, context = run.session.executable, run.session.context
+    where = context.label + ("" if run.session.is_live else " (stand-in)")
+    return [
+        (f"{executable.product.lower()}_version", executable.version),
+        ("oidc_context", where),
+        *((f"provider {name}", version) for name, version in _providers(folder)),
+    ]
+
+
+def _providers(folder: Path) -> list[tuple[str, str]]:
+    """Read the providers' versions from the lock file that init has written."""
+    try:
+        text = (folder / ".terraform.lock.hcl").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return []  # a module without providers has none
+    return PROVIDER.findall(text)
+
+
 class ModuleItem(pytest.Item):
     """Something that is done with a module as a whole. `group`: what its id has before its name.
 
@@ -54,6 +81,10 @@ class ModuleItem(pytest.Item):
         super().__init__(**kwargs)
         self.add_marker(self.marker)
 
+    def note_properties(self, folder: Path) -> None:
+        """Let JUnit say with what the item was made, whatever came of it."""
+        self.user_properties += properties_of(self._run, folder)
+
     @property
     def _run(self) -> PytestRun:
         return self.config.stash[RUN]
@@ -66,3 +97,13 @@ class ModuleItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Name the item as its id does."""
         return self.path, None, f"{self._run.name_of(self.path)}::{self.group}::{self.name}"
+
+
+def add_shown(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let JUnit say what a check or a step has shown, as the summary does."""
+    if report.when != "teardown" or not isinstance(item, ModuleItem) or EVIDENCE not in item.stash:
+        return
+    from pytest_tfoidc.reporting.summary import labelled  # noqa: PLC0415 - not in every run
+
+    _, evidence = item.stash[EVIDENCE]
+    report.user_properties += list(labelled(evidence).items())

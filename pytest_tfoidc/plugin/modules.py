@@ -87,6 +87,8 @@ class CheckItem(ModuleItem):
                 return MADE[self.name](subject_of(self.config, workspace))
             except CheckSkipped as skipped:
                 pytest.skip(str(skipped))
+            finally:
+                self.note_properties(workspace.path)
 
 
 def complete_report(item: CheckItem, report: pytest.TestReport) -> None:

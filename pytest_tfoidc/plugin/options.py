@@ -91,7 +91,7 @@ class Settings:
     progress: timedelta = timedelta(seconds=30)
     wants_progress: bool = False
     events: Path | None = None
-    report: Path | None = None
+    reports: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,13 @@ OPTIONS = (
         "TIME",
     ),
     Option("events", "write every event to this file as it happens, a line of JSON each", "FILE"),
-    Option("report", "write a page with the evidence and a timeline to this HTML file", "FILE"),
+    Option(
+        "report",
+        "write the evidence of the run to this file, whose ending says in which form: .html (a page"
+        " with a timeline), .md, .json, or .svg (the timeline alone) (repeatable)",
+        "FILE",
+        many=True,
+    ),
 )
 
 
@@ -384,7 +390,7 @@ def settings_of(config: pytest.Config) -> Settings:
         progress=_period(values.one("progress")),
         wants_progress=bool(values.one("progress")),
         events=_beside(values, "events"),
-        report=_beside(values, "report"),
+        reports=tuple(values.base("report") / name for name in values.many("report")),
     )
 
 

@@ -16,7 +16,8 @@ from pytest_tfoidc.plugin.run import PytestRun
 Redact = Callable[[str], str]
 PARTS = "_pytest._code."  # pytest's descriptions of a failure are objects of its own
 BETWEEN = "\0\n"  # lines that may end with a line break themselves
-COMMANDS = re.compile(r"##(?=(?:vso|teamcity)?\[)")
+# To the agents of pipelines: of Azure anywhere in a line, of GitHub at its start.
+COMMANDS = re.compile(r"#(?=#(?:vso|teamcity)?\[)|^([ \t]*):(?=:[A-Za-z])", re.MULTILINE)
 
 
 class Outlet:
@@ -52,7 +53,7 @@ class Outlet:
 def shown(redact: Redact, value: Any) -> Any:  # noqa: ANN401 - what pytest's reports are made of
     """Return a part of a report without secrets; pytest's own objects are changed in place."""
     if isinstance(value, str):
-        return COMMANDS.sub("# #", redact(value))
+        return COMMANDS.sub(_apart, redact(value))
     if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
         return str(shown(redact, BETWEEN.join(value))).split(BETWEEN)
     if isinstance(value, list | tuple):
@@ -64,6 +65,10 @@ def shown(redact: Redact, value: Any) -> Any:  # noqa: ANN401 - what pytest's re
         for name, part in vars(value).items():
             setattr(value, name, shown(redact, part))
     return value
+
+
+def _apart(found: re.Match[str]) -> str:
+    return f"{found[0]} "
 
 
 def redact_report(report: Any, redact: Redact) -> None:  # noqa: ANN401 - of a test or a collection

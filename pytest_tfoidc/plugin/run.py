@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import json
 import os
 import shlex
@@ -73,6 +74,9 @@ class PytestRun:
         self.watching: Watching | None = None
         self._live: list[str] = []
         self._told: dict[str, str] = {}  # who told it first, by what it was
+        self._repeatable: dict[
+            str, tuple[str, str]
+        ] = {}  # what it was, and in short, by who tells it
 
     @property
     def session(self) -> OidcSession:
@@ -145,11 +149,19 @@ class PytestRun:
             about: What two failures have in common that are the same; empty for the text.
         """
         lines = text.splitlines()
-        first = self._told.setdefault(lines[0] + (about or text), item)
-        if first == item or len(lines) <= MOST_REPEATED:
+        key = hashlib.sha256((lines[0] + (about or text)).encode("utf-8", "replace")).hexdigest()
+        first = self._told.setdefault(key, item)
+        if len(lines) <= MOST_REPEATED:
             return text
         where = [line for line in lines if line.startswith("Where: ")][:1]
-        return "\n".join([lines[0], *where, f"As {first}, which tells the rest."])
+        self._repeatable[item] = (key, "\n".join([lines[0], *where]))
+        return text if first == item else as_told(self._repeatable[item][1], first)
+
+    def carry_told(self, report: pytest.TestReport) -> None:
+        """Let a failure that others may have told travel with what is told of it then."""
+        key, short = self._repeatable.get(report.nodeid, ("", ""))
+        if key and report.failed:
+            setattr(report, TOLD_KEY, (key, self.redactor.redact(short)))
 
     def _set_up(self, session: OidcSession) -> None:
         """Put there what the settings say is there beforehand; a live context has its own."""
@@ -547,6 +559,7 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
 
 
 LIVE_RUN = "tfoidc_live_run"  # what the workers of pytest-xdist are told
+TOLD_KEY = "tfoidc_told"  # as the next
 REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along
 RUN = pytest.StashKey[PytestRun]()
 FAILED = pytest.StashKey[bool]()
@@ -577,6 +590,7 @@ def configure(config: pytest.Config) -> None:
     if run.settings.existing_draft is not None:
         config.pluginmanager.register(DraftReport(run.settings.existing_draft), "tfoidc-drafts")
     config.pluginmanager.register(EvidenceReport(run), "tfoidc-evidence")
+    config.pluginmanager.register(ToldOnce(), "tfoidc-told-once")
 
 
 @contextlib.contextmanager
@@ -586,6 +600,28 @@ def usage_errors() -> Iterator[None]:
         yield
     except TfOidcError as error:
         raise pytest.UsageError(f"tfoidc: {error}") from error
+
+
+def as_told(short: str, first: str) -> str:
+    """Return what is told of a failure that another item has told in full."""
+    return f"{short}\nAs {first}, which tells the rest."
+
+
+class ToldOnce:
+    """Lets what several workers of pytest-xdist have told in full be told by the first alone."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Refer to the first who told the same, before anyone writes it."""
+        key, short = getattr(report, TOLD_KEY, ("", ""))
+        if not key or not isinstance(report.longrepr, str):
+            return
+        first = self._told.setdefault(key, report.nodeid)
+        if first != report.nodeid:
+            report.longrepr = as_told(short, first)
 
 
 def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:

@@ -7,7 +7,6 @@ waits for the result of its own run. Results are kept, so any order of the items
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.plugin.beforehand import REPORT_KEY as MISSING_KEY
 from pytest_tfoidc.plugin.beforehand import missing_of
+from pytest_tfoidc.plugin.items import properties_of
 from pytest_tfoidc.plugin.options import Jump
 from pytest_tfoidc.plugin.run import EVIDENCE, RUN, PytestRun
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 ENDINGS = (".tftest.hcl", ".tftest.json", ".tofutest.hcl", ".tofutest.json")
 JUMP_MARK = "tf_test_jump"
-PROVIDER = re.compile(r'^provider "([^"]+)" \{\s*version\s*=\s*"([^"]+)"', re.MULTILINE)
 FOUND = pytest.StashKey[dict[Path, frozenset[Path]]]()
 WORKSPACES = pytest.StashKey["dict[Path, InitializedModule]"]()
 
@@ -289,28 +288,10 @@ def _options(config: pytest.Config) -> TestOptions:
 
 def _properties(item: RunItem) -> list[tuple[str, object]]:
     """Return what JUnit's test case says about where and with what the run was made."""
-    run = item.config.stash[RUN]
-    executable = run.session.executable
     workspace = item.config.stash[WORKSPACES][item.parent.module].workspace
     changes = item.result.changes if item.result else ""
-    return [
-        (f"{executable.product.lower()}_version", executable.version),
-        (
-            "oidc_context",
-            run.session.context.label + ("" if run.session.is_live else " (stand-in)"),
-        ),
-        *((f"provider {name}", version) for name, version in _providers(workspace.path)),
-        *([("changes", changes)] if changes else []),
-    ]
-
-
-def _providers(folder: Path) -> list[tuple[str, str]]:
-    """Read the providers' versions from the lock file that init has written."""
-    try:
-        text = (folder / ".terraform.lock.hcl").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return []  # a module without providers has none
-    return PROVIDER.findall(text)
+    made_with = properties_of(item.config.stash[RUN], workspace.path)
+    return [*made_with, *([("changes", changes)] if changes else [])]
 
 
 def _jumps(asked: Iterable[Jump], file: str, items: list[pytest.Item]) -> Iterator[Jump]:

@@ -41,6 +41,7 @@ class SharedDeployment:
         self._item = item
         self._made: set[str] = set()
         self._chosen: tuple[str, ...] = ()
+        self._folder = Path()  # of the workspace
         self._story: SharedStory | None = None
         self._pause = Pause()
         self._open = contextlib.ExitStack()
@@ -64,6 +65,7 @@ class SharedDeployment:
         if verdict is None:
             self._give_up()
             return None
+        item.note_properties(self._folder)
         if isinstance(verdict, CheckSkipped):
             pytest.skip(str(verdict))
         if isinstance(verdict, Evidence):
@@ -87,7 +89,9 @@ class SharedDeployment:
 
     def _subject(self, module: Path) -> Subject:
         workspace = self._run.workspace(module, item=self._item, has_failed=lambda: True)
-        return subject_of(self._config, self._open.enter_context(workspace))
+        subject = subject_of(self._config, self._open.enter_context(workspace))
+        self._folder = subject.workspace.path
+        return subject
 
     def _give_up(self) -> None:
         """Clean up for the checks that are made alone; where that fails, the story comes first."""

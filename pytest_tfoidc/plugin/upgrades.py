@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_tfoidc.plugin.agents import REPORT_KEY
 from pytest_tfoidc.plugin.items import ModuleItem
 from pytest_tfoidc.plugin.run import EVIDENCE, RUN, PytestRun
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pytest_tfoidc.terraform.upgrade.step import UpgradeStep
 
 GROUP = "upgrade"
-REPORT_KEY = "tfoidc_upgrade"  # pytest-xdist carries a report's attributes along
 ROW = pytest.StashKey["UpgradeRow"]()
 
 
@@ -70,6 +70,8 @@ class UpgradeItem(ModuleItem):
                 story.run()
             finally:
                 self.stash[ROW] = story.row
+                self.note_properties(workspace.path)
+                self.user_properties += [("changes", story.row.changes)]
                 self.stash[EVIDENCE] = (run.name_of(self.path), story.evidence)
                 if story.notes:
                     self.add_report_section("call", "upgrade", "\n".join(story.notes))
@@ -96,9 +98,9 @@ class UpgradeReport:
         """Add the row that a report brings along."""
         brought = getattr(report, REPORT_KEY, None)
         if brought is not None:
-            from pytest_tfoidc.reporting.upgradetable import UpgradeRow  # noqa: PLC0415 - rarely
+            from pytest_tfoidc.reporting.upgradetable import row_of  # noqa: PLC0415 - rarely
 
-            self._rows.append(UpgradeRow(**{**brought, "notes": tuple(brought["notes"])}))
+            self._rows.append(row_of(brought))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the table."""

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,27 @@ JOIN_SECONDS = 2.0
 SPOOL_PAUSE = 0.5
 PHASES = ("setup", "call", "teardown")
 WORST = ("passed", "skipped", "failed")
+LONGEST = 20_000  # characters of a failure
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoFar:
+    """The phases of a test so far. `words`: the first line of `failure`."""
+
+    outcome: str = WORST[0]
+    seconds: float = 0.0
+    words: str = ""
+    failure: str = ""
+
+    def after(self, report: Any) -> SoFar:  # noqa: ANN401 - pytest's or xdist's
+        """Return what it is after one more phase."""
+        failed = report.outcome == "failed"
+        return SoFar(
+            outcome=max(self.outcome, report.outcome, key=WORST.index),
+            seconds=self.seconds + report.duration,
+            words=self.words or first_words(report),
+            failure=self.failure or (whole_words(report) if failed else ""),
+        )
 
 
 class Watching:
@@ -55,11 +77,13 @@ class Watching:
         self._worker = str(self._input.get("workerid", ""))
         self._sink = self._opened()
         self._agent = None if self._input else agent_of(run, config)
+        if self._agent is not None:
+            config.pluginmanager.register(self._agent, "tfoidc-agent")
         self._screen: Screen | None = None
         self._progress: Progress | None = None
         self._spool: Path | None = None
         self._followed: dict[str, Follower] = {}
-        self._outcomes: dict[str, tuple[str, float, str]] = {}
+        self._outcomes: dict[str, SoFar] = {}
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._looking = threading.RLock()
@@ -76,18 +100,19 @@ class Watching:
             if path is None or not path.parent.is_dir():  # another machine's
                 return None
             return self._headed(path)
-        if settings.report is not None:
-            from pytest_tfoidc.reporting.eventlines import require_place  # noqa: PLC0415 - not in every run
+        if settings.reports:
+            from pytest_tfoidc.reporting.evidence import require_report  # noqa: PLC0415 - not in every run
 
-            require_place(settings.report, "--tf-report")
-        if settings.events is None and settings.report is None:
+            for path in settings.reports:
+                require_report(path, "--tf-report")
+        if settings.events is None and not settings.reports:
             return None
         return self._headed(settings.events)
 
     def _headed(self, path: Path | None) -> EventFile:
         from pytest_tfoidc.reporting import eventlines  # noqa: PLC0415 - not in every run
 
-        keeps = not self._input and self._run.settings.report is not None
+        keeps = not self._input and bool(self._run.settings.reports)
         file = eventlines.EventFile(path, option="--tf-events", keeps=keeps)
         head = eventlines.header(self._id, self._worker)
         file.write(eventlines.as_line(head, self._run.redactor.redact))
@@ -173,12 +198,10 @@ class Watching:
         if report.outcome not in WORST:  # pytest-rerunfailures' "rerun": it begins anew
             self._outcomes.pop(report.nodeid, None)
             return
-        outcome, seconds, words = self._outcomes.get(report.nodeid, ("passed", 0.0, ""))
-        worst = max(outcome, report.outcome, key=WORST.index)
-        words = words or first_words(report)
-        self._outcomes[report.nodeid] = (worst, seconds + report.duration, words)
+        so_far = self._outcomes.get(report.nodeid, SoFar()).after(report)
+        self._outcomes[report.nodeid] = so_far
         if self._agent is not None and report.outcome == "failed":
-            self._agent.take_failure(report, words)
+            self._agent.take_failure(report, so_far.words)
         if report.when in PHASES[:-1]:
             return
         del self._outcomes[report.nodeid]
@@ -186,15 +209,17 @@ class Watching:
         event = ItemFinished(
             at=real_now(),
             item=report.nodeid,
-            outcome=worst,
-            seconds=round(seconds + report.duration, 3),
-            words=words,
+            outcome=so_far.outcome,
+            seconds=round(so_far.seconds, 3),
+            words=so_far.words,
+            failure=so_far.failure,
             module=str(brought.pop("module", "")),
             evidence=brought,
         )
         self._write(event, worker=str(getattr(report, "worker_id", "")))
         if self._agent is not None:
             self._agent.take(event)
+            self._agent.take_row(report)
 
     # Workers of pytest-xdist
 
@@ -269,7 +294,7 @@ class Watching:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Show nothing any more; write the page before pytest writes its summary."""
+        """Show nothing any more; write the reports before pytest writes its summary."""
         try:
             return (yield)
         finally:
@@ -286,25 +311,25 @@ class Watching:
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.close()
-            self._write_page(sink)
+            self._write_reports(sink)
         if self._spool is not None:
             shutil.rmtree(self._spool, ignore_errors=True)
 
-    def _write_page(self, sink: EventFile) -> None:
+    def _write_reports(self, sink: EventFile) -> None:
         settings = self._run.settings
         if self._input:
             return
         if settings.events is not None:
             self.told.append(f"events: {settings.events}")
-        if settings.report is None:
+        if not settings.reports:
             return
-        from pytest_tfoidc.reporting.page import write_page  # noqa: PLC0415 - not in every run
+        from pytest_tfoidc.reporting.evidence import write_reports  # noqa: PLC0415 - not in every run
 
-        try:
-            write_page(sink.lines, settings.report)
-            self.told.append(f"report: {settings.report}")
-        except OSError as error:
-            self.told.append(f"The report could not be written: {error}")
+        failed = write_reports(sink.lines, settings.reports)
+        for path in settings.reports:
+            error = failed.get(path)
+            told = f"report: {path}" if error is None else f"No report was written: {error}"
+            self.told.append(told)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the files are."""
@@ -316,6 +341,15 @@ class Watching:
     def pytest_unconfigure(self) -> None:
         """End, where pytest came to no end of its own."""
         self._finish()
+
+
+def whole_words(report: Any) -> str:  # noqa: ANN401 - pytest's or xdist's
+    """Return all that a report says of a failure, without its middle where it is long."""
+    text = str(report.longrepr).strip("\n").rstrip()
+    if len(text) <= LONGEST:
+        return text
+    half = LONGEST // 2
+    return f"{text[:half]}\n… {len(text) - LONGEST} characters are left out here …\n{text[-half:]}"
 
 
 def first_words(report: Any) -> str:  # noqa: ANN401 - pytest's or xdist's

@@ -130,6 +130,14 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "set ARM_USE_OIDC, the request URL, the request token and the service connection's id.",
     ),
     (
+        (
+            r"(?<!Assigned )\bIdentity not found\b|Could not fetch access token for Azure"
+            r"|only support(?:\(s\)|s)? service principal authorization"
+        ),
+        "the pipeline's task does not support workload identity federation.",
+        "use a newer version of the task, or run Terraform in a script of AzureCLI@2.",
+    ),
+    (
         r"Backend configuration changed",
         "init ran before with another backend configuration, such as another cached token.",
         "run init with -reconfigure, and take the token out of the backend configuration.",

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,19 +54,27 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - a field's
 
 
 def event_of(record: Record) -> Event | None:
-    """Return the event that a record was made of; None where it is of a kind unknown here."""
+    """Return the event that a record was made of; None where it is of a kind unknown here.
+
+    A field that came later than the file has its default.
+    """
     kind = KINDS.get(str(record.get("event")))
     if kind is None:
         return None
     try:
-        return kind(**{f.name: _typed(f.type, record[f.name]) for f in fields(kind) if f.repr})
+        told = [f for f in fields(kind) if f.repr and (f.name in record or not _has_default(f))]
+        return kind(**{f.name: _typed(f.type, record[f.name]) for f in told})
     except (KeyError, TypeError, ValueError):
         return None
 
 
+def _has_default(one: Field[Any]) -> bool:
+    return one.default is not MISSING or one.default_factory is not MISSING
+
+
 def _typed(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - a field's
-    if annotation == "datetime":
-        return datetime.fromisoformat(value)
+    if annotation in {"datetime", "datetime | None"}:
+        return None if value is None and annotation != "datetime" else datetime.fromisoformat(value)
     if annotation == "timedelta":
         return timedelta(seconds=value)
     return tuple(value) if str(annotation).startswith("tuple") else value
@@ -74,11 +82,14 @@ def _typed(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - a field's
 
 def as_line(record: Record, redact: Callable[[str], str]) -> str:
     """Write a record in one line, redacted value by value: what is hidden breaks no JSON."""
-    line = json.dumps(record, ensure_ascii=True, default=str)
     plain = json.dumps(record, ensure_ascii=False, default=str)
-    if redact(plain) == plain:
-        return line
-    return json.dumps(_redacted(record, redact), ensure_ascii=True, default=str)
+    told = record if redact(plain) == plain else _redacted(record, redact)
+    return unobeyed(json.dumps(told, ensure_ascii=True, default=str))
+
+
+def unobeyed(text: str) -> str:
+    """Write JSON so that an agent whose log it gets into obeys nothing in it; it says the same."""
+    return text.replace("##", "#\\u0023")
 
 
 def _redacted(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - of JSON

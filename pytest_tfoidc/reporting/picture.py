@@ -1,20 +1,38 @@
-"""The timeline as SVG: lanes of bars and ticks, jumps as marked folds, what went wrong in red."""
+"""The timeline as SVG: lanes of bars and ticks, jumps as marked folds, what went wrong in red.
+
+It is a part of the page, or a file of its own for a README or a wiki.
+"""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from pytest_tfoidc.redaction import harmless
+from pytest_tfoidc.reporting.eventlines import Read
 from pytest_tfoidc.reporting.progress import whole_seconds
-from pytest_tfoidc.reporting.timeline import Bar, Mark, Timeline
+from pytest_tfoidc.reporting.runstory import RunStory, date_of, stories_of
+from pytest_tfoidc.reporting.styles import COLORS, OWN_PICTURE, PICTURE
+from pytest_tfoidc.reporting.timeline import Bar, Mark, Timeline, timeline_of
 
+NAMESPACE = "http://www.w3.org/2000/svg"
 WIDTH, LEFT, RIGHT = 1000, 130, 14  # in the picture's own units
 TOP, ROW, GAP, LEAST = 34, 12, 8, 1.5
 MOST_ROWS = 12  # of bars that overlap, in one lane
 LABEL = 46  # the room that the label of a jump takes
 GRID = 5
+MOST_BOLD = 60  # jumps that do not hide what is behind them
 BESIDE = 2.5  # a token often dies by a jump, whose line is there already
+FOOT = 24  # below the lanes: the times
+LINE, MARGIN, MOST_LETTERS = 18, 12, 150  # of what stands above and below a picture of its own
+KEY = (
+    ("command", "commands"),
+    ("id", "ID tokens"),
+    ("access", "access tokens"),
+    ("bad", "refused, or failed"),
+)
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class _Scale:
@@ -40,7 +58,7 @@ def picture_of(line: Timeline, *, title: str) -> str:
     lanes, bottom = _lanes(line, scale)
     return "".join(
         [
-            f'<svg viewBox="0 0 {WIDTH} {bottom + 24}" role="img" xmlns="http://www.w3.org/2000/svg">',
+            f'<svg viewBox="0 0 {WIDTH} {bottom + FOOT}" role="img" xmlns="{NAMESPACE}">',
             f"<title>{_text(title)}: {_text(_in_words(line))}</title>",
             *_grid(scale, bottom),
             *lanes,
@@ -49,6 +67,63 @@ def picture_of(line: Timeline, *, title: str) -> str:
             "</svg>",
         ]
     )
+
+
+def picture_report(reads: Sequence[Read]) -> str:
+    """Return the timelines of one or several files of events as a file of its own."""
+    parts: list[str] = []
+    top = MARGIN
+    for story in stories_of(reads):
+        top = _add_story(parts, story, top=top)
+    if not parts:
+        top = _add_words(parts, "Nothing has happened: the file holds no events.", top=top)
+    height = top + MARGIN
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    name = 'role="img" aria-label="Terraform with OIDC: the timeline"'
+    return "".join(
+        [
+            f'<svg xmlns="{NAMESPACE}" {size} {name}>',
+            f"<style>{COLORS}{PICTURE}{OWN_PICTURE}</style>",
+            f'<rect class="back" width="{WIDTH}" height="{height}"/>',
+            *parts,
+            "</svg>\n",
+        ]
+    )
+
+
+def _add_story(drawn: list[str], story: RunStory, *, top: int) -> int:
+    """Draw a run from a height on, and return the height at which it ends."""
+    kind = "head good" if story.is_good else "head bad"
+    top = _add_words(drawn, f"Terraform with OIDC: {story.verdict}", top=top, kind=kind)
+    for text in story.described:
+        top = _add_words(drawn, text, top=top)
+    top = _add_words(drawn, f"{date_of(story.times[0])} UTC", top=top, kind="soft")
+    line = timeline_of(story.told)
+    _, bottom = _lanes(line, _Scale(line))
+    picture = picture_of(line, title="Timeline")
+    place = f'<svg x="0" y="{top}" width="{WIDTH}" height="{bottom + FOOT}"'
+    drawn.append(picture.replace("<svg", place, 1))
+    return _add_key(drawn, top=top + bottom + FOOT + MARGIN)
+
+
+def _add_words(drawn: list[str], text: str, *, top: int, kind: str = "") -> int:
+    told = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} ..."
+    drawn.append(f'<text class="{kind}" x="{MARGIN}" y="{top + MARGIN}">{_text(told)}</text>')
+    return top + LINE
+
+
+def _add_key(drawn: list[str], *, top: int) -> int:
+    """Say what the colours mean, and the lines."""
+    x = LEFT
+    for kind, name in KEY:
+        drawn.append(f'<rect class="{kind}" x="{x}" y="{top + 3}" width="14" height="9" rx="2"/>')
+        drawn.append(f'<text x="{x + 20}" y="{top + MARGIN}">{name}</text>')
+        x += 120 if kind != "bad" else 140
+    for kind, name in (("jump", "the clock jumped"), ("dead", "a cached token is dead")):
+        drawn.append(f'<line class="{kind}" x1="{x}" x2="{x}" y1="{top}" y2="{top + 14}"/>')
+        drawn.append(f'<text x="{x + 10}" y="{top + MARGIN}">{name}</text>')
+        x += 140
+    return top + LINE + MARGIN
 
 
 def _in_words(line: Timeline) -> str:
@@ -140,16 +215,19 @@ def _grid(scale: _Scale, bottom: int) -> list[str]:
 
 
 def _folds(jumps: Iterable[Mark], scale: _Scale, bottom: int) -> list[str]:
-    """Draw jumps, each with its length where there is room for that."""
+    """Draw jumps, each with its length where there is room for that; many of them thin."""
     drawn, free = [], 0.0
-    for mark in sorted(jumps, key=lambda one: one.at):
+    ordered = sorted(jumps, key=lambda one: one.at)
+    kind = "jump" if len(ordered) <= MOST_BOLD else "jump thin"
+    for mark in ordered:
         x = scale(mark.at)
         drawn.append(
-            f'<line class="jump" x1="{x}" x2="{x}" y1="{TOP - 10}" y2="{bottom}">'
+            f'<line class="{kind}" x1="{x}" x2="{x}" y1="{TOP - 10}" y2="{bottom}">'
             f"<title>{_text(mark.label)}</title></line>"
         )
-        if x >= free:
-            anchor = "end" if x > WIDTH - LABEL else "middle"
+        is_last = x > WIDTH - LABEL
+        if x >= free + (LABEL / 2 if is_last else 0):
+            anchor = "end" if is_last else "middle"
             drawn.append(
                 f'<text x="{x}" y="{TOP - 14}" text-anchor="{anchor}">{_text(mark.short)}</text>'
             )
@@ -167,4 +245,5 @@ def _lines(marks: Iterable[Mark], scale: _Scale, bottom: int) -> list[str]:
 
 
 def _text(text: str) -> str:
-    return html.escape(harmless(text))
+    """Return a text that is one in SVG: XML has no place for some characters."""
+    return html.escape(NOT_IN_XML.sub("\ufffd", harmless(text)))

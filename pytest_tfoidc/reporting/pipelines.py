@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_tfoidc.events import ItemFinished
 from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, GITHUB, agent_name
 from pytest_tfoidc.redaction import harmless
+from pytest_tfoidc.reporting.markdown import marked, modules_in_markdown
 from pytest_tfoidc.reporting.progress import Running, shared_percent
-from pytest_tfoidc.reporting.summary import LABEL_WIDTH, shown_for, summary_lines
+from pytest_tfoidc.reporting.upgradetable import UpgradeRow, markdown_table
 
-MARKING = re.compile(r"[^A-Za-z0-9\s.,;:/+=%'-]")  # what Markdown or HTML could take for its own
+CHANGES = "changesPresent"
+NO_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 
 def azure_value(text: str) -> str:
@@ -103,26 +105,71 @@ def issue_command(pipeline: str, *, words: str, place: Place) -> str:
     return ""
 
 
-def markdown_of(finished: Sequence[ItemFinished]) -> str:
-    """Write the summary of a run in Markdown: what was shown for each module, and what failed."""
+def group_lines(pipeline: str, name: str) -> tuple[str, str]:
+    """Return the lines that fold what stands between them; both empty where no agent reads."""
+    told = " ".join(harmless(name).split())
+    if pipeline == AZURE_PIPELINES:
+        return f"##[group]{told}", "##[endgroup]"
+    if pipeline == GITHUB:
+        return f"::group::{github_message(told)}", "::endgroup::"
+    return "", ""
+
+
+def output_lines(pipeline: str, outputs: Mapping[str, str]) -> list[str]:
+    """Return what sets variables that later steps and jobs can read.
+
+    Args:
+        pipeline: As `agent_name` tells it: Azure Pipelines takes them from the log, GitHub from
+            the file that `GITHUB_OUTPUT` names.
+        outputs: Their values by their names, of letters, digits and underscores.
+    """
+    if pipeline == AZURE_PIPELINES:
+        begin = "##vso[task.setvariable variable="
+        return [
+            f"{begin}{azure_value(name)};isOutput=true]{azure_message(value)}"
+            for name, value in outputs.items()
+        ]
+    return [f"{name}={value}" for name, value in outputs.items()] if pipeline == GITHUB else []
+
+
+def change_outputs(rows: Iterable[UpgradeRow]) -> dict[str, str]:
+    """Say for each upgrade step, and for all together, whether the plan had changes.
+
+    A step that came to no plan has no variable. All together have none either if there is such a
+    step, unless another has changes. The name is that of TerraformTask@5's variable.
+    """
+    ordered = sorted(rows, key=lambda row: (row.module, row.step))
+    known = [row for row in ordered if row.has_changes is not None]
+    outputs: dict[str, str] = {}
+    if any(row.has_changes for row in known) or (known and len(known) == len(ordered)):
+        outputs[CHANGES] = _truth(any(row.has_changes for row in known))
+    for row in known:
+        name = NO_NAME.sub("_", f"{CHANGES}_{row.module}_{row.step}").strip("_")
+        taken = sum(name == other or other.startswith(f"{name}__") for other in outputs)
+        outputs[f"{name}__{taken + 1}" if taken else name] = _truth(bool(row.has_changes))
+    return outputs
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001 - it is what is written
+    return "true" if value else "false"
+
+
+def markdown_of(finished: Sequence[ItemFinished], rows: Sequence[UpgradeRow] = ()) -> str:
+    """Write the summary of a run in Markdown: what failed, and what was shown for each module.
+
+    Args:
+        finished: The tests that ended.
+        rows: The upgrade steps.
+    """
     counts = Counter(one.outcome for one in finished)
     verdict = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
     lines = ["## Terraform with OIDC", "", verdict or "no test ended", ""]
-    for module, evidence in shown_for(finished).items():
-        lines += [f"### {_marked(module)}", "", "| | |", "|---|---|"]
-        for line in summary_lines(evidence):
-            label, text = line[: LABEL_WIDTH + 2], line[LABEL_WIDTH + 2 :]
-            lines.append(f"| {_marked(label)} | {_marked(text)} |")
-        lines.append("")
     failed = [one for one in finished if one.outcome == "failed"]
     if failed:
         lines += ["| failed | why |", "|---|---|"]
-        lines += [f"| {_marked(one.item)} | {_marked(one.words)} |" for one in failed]
+        lines += [f"| {marked(one.item)} | {marked(one.words)} |" for one in failed]
         lines.append("")
+    lines += modules_in_markdown(finished, level=3)
+    if rows:
+        lines += ["### Upgrades", "", markdown_table(rows)]
     return "\n".join(lines)
-
-
-def _marked(text: str) -> str:
-    """Return a text that Markdown and HTML show as it is."""
-    told = " ".join(harmless(text).split())
-    return MARKING.sub(lambda found: f"&#{ord(found[0])};", told)

@@ -17,6 +17,7 @@ from pytest_tfoidc.events import (
     StepFinished,
     StepPlanned,
     StepStarted,
+    TokensExpired,
 )
 from pytest_tfoidc.redaction import harmless
 
@@ -27,6 +28,7 @@ DOING = {
     "run": "running",
     "update": "changing",
 }
+ID = "id"  # of the two kinds of tokens
 PLANNING = frozenset({"plan"})
 SHORT_SECONDS = 1.0  # a step that began just now says nothing yet
 ELLIPSIS = "..."
@@ -59,6 +61,7 @@ class Running:
         busy: For how long.
         simulated: How far the clock of the stand-in has jumped meanwhile.
         tokens: How many ID tokens were fetched meanwhile.
+        due: In how many seconds the next one is due, at the earliest; None where that is unknown.
         key: The process and the number, which tell commands apart.
     """
 
@@ -72,6 +75,7 @@ class Running:
     busy: float = 0.0
     simulated: timedelta = timedelta()
     tokens: int = 0
+    due: float | None = None
     key: tuple[str, int] = ("", 0)
 
 
@@ -87,6 +91,7 @@ class Progress:
         self._commands: dict[tuple[str, int], _Command] = {}
         self._jumped: dict[tuple[str, int], timedelta] = {}
         self._tokens: dict[tuple[str, int], int] = {}
+        self._due: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def notice(self, event: Event, source: str = "") -> None:
@@ -104,12 +109,24 @@ class Progress:
                 self._forget((source, event.number))
             elif isinstance(event, StepPlanned | StepStarted | StepFinished):
                 self._take_step(event, source)
-            elif isinstance(event, ClockMoved):
-                for key in self._of(source):
-                    self._jumped[key] = self._jumped.get(key, timedelta()) + event.by
-            elif isinstance(event, IdTokenFetched):
-                for key in self._of(source):
-                    self._tokens[key] = self._tokens.get(key, 0) + 1
+            else:
+                self._take_token(event, source)
+
+    def _take_token(self, event: Event, source: str) -> None:
+        """Take in what tells of ID tokens, and of the clock that they live by."""
+        if isinstance(event, ClockMoved):
+            for key in self._of(source):
+                self._jumped[key] = self._jumped.get(key, timedelta()) + event.by
+            if source in self._due:
+                self._due[source] -= event.by.total_seconds()
+        elif isinstance(event, IdTokenFetched):
+            for key in self._of(source):
+                self._tokens[key] = self._tokens.get(key, 0) + 1
+            self._due.pop(source, None)
+            if event.due_at is not None:
+                self._due[source] = self._now() + (event.due_at - event.at).total_seconds()
+        elif isinstance(event, TokensExpired) and event.kind == ID and source in self._due:
+            self._due[source] = self._now()
 
     def _of(self, source: str) -> list[tuple[str, int]]:
         return [key for key in self._commands if key[0] == source]
@@ -136,6 +153,7 @@ class Progress:
         with self._lock:
             for key in self._of(source):
                 self._forget(key)
+            self._due.pop(source, None)
 
     def running(self) -> tuple[Running, ...]:
         """Return the commands that run now, the oldest first."""
@@ -157,6 +175,7 @@ class Progress:
             busy=now - since,
             simulated=self._jumped.get(key, timedelta()),
             tokens=self._tokens.get(key, 0),
+            due=self._due[key[0]] - now if key[0] in self._due else None,
             key=key,
         )
 
@@ -205,8 +224,15 @@ def _simulated(running: Running) -> str:
 
 
 def _tokens(running: Running) -> str:
+    """Count ID tokens, and say when the next is due: it is fetched when a client asks for one."""
     count = running.tokens
-    return f"{count} ID token{'' if count == 1 else 's'}" if count else ""
+    told = f"{count} ID token{'' if count == 1 else 's'}" if count else ""
+    if running.due is None:
+        return told
+    if running.due <= 0:
+        return f"{told}, the next is due" if told else "an ID token is due"
+    when = f"due in {whole_seconds(running.due)}"
+    return f"{told}, the next {when}" if told else f"ID token {when}"
 
 
 def _cut(text: str, width: int | None) -> str:

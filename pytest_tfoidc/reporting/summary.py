@@ -183,8 +183,8 @@ def shown_for(finished: Iterable[ItemFinished]) -> dict[str, Evidence]:
     return shown
 
 
-def summary_lines(evidence: Evidence) -> list[str]:
-    """Write a module's summary: a line for each thing that was really shown."""
+def labelled(evidence: Evidence) -> dict[str, str]:
+    """Return a module's summary by its labels: what was really shown."""
     lines = {
         "refreshed" if evidence.refreshed else "signed in": _signed_in(evidence),
         "used": _used(evidence),
@@ -198,7 +198,12 @@ def summary_lines(evidence: Evidence) -> list[str]:
         else "",
         "time": _time(evidence),
     }
-    return [f"  {label:<{LABEL_WIDTH}} {text}" for label, text in lines.items() if text]
+    return {label: text for label, text in lines.items() if text}
+
+
+def summary_lines(evidence: Evidence) -> list[str]:
+    """Write a module's summary: a line for each thing that was really shown."""
+    return [f"  {label:<{LABEL_WIDTH}} {text}" for label, text in labelled(evidence).items()]
 
 
 def skipped_lines(skipped: Iterable[str]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from pytest_tfoidc.redaction import harmless
 
 HEADINGS = ("module", "step", "changes", "warnings", "OIDC", "outcome")
 NUMBERS = (2, 3)  # columns
@@ -14,7 +16,8 @@ NUMBERS = (2, 3)  # columns
 class UpgradeRow:
     """The result of one step for one module. `changes` has what is tolerated beside it.
 
-    `notes` are not in the table: they stand below it.
+    `notes` are not in the table: they stand below it. `has_changes`: whether the plan under the
+    new side is not empty, tolerated or not; None where there is none.
     """
 
     module: str
@@ -24,6 +27,7 @@ class UpgradeRow:
     oidc: str = "-"
     outcome: str = "failed"
     notes: tuple[str, ...] = ()
+    has_changes: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as it travels from a worker to the one who reports."""
@@ -33,6 +37,11 @@ class UpgradeRow:
     def cells(self) -> tuple[str, ...]:
         """Return the texts in the order of the headings."""
         return (self.module, self.step, self.changes, self.warnings, self.oidc, self.outcome)
+
+
+def row_of(brought: Mapping[str, Any]) -> UpgradeRow:
+    """Return the row that has travelled."""
+    return UpgradeRow(**{**brought, "notes": tuple(brought["notes"])})
 
 
 def _ordered(rows: Iterable[UpgradeRow]) -> list[tuple[str, ...]]:
@@ -63,4 +72,5 @@ def markdown_table(rows: Iterable[UpgradeRow]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    told = " ".join(harmless(cell).split())
+    return told.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

@@ -282,6 +282,128 @@ def test_everything_that_is_handed_to_an_extended_template_is_looked_at(
     assert [one.id for one in found.findings] == ["TFO401", "TFO402", "TFO403"]
 
 
+ACTION = """\
+name: apply
+runs:
+  using: composite
+  steps:
+    - run: terraform apply
+      shell: bash
+"""
+OUTER = """\
+name: outer
+runs:
+  using: composite
+  steps:
+    - uses: ./.github/actions/apply
+"""
+CALLS = """\
+on: push
+jobs:
+  call:
+    uses: ./.github/workflows/deploy.yml
+"""
+DEPLOY = WORKFLOW.replace("on: push", "on:\n  workflow_call:")
+USES = WORKFLOW.replace("run: terraform apply", "uses: ./.github/actions/apply")
+MAY = "    permissions:\n      id-token: write\n"
+FLOWS, ACTIONS = ".github/workflows", ".github/actions"
+APPLY = f"{ACTIONS}/apply/action.yml"
+
+
+@pytest.mark.parametrize(
+    ("files", "where"),
+    [
+        pytest.param({APPLY: ACTION, f"{FLOWS}/a.yml": USES}, f"{FLOWS}/a.yml:5", id="action"),
+        pytest.param(
+            {
+                APPLY.replace("yml", "yaml"): ACTION,
+                f"{ACTIONS}/outer/action.yml": OUTER,
+                f"{FLOWS}/a.yml": USES.replace("actions/apply", "actions/outer"),
+            },
+            f"{FLOWS}/a.yml:5",
+            id="action in an action",
+        ),
+        pytest.param(
+            {APPLY: ACTION, f"{FLOWS}/a.yml": USES.replace("    steps:", f"{MAY}    steps:")},
+            "",
+            id="a job that may ask",
+        ),
+        pytest.param(
+            {APPLY: ACTION.replace("apply\n      sh", "fmt\n      sh"), f"{FLOWS}/a.yml": USES},
+            "",
+            id="an action that only formats",
+        ),
+        pytest.param({f"{FLOWS}/a.yml": USES}, "", id="an action that is not there"),
+        pytest.param({APPLY: OUTER, f"{FLOWS}/a.yml": USES}, "", id="an action that calls itself"),
+        pytest.param({f"{FLOWS}/deploy.yml": DEPLOY}, "", id="what is called by others"),
+        pytest.param(
+            {f"{FLOWS}/deploy.yml": DEPLOY, f"{FLOWS}/a.yml": CALLS},
+            f"{FLOWS}/a.yml:4",
+            id="a caller that may not",
+        ),
+        pytest.param(
+            {f"{FLOWS}/deploy.yml": DEPLOY, f"{FLOWS}/a.yml": CALLS + MAY},
+            "",
+            id="a caller that may",
+        ),
+        pytest.param(
+            {
+                f"{FLOWS}/deploy.yml": DEPLOY.replace("    steps:", f"{MAY}    steps:"),
+                f"{FLOWS}/a.yml": CALLS,
+            },
+            f"{FLOWS}/a.yml:4",
+            id="what is called asks, its caller may not",
+        ),
+        pytest.param(
+            {
+                f"{FLOWS}/deploy.yml": f"permissions: {{contents: read}}\n{DEPLOY}",
+                f"{FLOWS}/a.yml": CALLS + MAY,
+            },
+            f"{FLOWS}/deploy.yml:7",
+            id="what is called may not itself",
+        ),
+        pytest.param(
+            {f"{FLOWS}/deploy.yml": WORKFLOW.replace("on: push", "on: [push, workflow_call]")},
+            f"{FLOWS}/deploy.yml:5",
+            id="called, and pushed to",
+        ),
+        pytest.param(
+            {
+                f"{FLOWS}/deploy.yml": CALLS.replace("on: push", "on: workflow_call"),
+                f"{FLOWS}/a.yml": CALLS,
+            },
+            "",
+            id="a workflow that calls itself",
+        ),
+    ],
+)
+def test_actions_and_workflows_of_the_same_repository_are_followed(
+    tmp_path: Path, terraform: Path, files: dict[str, str], where: str
+) -> None:
+    for name, content in files.items():
+        file = tmp_path / "repository" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    found = report(tmp_path / "repository", terraform, **AZURE_DEVOPS).findings
+    assert [(one.id, one.where) for one in found] == ([("TFO407", where)] if where else [])
+
+
+def test_an_actions_own_steps_are_looked_at(tmp_path: Path, terraform: Path) -> None:
+    leaking = ACTION.replace("terraform apply", "terraform init -backend-config=oidc_token=$T")
+    found = report(write(tmp_path, APPLY, leaking), terraform, **AZURE_DEVOPS)
+    assert [(one.id, one.where) for one in found.findings] == [("TFO403", f"{APPLY}:5")]
+
+
+def test_what_has_the_same_remedy_is_told_together_and_counted(
+    tmp_path: Path, terraform: Path
+) -> None:
+    both = CLI_STEP + CLI_STEP.partition("steps:")[2] + "  - task: DockerV0@0\n"
+    text = render(report(write(tmp_path, "p.yml", both), terraform, **AZURE_DEVOPS))
+    assert text.count("TFO401 error: A step runs Terraform") == 2
+    assert text.count("  Remedy: Map it in the step's YAML") == 1
+    assert text.endswith("\n\n3 errors\n")
+
+
 def test_an_old_terraform_is_found_where_it_matters(tmp_path: Path, terraform: Path) -> None:
     terraform.write_text(TERRAFORM.replace("VERSION", "1.11.1"))
     path = write(tmp_path, "main.tf", "")

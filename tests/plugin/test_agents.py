@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,42 @@ def test_a_failure_is_one_issue_and_a_row_of_the_summary(
     assert "| module::oidc::delayed&#95;apply |" in text
     uploaded = f"##vso[task.uploadsummary]{summary}"
     assert (uploaded in result.outlines) == (variable == "TF_BUILD")
+
+
+INJECTING = """
+def test_it(tf_module):
+    print("::error::injected\\n##vso[task.complete result=Succeeded;]x")
+    print("  ::endgroup::\\n##[endgroup]")
+    tf_module.plan()
+"""
+GROUPS = {
+    "GITHUB_ACTIONS": ("::group::", "::endgroup::"),
+    "TF_BUILD": ("##[group]", "##[endgroup]"),
+}
+COMMAND = re.compile(r"^\s*::[A-Za-z]|##vso\[|##\[")  # what one of the agents would obey
+
+
+@pytest.mark.parametrize("variable", sorted(GROUPS))
+def test_what_several_say_is_one_issue_logs_are_folded_and_nothing_is_injected(
+    project: Project, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "true")
+    project.module(main=FAILING, files={"test_it.py": INJECTING})
+    checks = ("--tf-check=destroy_after_expiry", "--tf-context=mock")
+    result = project.check("delayed_apply", *checks, "-n4")
+    result.assert_outcomes(failed=3)
+    first, second = sorted(issues(result), key=lambda line: "and 1 more" in line)
+    assert "module/test_it.py::test_it: the workspace was not initialized" in first
+    assert "module/test_it.py" in first
+    assert re.search(r"\b(?:line=|linenumber=)5\b", first)
+    assert "Never | <b>true</b> (main.tf:8)" in second
+    begin, end = GROUPS[variable]
+    obeyed = [line for line in result.outlines if COMMAND.search(line)]
+    opened = [line for line in obeyed if line.startswith(begin)]
+    assert "module/test_it.py::test_it: Captured stdout call" in opened[0]
+    assert len(opened) == obeyed.count(end) == len(opened)
+    ours = ("::error", "::add-mask::", "##vso[task.logissue", "##vso[task.setsecret]", begin)
+    assert [line for line in obeyed if line != end and not line.startswith(ours)] == []
 
 
 def issues(result: pytest.RunResult) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import jwt
 import pytest
@@ -36,11 +38,29 @@ def id_token() -> str:
     return jwt.encode(claims, secrets.token_bytes(32), algorithm="HS256")
 
 
+def properties_in(report: Path) -> dict[str, dict[str, str]]:
+    """Return the properties of each test case of a JUnit report, by its name."""
+    root = ET.parse(report)  # noqa: S314 - pytest has written it
+    return {
+        case.attrib["name"]: {
+            one.attrib["name"]: one.attrib["value"] for one in case.iter("property")
+        }
+        for case in root.iter("testcase")
+    }
+
+
 @pytest.mark.proof
 def test_every_check_passes_for_a_sound_module(project: Project) -> None:
     project.module()
-    result = project.check("all", "-v")
+    result = project.check("all", "-v", "--junitxml=junit.xml")
     result.assert_outcomes(passed=5)
+    properties = properties_in(project.path / "junit.xml")
+    for name in CHECKS:
+        assert properties[name]["oidc_context"] == "Azure DevOps (stand-in)"
+        assert "terraform_version" in properties[name] or "opentofu_version" in properties[name]
+    assert properties["delayed_apply"]["survived"] == "30m between plan and apply"
+    assert "control" in properties["cached_token_fails"]
+    assert "control" not in properties["delayed_apply"]
     result.stdout.fnmatch_lines([f"module::oidc::{name} PASSED*" for name in CHECKS])
     result.stdout.fnmatch_lines(["tfoidc: Terraform *stand-in for Azure DevOps: *relay on"])
 
@@ -132,14 +152,15 @@ def test_credentials_that_the_backend_accepts_are_found_wherever_they_are_kept(
     text = text_of(result)
     for name in ("oidc_token", "oidc_request_token"):
         assert_named(result, name, "-backend-config")
-        assert f"token: tfplan, backend azurerm, `{name}`" in text
+        assert f"token: backend azurerm, {name}\nWhere: tfplan" in text
     values = (project.path / "values").read_text("utf-8").splitlines()
     assert len(values) == 2
     assert not [value for value in values if value in text]
 
 
 def assert_named(result: pytest.RunResult, name: str, source: str) -> None:
-    where = f".terraform/terraform.tfstate, backend azurerm, `{name}` (set by {source})."
+    where = f"Where: .terraform/terraform.tfstate (set by {source})"
     remedy = f"Remedy: leave `{name}` out of the backend configuration; *"
-    result.stdout.fnmatch_lines([f"The backend cache *keep*: {where}", remedy])
+    said = f"The backend cache *keep*: backend azurerm, {name}"
+    result.stdout.fnmatch_lines([said, where, remedy])
     assert "Traceback" not in text_of(result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 import pytest
 
 from tests.project_kit import Project, text_of
@@ -71,6 +73,19 @@ def test_checks_say_what_is_wrong_first_and_tell_it_once(project: Project) -> No
     )
     assert text_of(result).count("Error: Invalid value for variable") == 1
     assert [line.partition(" - ")[2] for line in summary_of(result)] == [HEADLINE, HEADLINE]
+
+
+def test_what_several_workers_have_told_in_full_is_told_by_one(project: Project) -> None:
+    project.module(main=VALIDATED)
+    result = project.check("all", "--tf-var=env=qa", "-n2", "--junitxml=junit.xml")
+    result.assert_outcomes(failed=5)
+    junit = ET.parse(project.path / "junit.xml")  # noqa: S314 - pytest has written it
+    failures = [str(failure.text) for failure in junit.iter("failure")]
+    for texts in ([text_of(result)], failures):
+        text = "\n".join(texts)
+        assert text.count("This was checked by the validation rule") == 1
+        assert text.count("which tells the rest.") == 4
+    assert [line.partition(" - ")[2] for line in summary_of(result)] == 5 * [HEADLINE]
 
 
 def test_a_test_that_forgets_init_is_told_so_once_and_without_our_source(project: Project) -> None:

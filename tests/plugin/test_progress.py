@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tfoidc.cli.main import main
 from tests.project_kit import Project, text_of
 
 SLOW = """\
@@ -26,6 +27,19 @@ resource "terraform_data" "slow" {
 
   provisioner "local-exec" {
     command = "sleep 1.4"
+  }
+}
+"""
+REFUSING = """\
+terraform {
+  backend "local" {}
+}
+resource "terraform_data" "x" {
+  lifecycle {
+    precondition {
+      condition     = length(path.cwd) == 0
+      error_message = "Never true."
+    }
   }
 }
 """
@@ -167,3 +181,26 @@ def test_a_path_that_cannot_be_written_is_said_at_the_start(project: Project, op
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         assert option in text_of(result)
         assert "Traceback" not in text_of(result)
+
+
+def test_reports_of_a_run_with_workers_are_those_of_its_events(project: Project) -> None:
+    """Every form that was written at the end is what the command makes of the events."""
+    project.module(main=REFUSING)
+    live = [f"report.{form}" for form in ("html", "md", "json", "svg")]
+    asked = [f"--tf-report={name}" for name in live]
+    result = project.check("delayed_apply", "-n2", "--tf-events=events.jsonl", *asked)
+    result.assert_outcomes(failed=1)
+    later = [project.path / f"later.{name}" for name in live]
+    assert main(["report", f"{project.path}/events.jsonl", *(f"-o{path}" for path in later)]) == 0
+    for name, path in zip(live, later, strict=True):
+        assert (project.path / name).read_bytes() == path.read_bytes(), name
+    (test,) = json.loads(later[2].read_text("utf-8"))["runs"][0]["tests"]
+    assert test["words"] == "Never true (main.tf:7)"
+    assert "Resource precondition failed" in test["failure"]
+
+
+def test_a_report_whose_ending_says_no_form_is_refused_at_the_start(project: Project) -> None:
+    project.module()
+    result = project.check("all", "--tf-report=report.pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "End it in .html (a page), .md (Markdown), .json" in text_of(result)

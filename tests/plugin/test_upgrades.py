@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -94,14 +95,24 @@ def content(folder: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def properties_in(report: Path) -> dict[str, str]:
+    """Return the properties of the only test case of a JUnit report."""
+    (case,) = ET.parse(report).iter("testcase")  # noqa: S314 - pytest has written it
+    return {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
+
+
 @pytest.mark.proof
 @pytest.mark.usefixtures("environment")
 def test_the_planted_differences_are_named_and_no_others(pytester: pytest.Pytester) -> None:
     before = content(make_module(pytester.path / "module"))
     step = f"--tf-upgrade={MOCKCLOUD}:2.0.0..3.0.0"
-    options = ("--tf-check=none", step, "--tf-upgrade-report=upgrades.md")
+    options = ("--tf-check=none", step, "--tf-upgrade-report=upgrades.md", "--junitxml=junit.xml")
     result = run(pytester, "module", options=options)
     result.assert_outcomes(failed=1)
+    properties = properties_in(pytester.path / "junit.xml")
+    assert properties["oidc_context"] == "Azure DevOps (stand-in)"
+    assert properties["changes"] == "2"
+    assert [v for name, v in properties.items() if name.endswith(MOCKCLOUD)] == ["3.0.0"]
     result.stdout.fnmatch_lines([f"*module::upgrade::{MOCKCLOUD}[[]2.0.0-3.0.0]*"])
     marks = ("-/+ ", "  ~ ", "  ! ", "  + ", "  - ", "  x ")
     assert [line for line in result.outlines if line.startswith(marks)] == PLANTED
@@ -111,12 +122,21 @@ def test_the_planted_differences_are_named_and_no_others(pytester: pytest.Pytest
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_right_allowances_pass_and_one_too_many_fails(pytester: pytest.Pytester) -> None:
+def test_the_right_allowances_pass_and_one_too_many_fails(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_module(pytester.path / "right")
     make_module(pytester.path / "wrong", GROUP_ONLY)
     pytester.makepyprojecttoml(ALLOWED)
-    result = run(pytester, "right", "wrong", options=("--tf-check=none", "-v"))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(pytester.path / "output"))
+    result = run(pytester, "right", "wrong", options=("--tf-check=none", "-v", "-n2"))
     result.assert_outcomes(passed=1, failed=1)
+    name = "changesPresent_{}_tfoidc_mockcloud_2_0_0_3_0_0=true"
+    assert (pytester.path / "output").read_text("utf-8").splitlines() == [
+        "changesPresent=true",
+        *(name.format(module) for module in ("right", "wrong")),
+    ]
     result.stdout.fnmatch_lines(
         [
             "*The allowance 'mockcloud_group.this.tags' (tags are sorted) matches nothing*",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_tfoidc.cli.main import main
 from pytest_tfoidc.clock import real_now
@@ -39,12 +43,17 @@ from pytest_tfoidc.reporting.eventlines import (
     read_lines,
     record_of,
 )
+from pytest_tfoidc.reporting.evidence import require_report, write_reports
+from pytest_tfoidc.reporting.evidencejson import json_report
+from pytest_tfoidc.reporting.markdown import markdown_report
 from pytest_tfoidc.reporting.page import page_of
+from pytest_tfoidc.reporting.picture import picture_report
 from pytest_tfoidc.reporting.timeline import happenings, timeline_of
 
 START = real_now().replace(microsecond=0)
+SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script>\"'&##vso[task.complete]\x1b[2J\u202e::error::"
-VOID = frozenset({"meta"})
+VOID = frozenset({"meta", "wbr"})
 
 
 def same(text: str) -> str:
@@ -158,6 +167,19 @@ class Elements(HTMLParser):
         assert self.open.pop() == tag
 
 
+def elements_of(text: str) -> list[str]:
+    """Return a page's elements, without the places where a long name may be broken."""
+    return [tag for tag in Elements(text).tags if tag != "wbr"]
+
+
+def failing(*, name: str = "shop") -> list[tuple[float, Event]]:
+    """Return the same story, whose test has failed with those words."""
+    *begin, (seconds, last) = story(name=name)
+    assert isinstance(last, ItemFinished)
+    words = {"outcome": "failed", "words": name, "failure": f"{name} is wrong\nCause: {name}"}
+    return [*begin, (seconds, dataclasses.replace(last, **words))]  # type: ignore[arg-type]
+
+
 def test_the_page_says_what_was_proven_and_what_happened() -> None:
     made = page(lines_of(story()))
     for text in (
@@ -183,8 +205,8 @@ def test_the_page_asks_nobody_for_anything() -> None:
 
 
 def test_hostile_texts_stay_texts() -> None:
-    plain, hostile = Elements(page(lines_of(story()))), page(lines_of(story(name=HOSTILE)))
-    assert Elements(hostile).tags == plain.tags
+    plain, hostile = page(lines_of(failing())), page(lines_of(failing(name=HOSTILE)))
+    assert elements_of(hostile) == elements_of(plain)
     assert "##vso[" not in hostile
     assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e]", hostile)
 
@@ -277,14 +299,94 @@ def test_a_file_is_private_and_each_line_is_there_at_once(tmp_path: Path) -> Non
     assert list(follower.lines()) == []
 
 
-def test_the_command_makes_the_same_page(
+FORMS = ("html", "md", "json", "svg")
+
+
+def reports_of(lines: list[str], folder: Path) -> dict[str, str]:
+    """Return every form of the evidence of a story."""
+    paths = {form: folder / f"report.{form}" for form in FORMS}
+    assert write_reports(lines, paths.values()) == {}
+    return {form: path.read_text("utf-8") for form, path in paths.items()}
+
+
+def test_every_form_says_what_failed_and_what_was_shown(tmp_path: Path) -> None:
+    made = reports_of(lines_of(failing()), tmp_path)
+    for form in ("html", "md"):
+        for text in ("1 failed", "Terraform 1.15.5", "Cause: shop", "30m between plan and apply"):
+            assert text in made[form], (form, text)
+    (run,) = json.loads(made["json"])["runs"]
+    assert run["outcomes"] == {"failed": 1}
+    assert run["tests"][0]["failure"] == "shop is wrong\nCause: shop"
+    assert run["modules"]["shop"]["shown"]["survived"] == "30m between plan and apply"
+    assert run["timeline"]["jumps"][0]["label"] == "The clock jumped by 30m: shop"
+    picture = ET.fromstring(made["svg"])  # noqa: S314 - we have written it
+    texts = [text.text for text in picture.iter(f"{SVG}text")]
+    assert "Terraform with OIDC: 1 failed" in texts
+    assert "+30m" in texts
+
+
+@given(st.text() | st.just(HOSTILE))
+def test_no_form_can_be_made_to_say_something_else(more: str) -> None:
+    name = f"x{more}"
+    plain, hostile = ([read_lines(lines_of(failing(name=n)), where="x")] for n in ("shop", name))
+    picture = ET.fromstring(picture_report(hostile))  # noqa: S314 - we have written it
+    assert shape_of(picture) == shape_of(ET.fromstring(picture_report(plain)))  # noqa: S314 - as above
+    told = json_report(hostile)
+    assert json.loads(told)["runs"][0]["tests"][0]["words"] == name
+    made, expected = markdown_report(hostile), outside_of_code(markdown_report(plain))
+    assert outside_of_code(made).count("|") == expected.count("|")
+    written = "\n".join(lines_of(failing(name=name)))
+    for text in (told, made, picture_report(hostile), written):
+        assert "##vso[" not in text
+        assert not re.search(r"^\s*::error", text, re.MULTILINE)
+
+
+def shape_of(picture: ET.Element) -> list[str]:
+    return [element.tag for element in picture.iter()]
+
+
+def outside_of_code(markdown: str) -> str:
+    """Return Markdown without its fenced blocks, by the rule of CommonMark."""
+    kept, fence = [], ""
+    for line in markdown.split("\n"):
+        opens = re.match(r"(`{3,})text$", line)
+        if fence:
+            closing = re.fullmatch(r" {0,3}(`+)\s*", line)
+            fence = "" if closing and len(closing[1]) >= len(fence) else fence
+        elif opens:
+            fence = opens[1]
+        else:
+            kept.append(line)
+    assert not fence
+    return "\n".join(kept)
+
+
+def test_an_ending_that_says_no_form_is_refused(tmp_path: Path) -> None:
+    for name in ("report", "report.pdf", "report.html.gz"):
+        with pytest.raises(UsageError, match=r"End it in \.html"):
+            require_report(tmp_path / name, "--tf-report")
+    for name in ("a.html", "new/b.MD", "c.json", "d.svg"):
+        require_report(tmp_path / name, "--tf-report")
+
+
+def test_what_was_written_before_a_field_came_is_read_all_the_same() -> None:
+    lines = lines_of(story())
+    last = json.loads(lines[-1])
+    del last["failure"]
+    assert page([*lines[:-1], json.dumps(last)]) == page(lines)
+
+
+def test_the_command_makes_every_report_and_refuses_what_it_cannot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    events, output = tmp_path / "events.jsonl", tmp_path / "page.html"
-    lines = lines_of(story())
+    events, lines = tmp_path / "events.jsonl", lines_of(failing())
     events.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert main(["report", str(events), "-o", str(output)]) == 0
-    assert output.read_text("utf-8") == page(lines)
-    assert main(["report", str(tmp_path / "none.jsonl"), "-o", str(output)]) == 2
+    live = reports_of(lines, tmp_path)
+    outputs = [tmp_path / f"later.{form}" for form in FORMS]
+    assert main(["report", str(events), *(f"-o{path}" for path in outputs)]) == 0
+    assert [path.read_text("utf-8") for path in outputs] == [live[form] for form in FORMS]
+    assert main(["report", str(tmp_path / "none.jsonl"), "-o", str(outputs[0])]) == 2
     assert main(["report", str(events), "-o", str(tmp_path)]) == 2
     assert "A folder is in the place of the file." in capsys.readouterr().err
+    assert main(["report", str(events), "-o", str(tmp_path / "report.pdf")]) == 2
+    assert "'.pdf' says none" in capsys.readouterr().err

@@ -12,9 +12,11 @@ from pytest_tfoidc.events import (
     ClockMoved,
     CommandFinished,
     CommandStarted,
+    IdTokenFetched,
     StepFinished,
     StepPlanned,
     StepStarted,
+    TokensExpired,
 )
 from pytest_tfoidc.reporting.progress import Progress, Running, progress_line, whole_seconds
 
@@ -132,3 +134,40 @@ def test_nothing_in_a_name_can_be_obeyed(text: str) -> None:
 )
 def test_times_are_told_in_whole_seconds(seconds: float, text: str) -> None:
     assert whole_seconds(seconds) == text
+
+
+def fetched(*, lives: timedelta, due: timedelta | None) -> IdTokenFetched:
+    due_at = None if due is None else AT + due
+    return IdTokenFetched(at=AT, audience="a", expires_at=AT + lives, due_at=due_at)
+
+
+def test_the_line_counts_id_tokens_and_says_when_the_next_is_due() -> None:
+    watch = Watch()
+    progress = Progress(watch)
+    begin(progress)
+    five, four = timedelta(minutes=5), timedelta(minutes=4)
+    progress.notice(fetched(lives=five, due=four))
+    watch.seconds = 30.0
+    (running,) = progress.running()
+    assert progress_line(running).endswith("shop apply 30s, 1 ID token, the next due in 3m 30s")
+    progress.notice(ClockMoved(at=AT, by=timedelta(minutes=3), reason="a test"))
+    assert progress_line(progress.running()[0]).endswith("the next due in 30s")
+    progress.notice(ClockMoved(at=AT, by=timedelta(minutes=3), reason="a test"))
+    assert progress_line(progress.running()[0]).endswith("1 ID token, the next is due")
+    progress.notice(fetched(lives=five, due=four))
+    assert progress_line(progress.running()[0]).endswith("2 ID tokens, the next due in 4m")
+    progress.notice(TokensExpired(at=AT, kind="access"))
+    assert progress_line(progress.running()[0]).endswith("the next due in 4m")
+    progress.notice(TokensExpired(at=AT, kind="id"))
+    assert progress_line(progress.running()[0]).endswith("2 ID tokens, the next is due")
+
+
+def test_a_token_that_nobody_renews_is_only_counted_and_a_worker_has_its_own() -> None:
+    progress = Progress(Watch())
+    for number, source in enumerate(("gw0", "gw1")):
+        begin(progress, number=number, source=source)
+    progress.notice(fetched(lives=timedelta(hours=1), due=None), "gw0")
+    progress.notice(fetched(lives=timedelta(hours=1), due=timedelta(minutes=48)), "gw1")
+    first, second = map(progress_line, progress.running())
+    assert first.endswith(", 1 ID token")
+    assert second.endswith("1 ID token, the next due in 48m")

@@ -79,12 +79,14 @@ class CachedCredential:
 
     @property
     def message(self) -> str:
-        """The message: what happened, when it expires, and what to do; a line each."""
+        """The message: the fault, its place, when it expires, and what to do; a line each."""
         article = "an" if self.kind in {detection.ID_TOKEN, detection.ACCESS_TOKEN} else "a"
         source = f" (set by {self.set_by})" if self.set_by else ""
         keeps = "keeps" if self.is_kept else "would keep"
-        what = f"The {self.place} {keeps} {article} {self.kind}: {self.file}, {self.field}{source}."
-        return "\n".join([what, *self._expiry(), f"Remedy: {self.remedy}"])
+        field = self.field.replace("`", "")
+        what = f"The {self.place} {keeps} {article} {self.kind}: {field}"
+        where = f"Where: {self.file}{source}"
+        return "\n".join([what, where, *self._expiry(), f"Remedy: {self.remedy}"])
 
     def _expiry(self) -> Iterator[str]:
         if self.expires_at is None:

@@ -230,8 +230,8 @@ def test_the_message_tells_what_when_and_what_to_do(workspace: Path) -> None:
     )
 
     assert found.message == (
-        "The plan keeps an ID token: tfplan, backend azurerm, `oidc_token`"
-        " (set by -backend-config).\n"
+        "The plan keeps an ID token: backend azurerm, oidc_token\n"
+        "Where: tfplan (set by -backend-config)\n"
         "It expired 25m before the apply would have used it: AADSTS700024.\n"
         "Remedy: leave `oidc_token` out of the backend configuration; ARM_OIDC_REQUEST_URL,"
         " ARM_OIDC_REQUEST_TOKEN and ARM_OIDC_AZURE_SERVICE_CONNECTION_ID in the environment"
@@ -258,7 +258,7 @@ def test_the_message_tells_nothing_of_an_expiry_that_is_not_known(tmp_path: Path
     (found,) = audit_path(plan, used_at=EXPIRY)
 
     assert found.expires_at is None
-    assert len(found.message.splitlines()) == 2
+    assert len(found.message.splitlines()) == 3
 
 
 def test_a_state_is_not_said_to_be_used(tmp_path: Path) -> None:
