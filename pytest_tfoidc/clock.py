@@ -78,7 +78,7 @@ def format_duration(duration: timedelta) -> str:
 
 
 class Clock(Protocol):
-    """What tells the time: an aware UTC datetime."""
+    """A clock, which tells the time as an aware UTC datetime."""
 
     def now(self) -> datetime:
         """Return the time."""

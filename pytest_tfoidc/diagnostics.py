@@ -94,7 +94,7 @@ class Diagnostic:
 
     @property
     def headline(self) -> str:
-        """What is wrong, in one line, and where."""
+        """The problem in one line, and its place."""
         return with_place(self._said(), self.place)
 
     def _said(self) -> str:

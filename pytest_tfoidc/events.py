@@ -1,4 +1,4 @@
-"""What happened: frozen events, and the log that they are kept in.
+"""Frozen events, and the log that they are kept in.
 
 Reports subscribe to events; nothing in the core prints.
 """
@@ -61,7 +61,7 @@ class IdTokenFetchFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestTokenExpiring(Event):
-    """What buys ID tokens is about to die. `consequence`: what dies with it, a sentence."""
+    """The request token is about to die. `consequence`: what dies with it, a sentence."""
 
     expires_at: datetime
     consequence: str

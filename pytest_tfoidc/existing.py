@@ -1,4 +1,4 @@
-"""What is there beforehand on the stand-in, as the user says it: set-up modules and files."""
+"""Resources that exist beforehand on the stand-in, as users name them: set-up modules and files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pytest_tfoidc.mockazure.existing import (
     put_existing,
     read_existing,
 )
-from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS
 from pytest_tfoidc.mockazure.server import MockAzure
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.session import REHEARSAL, OidcSession, SessionOptions
 from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.module import read_module

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
+from pytest_tfoidc import pipelinekinds
+from pytest_tfoidc.pipelinekinds import agent_name
 from pytest_tfoidc.secretforms import MIN_SECRET_LENGTH
 
 # Microsoft: "Logging commands", `task.setsecret`; GitHub: "Workflow commands", `add-mask`.
 AZURE_PIPELINES, GITHUB = "##vso[task.setsecret]", "::add-mask::"
+COMMANDS = {pipelinekinds.AZURE_PIPELINES: AZURE_PIPELINES, pipelinekinds.GITHUB: GITHUB}
 ESCAPES = {AZURE_PIPELINES: "%AZP25", GITHUB: "%25"}
 
 
 def mask_command(environment: Mapping[str, str]) -> str | None:
     """Return what masks a value in the log of the pipeline that this is; None where it is none."""
-    if environment.get("TF_BUILD", "").lower() == "true":
-        return AZURE_PIPELINES
-    return GITHUB if environment.get("GITHUB_ACTIONS", "").lower() == "true" else None
+    return COMMANDS.get(agent_name(environment))
 
 
 def masking_lines(secret: str, command: str) -> list[str]:

@@ -51,7 +51,7 @@ def signals_of(names: Sequence[str] = STOPPING) -> tuple[signal.Signals, ...]:
 
 
 def is_main_thread() -> bool:
-    """Whether signal handlers can be set here."""
+    """Tell whether signal handlers can be set here."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -89,7 +89,7 @@ def deferred() -> Iterator[None]:
 
 
 class _Half(Protocol):
-    """What differs between the platforms."""
+    """The parts that differ between the platforms."""
 
     def options(self) -> dict[str, object]:
         """Return what `Popen` is given, so that the child leads a group of its own."""
@@ -104,10 +104,10 @@ class _Half(Protocol):
         """End the group."""
 
     def is_empty(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether nothing of the group is left, the child reaped."""
+        """Tell whether nothing of the group is left, the child reaped."""
 
     def holds(self, process: subprocess.Popen[bytes], files: Sequence[os.stat_result]) -> bool:
-        """Whether something of the group has one of these files open."""
+        """Tell whether something of the group has one of these files open."""
 
 
 class PosixHalf:
@@ -131,7 +131,7 @@ class PosixHalf:
         self.send(process, signal.SIGKILL)
 
     def is_empty(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether no process of the group is there."""
+        """Tell whether no process of the group is there."""
         try:
             os.killpg(process.pid, 0)
         except ProcessLookupError:
@@ -201,7 +201,7 @@ class WindowsHalf:
             process.kill()
 
     def is_empty(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether the child has ended: Windows does not tell of the rest of a group."""
+        """Tell whether the child has ended: Windows does not tell of the rest of a group."""
         return process.poll() is not None
 
     def holds(self, process: subprocess.Popen[bytes], files: Sequence[os.stat_result]) -> bool:
@@ -215,7 +215,7 @@ def half() -> _Half:
 
 
 class Output:
-    """What a child prints, in a private file that has no name, followed line by line.
+    """The output of a child, in a private file that has no name, followed line by line.
 
     Args:
         on_line: Is given every line as it comes, without its end, in a thread of its own.
@@ -279,7 +279,7 @@ class Output:
 
     @property
     def text(self) -> str:
-        """What was printed."""
+        """The text that was printed."""
         return self._text.decode("utf-8", "replace")
 
     def _follow(self) -> None:
@@ -582,7 +582,7 @@ class Foreground:
 
 
 def _is_foreground() -> bool:
-    """Whether a terminal's Ctrl-C reaches our group."""
+    """Tell whether a terminal's Ctrl-C reaches our group."""
     try:
         return os.tcgetpgrp(0) == os.getpgrp()
     except (OSError, AttributeError):  # there is no terminal, or this is Windows

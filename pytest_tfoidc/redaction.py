@@ -131,7 +131,7 @@ MARKS = frozenset(_Piece(mark, 0, len(mark)) for mark in LONG_MARKS)
 
 
 class _Index:
-    """What is looked for: pieces by the numbers in them, words, and what is too short for that.
+    """An index of secrets: pieces by the numbers in them, words, and what is too short for that.
 
     Args:
         secrets: The values.

@@ -15,19 +15,20 @@ from datetime import timedelta
 from pathlib import Path
 
 from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.existing import NOTHING, REHEARSED, Beforehand, rehearsed, rehearsed_paths
-from pytest_tfoidc.identity.environment import WITHHELD, WITHHELD_PREFIXES
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, LABELS, MARKERS, TOKEN_FILE
 from pytest_tfoidc.identity.token_file import KeptTokenFile
 from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.issuer import Issuer
-from pytest_tfoidc.mockazure.pipelines import PIPELINES, identity_of
 from pytest_tfoidc.mockazure.server import MockAzure
+from pytest_tfoidc.pipelinekinds import FILE, KINDS, MARKERS
+from pytest_tfoidc.pipelinekinds import REHEARSED as REHEARSED_KINDS
 from pytest_tfoidc.session import REHEARSAL
 from pytest_tfoidc.terraform.upgrade.releases import OUTER
+from pytest_tfoidc.withheld import WITHHELD, WITHHELD_PREFIXES
 
 PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 TRANSPORT = (
@@ -37,13 +38,14 @@ TRANSPORT = (
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_FILE",
 )
-FILE_KINDS = tuple(TOKEN_FILE)  # somebody keeps a file fresh for them
-KINDS = (*PIPELINES, *FILE_KINDS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RehearsalOptions:
-    """What to rehearse. `pipeline`: one of `KINDS`; `existing`: what is there beforehand."""
+    """The settings of a rehearsal.
+
+    `pipeline`: one of `pipelinekinds.REHEARSED`; `existing`: what is there beforehand.
+    """
 
     pipeline: str
     id_token_lifetime: timedelta = timedelta(minutes=5)
@@ -70,11 +72,11 @@ def rehearse(
         TfOidcError: No port, or no temporary folder.
     """
     kind = options.pipeline
-    if kind not in KINDS:
+    if kind not in REHEARSED_KINDS:
         raise UsageError(
             f"A pipeline called {kind!r} cannot be rehearsed.",
             where="--pipeline",
-            remedy=f"Use one of {', '.join(KINDS)}.",
+            remedy=f"Use one of {', '.join(REHEARSED_KINDS)}.",
         )
     mock = MockAzure(
         clock=VirtualClock(),
@@ -88,8 +90,9 @@ def rehearse(
     outer = without_context(options.environment)
     with mock, contextlib.ExitStack() as stack:
         rehearsed(mock, options.existing, environment=outer)
-        is_file = kind in FILE_KINDS
-        step = _file_step(mock, kind, stack) if is_file else mock.pipeline_environment(kind)
+        is_file = KINDS[kind].source == FILE
+        path = stack.enter_context(_token_file(mock, kind)) if is_file else ""
+        step = mock.pipeline_environment(kind, token_file=path)
         there = {REHEARSED: rehearsed_paths(options.existing), OUTER: _outer(options.environment)}
         yield {**outer, **step, REHEARSAL: kind, **there}
 
@@ -107,25 +110,25 @@ def _outer(environment: Mapping[str, str]) -> str:
 
 def without_context(environment: Mapping[str, str]) -> dict[str, str]:
     """Leave out what tells which pipeline this is, who signs in, and the proxies on the way."""
-    markers = {name for names in MARKERS.values() for name in names}
     return {
         name: value
         for name, value in environment.items()
-        if name not in markers
+        if name not in MARKERS
         and name not in WITHHELD
         and not name.startswith(tuple(WITHHELD_PREFIXES))
         and not name.lower().endswith("_proxy")
     }
 
 
-def _file_step(mock: MockAzure, kind: str, stack: contextlib.ExitStack) -> dict[str, str]:
+@contextlib.contextmanager
+def _token_file(mock: MockAzure, kind: str) -> Iterator[str]:
     """Keep a token file fresh, as the kubelet does in a pod."""
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfoidc-token-")))
-    source, clock = _Minted(mock.issuer), mock.clock
-    kept = KeptTokenFile(folder / "token", source=source, clock=clock, audience=DEFAULT_AUDIENCE)
-    stack.enter_context(kept)
-    identity = identity_of(mock.directory)
-    return {**mock.transport_environment(), **identity, TOKEN_FILE[kind][0]: str(kept.path)}
+    source = _Minted(mock.issuer, kind)
+    with tempfile.TemporaryDirectory(prefix="tfoidc-token-") as folder:
+        path = Path(folder) / "token"
+        kept = KeptTokenFile(path, source=source, clock=mock.clock, audience=DEFAULT_AUDIENCE)
+        with kept:
+            yield str(kept.path)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,9 @@ class _Minted:
     """A source beside the stand-in's issuer."""
 
     issuer: Issuer
+    kind: str
 
     def fetch(self, audience: str, connection: str = "") -> IdToken:  # noqa: ARG002 - Azure DevOps'
         """Mint a token."""
-        return parse_id_token(self.issuer.mint("aks", audience=audience), where=LABELS["aks"])
+        token = self.issuer.mint(self.kind, audience=audience)
+        return parse_id_token(token, where=KINDS[self.kind].label)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn
 
+from pytest_tfoidc.authvariables import CONNECTION, REQUEST_TOKEN, REQUEST_URL
 from pytest_tfoidc.clock import (
     VirtualClock,
     format_duration,
@@ -37,6 +38,7 @@ from pytest_tfoidc.identity.state_blobs import StateBlobs
 from pytest_tfoidc.identity.subscription import subscription_name
 from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.server import MockAzure
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
@@ -45,7 +47,7 @@ from pytest_tfoidc.terraform.live.deadlines import deadline_of
 from pytest_tfoidc.terraform.live.guard import StateStore
 from pytest_tfoidc.terraform.live.ledger import FOLDER, Ledger
 from pytest_tfoidc.terraform.live.recording import Facts, Recorder
-from pytest_tfoidc.terraform.live.scope import Named, require_allowed, written_in
+from pytest_tfoidc.terraform.live.scope import NamedSubscription, require_allowed, written_in
 from pytest_tfoidc.terraform.live.state import (
     AZURERM,
     ISOLATED,
@@ -56,7 +58,7 @@ from pytest_tfoidc.terraform.live.state import (
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import prepare_log, with_absolute_paths
 from pytest_tfoidc.terraform.runner import terraform_environment
-from pytest_tfoidc.terraform.workspace import Setting, Workspace
+from pytest_tfoidc.terraform.workspace import Workspace, WorkspaceSetting
 
 STANDIN_BACKEND = MappingProxyType(
     {
@@ -210,7 +212,7 @@ class OidcSession:
             directory=home_of(outer, named=self._identities()),
         )
         stack.enter_context(self.mock)
-        kind = "azure-devops"
+        kind = AZURE_DEVOPS
         outer = {**_without_pipeline(outer), **self.mock.pipeline_environment(kind)}
         context = detect(outer, wanted=kind)
         assert context is not None  # noqa: S101 - for mypy: it is what the stand-in made
@@ -324,7 +326,7 @@ class OidcSession:
 
     @functools.cached_property
     def recorder(self) -> Recorder | None:
-        """What keeps the ledger; None on the stand-in, which nothing outlives."""
+        """The recorder that keeps the ledger; None on the stand-in, which nothing outlives."""
         if self.live_states is None:
             return None
         root = self.options.root or Path.cwd()
@@ -388,7 +390,7 @@ class OidcSession:
         allowed = self.options.allowed_subscriptions
         if not self.is_live or not allowed:
             return
-        named = [Named(self.context.subscription_id or "", "ARM_SUBSCRIPTION_ID")]
+        named = [NamedSubscription(self.context.subscription_id or "", "ARM_SUBSCRIPTION_ID")]
         require_allowed([*named, *(one for m in modules for one in written_in(m))], allowed)
 
     def describe_live(self, modules: Mapping[str, RootModule], inputs: Inputs) -> list[str]:
@@ -453,11 +455,11 @@ class OidcSession:
         )
         return Workspace(module, setting=setting, inputs=inputs)
 
-    def _setting(self, own: Mapping[str, str | None] = MappingProxyType({})) -> Setting:
+    def _setting(self, own: Mapping[str, str | None] = MappingProxyType({})) -> WorkspaceSetting:
         """Return what workspaces share, with variables of the environment that are one's own."""
         self.redactor.know(*secrets_in({k: v for k, v in own.items() if v is not None}))
         environment = {**self.environment, **own}
-        return Setting(
+        return WorkspaceSetting(
             executable=self.executable,
             environment={k: v for k, v in environment.items() if v is not None},
             variables_now=lambda: {
@@ -760,13 +762,7 @@ def _live(context: PipelineContext) -> str:
 
 # What a real pipeline around a simulated run would put in the way of the stand-in's variables.
 # Tokens and secrets are not among them: `arm_environment` withholds those, and says so.
-REPLACED = (
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "ACTIONS_ID_TOKEN_REQUEST_URL",
-    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
-    "ARM_OIDC_REQUEST_TOKEN",
-    "ARM_OIDC_REQUEST_URL",
-)
+REPLACED = frozenset({*REQUEST_TOKEN, *REQUEST_URL, *CONNECTION})
 
 
 def _without_pipeline(environment: Mapping[str, str]) -> dict[str, str]:

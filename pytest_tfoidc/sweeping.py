@@ -24,6 +24,7 @@ from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.session import OidcSession, context_facts
 from pytest_tfoidc.statelocks import StateLock, find_lock
 from pytest_tfoidc.terraform.backend import Inputs
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
 from pytest_tfoidc.terraform.live.guard import AdoptedGuard
 from pytest_tfoidc.terraform.live.holding import Hold
@@ -33,7 +34,7 @@ from pytest_tfoidc.terraform.live.ledger import (
     Entry,
     Ledger,
     Noted,
-    Place,
+    RecordedState,
     without_collector,
 )
 from pytest_tfoidc.terraform.live.recording import (
@@ -45,7 +46,6 @@ from pytest_tfoidc.terraform.live.recording import (
 )
 from pytest_tfoidc.terraform.live.revision import revision_of
 from pytest_tfoidc.terraform.live.state import LOCAL, StatePlace
-from pytest_tfoidc.terraform.runner import Flag
 from pytest_tfoidc.terraform.workspace import DEFAULT_WORKSPACE, Workspace
 
 Status = Literal["destroyed", "left", "listed", "in use"]
@@ -68,7 +68,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
-    """What to sweep, and with what.
+    """The settings of a sweep.
 
     Attributes:
         ledger: The ledger's folder.
@@ -91,7 +91,7 @@ class SweepOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of an entry. `why` and `remedy` are empty where nothing is left.
+    """The outcome of a sweep for one entry. `why` and `remedy` are empty where nothing is left.
 
     `remains`: the addresses of what is left, as far as they are known.
     """
@@ -537,7 +537,7 @@ def _has_default(module: Path, name: str) -> bool:
     return False
 
 
-def _select(workspace: Workspace, place: Place) -> None:
+def _select(workspace: Workspace, place: RecordedState) -> None:
     """Select the workspace; never make it: it would be empty."""
     workspace.runner.environment.pop("TF_WORKSPACE", None)
     try:

@@ -1,4 +1,4 @@
-"""What all tests share. The only conftest: mypy takes two of them for one module."""
+"""Fixtures of all tests; those of one room are in its own conftest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.mockazure import tokens
 from tests.project_kit import Project
 
@@ -26,9 +28,23 @@ def _key(_number: int) -> rsa.RSAPrivateKey:
 
 @pytest.fixture(autouse=True)
 def keys_that_were_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every stand-in keys from a small stock: making one takes a tenth of a second."""
+    """Let every stand-in have keys from a small stock: making one takes a tenth of a second."""
     numbers = itertools.cycle(range(4))
     monkeypatch.setattr(tokens, "new_key", lambda: _key(next(numbers)))
+
+
+@pytest.fixture
+def clock() -> Iterator[VirtualClock]:
+    """A virtual clock; afterwards time is as it was."""
+    made = VirtualClock()
+    yield made
+    made.reset()
+
+
+@pytest.fixture
+def events() -> EventLog:
+    """A log of events, which is empty."""
+    return EventLog()
 
 
 @pytest.fixture

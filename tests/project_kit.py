@@ -74,12 +74,12 @@ class Project:
         )
 
     def plant(self, fault: str) -> tuple[str, str]:
-        """Give the arguments with which pytest loads a fault: a file of `faults`."""
+        """Return the arguments with which pytest loads a fault: a file of `faults`."""
         self._monkeypatch.setenv("PYTHONPATH", str(FAULTS), prepend=os.pathsep)
         return "-p", fault
 
     def terraform(self) -> tuple[str, ...]:
-        """Give the command line of the Terraform that the tests are run with."""
+        """Return the command line of the Terraform that the tests are run with."""
         return find_executable(os.environ.get(EXECUTABLE), os.environ).argv
 
     def wrapper(self, line: str) -> Path:
@@ -126,12 +126,12 @@ class Project:
             self._monkeypatch.delenv(name, raising=False)
 
     def left_over(self) -> list[str]:
-        """Give what the runs left behind: temporary files, and processes."""
+        """Return what the runs left behind: temporary files, and processes."""
         return [*sorted(path.name for path in self.temp.iterdir()), *_processes(self.temp)]
 
 
 def _processes(temp: Path) -> list[str]:
-    """Give the processes that have the temporary folder in their environment."""
+    """Return the processes that have the temporary folder in their environment."""
     mark = os.fsencode(f"TMPDIR={temp}") + b"\0"
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
@@ -145,5 +145,5 @@ def _processes(temp: Path) -> list[str]:
 
 
 def text_of(result: pytest.RunResult) -> str:
-    """Give everything that a run printed."""
+    """Return everything that a run printed."""
     return "\n".join([*result.outlines, *result.errlines])

@@ -1,4 +1,4 @@
-"""What the tests of run blocks share."""
+"""The tools of the tests of run blocks."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def started(project: Project, *arguments: str) -> Iterator[subprocess.Popen[str]
 
 
 def plain_outcomes(project: Project, module: Path) -> dict[str, str]:
-    """Give what `terraform test` says of a module: `FILE::RUN` and its outcome."""
+    """Return what `terraform test` says of a module: `FILE::RUN` and its outcome."""
     terraform = project.terraform()
     environment = {**os.environ, "CHECKPOINT_DISABLE": "1"}
     for command in (["init", "-backend=false", "-input=false"], ["test", "-json"]):
@@ -123,7 +123,7 @@ def plain_outcomes(project: Project, module: Path) -> dict[str, str]:
 
 
 def junit_outcomes(file: Path) -> dict[str, str]:
-    """Give what a JUnit report says, in Terraform's words."""
+    """Return what a JUnit report says, in Terraform's words."""
     outcomes = {}
     for case in ET.parse(file).iter("testcase"):  # noqa: S314 - pytest has written it
         found = [WORDS[child.tag] for child in case if child.tag in WORDS]

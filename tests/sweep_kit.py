@@ -1,4 +1,4 @@
-"""What the tests of the ledger and the sweep share: a live context that outlives its runs."""
+"""The tools of the tests of the ledger and the sweep: a live context that outlives its runs."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class World:
 
     @contextlib.contextmanager
     def abandoned(self, *, inputs: Inputs | None = None, **options: object) -> Iterator[Workspace]:
-        """Give a workspace of a run that is killed at the end of the block."""
+        """Return a workspace of a run that is killed at the end of the block."""
         given = inputs or Inputs(backend=KEY)
         with self.session(**options) as session:
             workspace = session.workspace(self.module, inputs=given)

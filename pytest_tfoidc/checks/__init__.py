@@ -1,1 +1,1 @@
-"""What the plugin checks of each module: ID tokens that refresh, and upgrades."""
+"""The checks of each module: ID tokens that refresh, and upgrades."""

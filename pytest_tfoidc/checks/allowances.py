@@ -1,4 +1,4 @@
-"""What the checks tolerate, from pyproject.toml: differences after an apply, and no secrets."""
+"""The allowances of the checks, from pyproject.toml: differences after an apply, and no secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLE = f"""Write, for instance:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckAllowances:
-    """What is tolerated.
+    """The differences that are tolerated, and what is no secret.
 
     Attributes:
         changes: In the plan after an apply.

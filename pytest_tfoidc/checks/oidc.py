@@ -10,9 +10,9 @@ import functools
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.checks.parts import (
     CLEAN_UP_DELAY,
-    ENTRA,
     CheckFailure,
     Subject,
     expire_everything,
@@ -24,6 +24,7 @@ from pytest_tfoidc.checks.parts import (
     told_who_keeps_tokens,
 )
 from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.entrafacts import ENTRA_PREFIX, EXPIRED
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.terraform.plan import Plan
@@ -46,7 +47,7 @@ def delayed_apply(subject: Subject) -> Evidence:
 
 
 def expiry_during_apply(subject: Subject) -> Evidence:
-    """Every access token expires while the apply runs; it refreshes and ends well."""
+    """Let every access token expire while the apply runs; it refreshes and ends well."""
     subject.require_stand_in("only a movable clock makes tokens expire during an apply")
     workspace = subject.workspace
     with _cleaned_up(workspace):
@@ -59,7 +60,7 @@ def expiry_during_apply(subject: Subject) -> Evidence:
 
 
 def destroy_after_expiry(subject: Subject) -> Evidence:
-    """Clean-up still works when everything that was issued before has expired."""
+    """Prove that clean-up still works when everything that was issued before has expired."""
     subject.require_stand_in("only a movable clock makes everything expire before the clean-up")
     workspace = subject.workspace
     with _cleaned_up(workspace):
@@ -70,7 +71,7 @@ def destroy_after_expiry(subject: Subject) -> Evidence:
 
 
 def no_cached_credentials(subject: Subject) -> Evidence:
-    """No token, secret or request token in the plan, the backend cache, the state or the lock."""
+    """Find no token, secret or request token in the plan, backend cache, state or lock file."""
     workspace = subject.workspace
     used: set[Allowance] = set()
     try:
@@ -89,7 +90,7 @@ def no_cached_credentials(subject: Subject) -> Evidence:
 
 
 def cached_token_fails(subject: Subject) -> Evidence:
-    """The negative control: with the ID token cached the old way, the delayed apply must fail."""
+    """Make the delayed apply fail with the ID token cached the old way: the negative control."""
     subject.require_stand_in("the control needs a clock that can be moved")
     session, workspace = subject.session, subject.workspace
     token = session.source.fetch(session.context.audience).value
@@ -110,7 +111,7 @@ def _naming_what_is_cached(check: Check) -> Check:
         try:
             return check(subject)
         except TerraformError as error:
-            if ENTRA in error.output:
+            if ENTRA_PREFIX in error.output:
                 with contextlib.suppress(TerraformError):  # the first error is the one to show
                     require_clean(subject, set(), cause=error)
             raise
@@ -118,16 +119,15 @@ def _naming_what_is_cached(check: Check) -> Check:
     return make
 
 
-CHECKS: dict[str, Check] = {
-    check.__name__: check
-    for check in (
-        _naming_what_is_cached(delayed_apply),
-        _naming_what_is_cached(expiry_during_apply),
-        _naming_what_is_cached(destroy_after_expiry),
-        no_cached_credentials,
-        cached_token_fails,  # it caches one itself
-    )
-}
+_FUNCTIONS: tuple[Check, ...] = (
+    _naming_what_is_cached(delayed_apply),
+    _naming_what_is_cached(expiry_during_apply),
+    _naming_what_is_cached(destroy_after_expiry),
+    no_cached_credentials,
+    cached_token_fails,  # it caches one itself
+)
+_BY_NAME = {check.__name__: check for check in _FUNCTIONS}
+MADE: dict[str, Check] = {name: _BY_NAME[name] for name in CHECKS}
 
 
 def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None:
@@ -135,10 +135,10 @@ def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None
         workspace.apply(plan)
     except TerraformError as error:
         workspace.is_deployed = False  # it did not get past its backend
-        if "AADSTS700024" in error.output:
+        if EXPIRED in error.output:
             return
         raise CheckFailure(
-            "The control failed, but not with AADSTS700024, so it proves nothing."
+            f"The control failed, but not with {EXPIRED}, so it proves nothing."
             f"\n\n{error.output.strip()}"
         ) from error
     raise CheckFailure(

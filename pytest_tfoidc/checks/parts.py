@@ -1,4 +1,4 @@
-"""What the checks are made of: what they work on, how tokens expire, and what must hold."""
+"""The parts that checks are made of: their subject, how tokens expire, and what must hold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.workspace import Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
-ENTRA = "AADSTS"  # what its error codes begin with
 JUMP = 0.4  # of an ID token's life, after each answer to a call with an access token
 
 HOW_TO_SETTLE = (
@@ -51,7 +50,7 @@ class CheckSkipped(Exception):  # noqa: N818 - an outcome, not an error
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a check works on. `delay`: between plan and apply; `allowances`: what it tolerates."""
+    """The subject of a check. `delay`: between plan and apply; `allowances`: what it tolerates."""
 
     session: OidcSession
     workspace: Workspace

@@ -21,7 +21,6 @@ from pytest_tfoidc.checks.oidc import (
 )
 from pytest_tfoidc.checks.parts import (
     CLEAN_UP_DELAY,
-    ENTRA,
     CheckFailure,
     CheckSkipped,
     Subject,
@@ -34,6 +33,7 @@ from pytest_tfoidc.checks.parts import (
     told_who_keeps_tokens,
 )
 from pytest_tfoidc.clock import real_seconds
+from pytest_tfoidc.entrafacts import ENTRA_PREFIX
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries
 from pytest_tfoidc.reporting.summary import Evidence
@@ -174,7 +174,7 @@ class SharedStory:
 
     def _refused(self, check: str, error: TerraformError) -> Verdict:
         """Return what a check comes to whose init or plan fails."""
-        if check == AUDIT or ENTRA in error.output:
+        if check == AUDIT or ENTRA_PREFIX in error.output:
             try:
                 require_clean(self._subject, set(), cause=error)
             except CheckFailure as failure:

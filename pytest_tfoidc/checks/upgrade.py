@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pytest_tfoidc.checks.allowances import NOTHING, CheckAllowances
 from pytest_tfoidc.checks.explaining import explain
-from pytest_tfoidc.checks.oidc import CHECKS
+from pytest_tfoidc.checks.oidc import MADE
 from pytest_tfoidc.checks.parts import CheckFailure, CheckSkipped, Subject
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.reporting.summary import Evidence
@@ -194,7 +194,7 @@ class UpgradeStory:
                 allowances=self._allowances,
             )
             try:
-                self.evidence += CHECKS[name](subject)
+                self.evidence += MADE[name](subject)
             except CheckSkipped as reason:
                 self.notes.append(f"oidc::{name} was skipped: {reason}")
                 return False

@@ -23,10 +23,12 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.identity.variables import split_command
 from pytest_tfoidc.masking import masks_of, told_to
+from pytest_tfoidc.pipelinekinds import REHEARSED, listed
 from pytest_tfoidc.processes import Foreground
 from pytest_tfoidc.redaction import Redactor, harmless
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.session import SessionOptions
     from pytest_tfoidc.sweeping import SweepOptions
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--pipeline",
         metavar="KIND",
         help="rehearse: give the command the environment of such a pipeline's step, and no relay:"
-        " azure-devops, github, gitlab, bitbucket, hcp-terraform, aks or token-file",
+        f" {listed(REHEARSED)}",
     )
     for token, default in (("id", "5m"), ("access", "60m")):
         mock.add_argument(
@@ -282,23 +284,12 @@ def _mock(parsed: argparse.Namespace) -> int:
         return _rehearse(parsed)
     from pytest_tfoidc.cli.serve import kept_in, serve  # noqa: PLC0415 - heavy
     from pytest_tfoidc.existing import parse_beforehand, set_up  # noqa: PLC0415 - heavy
-    from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.session import OidcSession  # noqa: PLC0415 - heavy
 
-    options = SessionOptions(
-        context="mock",
-        relay=not parsed.no_relay,
-        allowed_hosts=tuple(parsed.allow_host),
-        ca_file=parsed.ca_file,
-        id_token_lifetime=parsed.id_token_lifetime,
-        access_token_lifetime=parsed.access_token_lifetime,
-        strict_identities=parsed.strict_identities,
-        identities=tuple(parsed.identity),
-        keeps_events=False,
-    )
     beforehand = parse_beforehand(parsed.existing, base=Path())
     # Signals are taken first: --state is written on the way of every exit.
     taking = contextlib.nullcontext() if parsed.serve else Foreground()
-    with taking as foreground, OidcSession(options) as session:
+    with taking as foreground, OidcSession(_mock_options(parsed)) as session:
         mock = session.mock
         assert mock is not None  # noqa: S101 - for mypy: the context is the stand-in
         for fault in parsed.fault:
@@ -315,6 +306,22 @@ def _mock(parsed: argparse.Namespace) -> int:
                     form=parsed.format,
                 )
             return run_command(parsed.command, session.environment, foreground)
+
+
+def _mock_options(parsed: argparse.Namespace) -> SessionOptions:
+    from pytest_tfoidc import session  # noqa: PLC0415 - heavy
+
+    return session.SessionOptions(
+        context="mock",
+        relay=not parsed.no_relay,
+        allowed_hosts=tuple(parsed.allow_host),
+        ca_file=parsed.ca_file,
+        id_token_lifetime=parsed.id_token_lifetime,
+        access_token_lifetime=parsed.access_token_lifetime,
+        strict_identities=parsed.strict_identities,
+        identities=tuple(parsed.identity),
+        keeps_events=False,
+    )
 
 
 def _rehearse(parsed: argparse.Namespace) -> int:

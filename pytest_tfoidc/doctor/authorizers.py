@@ -8,16 +8,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_tfoidc.identity.kinds import REQUEST_TOKEN, REQUEST_URL
+from pytest_tfoidc.authvariables import (
+    CERTIFICATES,
+    CONNECTION,
+    ID_TOKEN,
+    ID_TOKEN_FILE,
+    REQUEST_TOKEN,
+    REQUEST_URL,
+    SECRETS,
+    USE_CLI,
+    USE_MSI,
+    USE_OIDC,
+)
+from pytest_tfoidc.refreshfloors import (
+    AZAPI,
+    AZUREAD,
+    AZUREDEVOPS,
+    AZURERM,
+    FLOORS,
+    OPENTOFU,
+    TERRAFORM,
+)
 
 Version = tuple[int, ...]
 
-CONNECTIONS = ("ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID", "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID")
-TASK_CONNECTION = "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"
-CERTIFICATES = ("ARM_CLIENT_CERTIFICATE", "ARM_CLIENT_CERTIFICATE_PATH")
-SECRETS = ("ARM_CLIENT_SECRET", "ARM_CLIENT_SECRET_FILE_PATH")
-STATIC = ("ARM_OIDC_TOKEN",)
-FILES = ("ARM_OIDC_TOKEN_FILE_PATH",)
+*CONNECTIONS, TASK_CONNECTION = CONNECTION
+STATIC = (ID_TOKEN,)
+FILES = (ID_TOKEN_FILE,)
 AZURE_DEVOPS = "Azure DevOps"
 GITHUB = "GitHub"
 NOBODY = "nobody"
@@ -35,27 +52,32 @@ class Client:
     takes_task_connection: bool = False
 
 
-BACKEND = Client(name="azurerm backend", floor=(1, 11, 2))
-TOFU_BACKEND = Client(name="OpenTofu's azurerm backend", floor=(1, 10), only_system_url=True)
+BACKEND = Client(name="azurerm backend", floor=FLOORS[TERRAFORM])
+TOFU_BACKEND = Client(
+    name="OpenTofu's azurerm backend", floor=FLOORS[OPENTOFU], only_system_url=True
+)
 PROVIDERS = {
-    "hashicorp/azurerm": Client(name="azurerm", floor=(4, 18)),
-    "hashicorp/azuread": Client(name="azuread", floor=(3, 2)),
-    "azure/azapi": Client(
+    AZURERM: Client(name="azurerm", floor=FLOORS[AZURERM]),
+    AZUREAD: Client(name="azuread", floor=FLOORS[AZUREAD]),
+    AZAPI: Client(
         name="azapi",
-        floor=(2, 0, 1),
+        floor=FLOORS[AZAPI],
         oidc_first=True,
         only_system_url=True,
         takes_task_connection=True,
     ),
-    "microsoft/azuredevops": Client(
-        name="azuredevops", floor=(1, 4), only_system_url=True, takes_task_connection=True
+    AZUREDEVOPS: Client(
+        name="azuredevops",
+        floor=FLOORS[AZUREDEVOPS],
+        only_system_url=True,
+        takes_task_connection=True,
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a client would do. `why`: the variables that decide, never their values."""
+    """The way a client would sign in. `why`: the variables that decide, never their values."""
 
     client: str
     authorizer: str
@@ -136,7 +158,7 @@ def _secret(environment: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _static(environment: Mapping[str, str]) -> tuple[str, str] | None:
     name = _set(environment, (*STATIC, *FILES))
-    if name is None or not _is_on(environment, "ARM_USE_OIDC"):
+    if name is None or not _is_on(environment, USE_OIDC):
         return None
     return ("static ID token", f"{name} is set, and wins over refresh")
 
@@ -144,31 +166,31 @@ def _static(environment: Mapping[str, str]) -> tuple[str, str] | None:
 def _azure_devops(environment: Mapping[str, str], names: _Names) -> tuple[str, str] | None:
     needed = (names.ado_urls, names.tokens, names.connections)
     found = [_set(environment, group) for group in needed]
-    if not _is_on(environment, "ARM_USE_OIDC") or not all(found):
+    if not _is_on(environment, USE_OIDC) or not all(found):
         return None
     return (AZURE_DEVOPS, ", ".join(name for name in found if name))
 
 
 def _github(environment: Mapping[str, str], names: _Names) -> tuple[str, str] | None:
     found = [_set(environment, group) for group in (names.urls, names.tokens)]
-    if not _is_on(environment, "ARM_USE_OIDC") or not all(found):
+    if not _is_on(environment, USE_OIDC) or not all(found):
         return None
     return (GITHUB, ", ".join(name for name in found if name))
 
 
 def _managed_identity(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    is_on = _is_on(environment, "ARM_USE_MSI")
+    is_on = _is_on(environment, USE_MSI)
     return ("managed identity", "ARM_USE_MSI is true") if is_on else None
 
 
 def _cli(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    if not _is_on(environment, "ARM_USE_CLI", default=True):
+    if not _is_on(environment, USE_CLI, default=True):
         return None
     return ("Azure CLI", "nothing before it could be used; it asks for `az login`")
 
 
 def _missing(environment: Mapping[str, str], names: _Names) -> str:
-    if not _is_on(environment, "ARM_USE_OIDC"):
+    if not _is_on(environment, USE_OIDC):
         return "ARM_USE_OIDC is not true"
     groups = (names.ado_urls, names.tokens)
     missing = [group[0] for group in groups if not _set(environment, group)]

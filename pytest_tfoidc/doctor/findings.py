@@ -1,4 +1,4 @@
-"""What the doctor can find: a catalogue with stable ids, each with its cause and its remedy."""
+"""The findings of the doctor: a catalogue with stable ids, each with its cause and its remedy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from pytest_tfoidc.identity.kinds import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
+from pytest_tfoidc.refreshfloors import PROVIDERS, TERRAFORM, floor_of, floors_of
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -250,14 +251,14 @@ _VERSIONS = _kinds(
     "warning",
     (
         "TFO201",
-        "Terraform is older than 1.11.2.",
+        f"Terraform is older than {floor_of(TERRAFORM)}.",
         "its azurerm backend cannot refresh Azure DevOps' ID tokens by itself",
         "Use a newer Terraform, or keep the relay on: it refreshes older ones too.",
     ),
     (
         "TFO202",
         "A locked provider is too old to refresh Azure DevOps' ID tokens by itself.",
-        "azurerm can from 4.18.0, azuread from 3.2.0, azapi from 2.0.1",
+        f"from which on they can: {floors_of(*PROVIDERS)}",
         "terraform init -upgrade, or keep the relay on: it refreshes older ones too.",
     ),
     (

@@ -23,12 +23,14 @@ from pytest_tfoidc.doctor.findings import SEVERITIES, Finding, finding
 from pytest_tfoidc.doctor.pipeline_yaml import examine_pipeline
 from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.identity.environment import arm_environment
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
+from pytest_tfoidc.refreshfloors import TERRAFORM, floor_of
 from pytest_tfoidc.terraform.executable import Executable, find_executable
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.runner import terraform_environment
 from pytest_tfoidc.terraform.upgrade.floors import floor_note
 from pytest_tfoidc.terraform.upgrade.suite import upgrade_steps
-from pytest_tfoidc.terraform.versions import parse_version
+from pytest_tfoidc.terraform.versions import PARTS, parse_version
 
 EXIT_CODES = {"note": 0, "warning": 1, "error": 3}  # 2: the doctor itself could not work
 LEFT_OUT = frozenset({".git", ".terraform", ".tox", ".venv", "__pycache__", "node_modules", "venv"})
@@ -64,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the doctor has to say."""
+    """The doctor's findings, and who each client would sign in as."""
 
     context: str
     clients: tuple[Row, ...]
@@ -145,11 +147,11 @@ def _too_old(
     terraform: Executable | None, locked: list[_Locked], examined: Examined
 ) -> Iterator[Finding]:
     """Find what cannot refresh Azure DevOps' ID tokens; GitHub's protocol is older."""
-    if examined.context is not None and examined.context.kind != "azure-devops":
+    if examined.context is not None and examined.context.kind != AZURE_DEVOPS:
         return
     is_terraform = terraform is not None and terraform.product == "Terraform"
     if terraform and is_terraform and _version(terraform.version) < authorizers.BACKEND.floor:
-        what = f"Terraform {terraform.version} is older than 1.11.2."
+        what = f"Terraform {terraform.version} is older than {floor_of(TERRAFORM)}."
         yield finding("TFO201", where=terraform.argv[-1], what=what)
     for one in locked:
         if one.client is not None and _version(one.version) < one.client.floor:
@@ -209,7 +211,8 @@ def _relayed(examined: Examined, environment: Mapping[str, str]) -> Mapping[str,
 def _version(text: str) -> Version:
     """Read a version's numbers; a pre-release counts as its release."""
     numbers = text.split("-", maxsplit=1)[0].split("+", maxsplit=1)[0].split(".")
-    return tuple(int(number) for number in numbers if number.isdecimal())
+    found = tuple(int(number) for number in numbers if number.isdecimal())
+    return (*found, 0, 0, 0)[: max(PARTS, len(found))]
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TokenKey:
-    """What an access token is for: tokens of equal keys are the same one."""
+    """The use of an access token: tokens of equal keys are the same one."""
 
     scopes: tuple[str, ...]
     tenant: str
@@ -51,11 +51,11 @@ class HeldToken:
         return cls(grant, int(asked_at + grant.expires_in), refresh_on)
 
     def is_dead(self, now: float) -> bool:
-        """Whether it has expired."""
+        """Tell whether it has expired."""
         return now >= self.expires_on
 
     def is_due(self, now: float) -> bool:
-        """Whether it should be renewed, although it is good."""
+        """Tell whether it should be renewed, although it is good."""
         recommended = self.refresh_on is not None and now >= self.refresh_on
         return recommended or self.expires_on - now <= RENEW_BEFORE
 

@@ -247,14 +247,14 @@ class _Types(NamedTuple):
 
 
 class _PlainToken(NamedTuple):
-    """What azure-core's `AccessToken` is."""
+    """The same as azure-core's `AccessToken`."""
 
     token: str
     expires_on: int
 
 
 class _PlainInfo:
-    """What azure-core's `AccessTokenInfo` is."""
+    """The same as azure-core's `AccessTokenInfo`."""
 
     def __init__(
         self, token: str, expires_on: int, *, token_type: str, refresh_on: int | None

@@ -20,7 +20,7 @@ from pytest_tfoidc.identity.http_client import (
     skew_of,
 )
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
-from pytest_tfoidc.identity.kinds import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS_MAPPING, GET, GITHUB_PERMISSION, KINDS, POST
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class _HttpSource:
 
     def _refused(self, answer: Answer, field_name: str) -> IdTokenError:
         said = self._said(answer)
-        refusal = next(r for r in _REFUSALS[self._context.kind] if r.fits(answer))
+        refusal = next(r for r in _REFUSALS[KINDS[self._context.kind].source] if r.fits(answer))
         cause = refusal.cause.format(field=field_name)
         died_at = self._context.request_token_expires_at
         if refusal.blames_token and died_at is not None and died_at <= self._clock.now():
@@ -235,7 +235,7 @@ _COMMON_REFUSALS = (
     ),
 )
 _REFUSALS = {
-    "azure-devops": (
+    POST: (
         _Refusal(
             fits=_says(r"no explicit reference to service connection"),
             cause="a stage gets ID tokens only for service connections that its tasks name",
@@ -267,7 +267,7 @@ _REFUSALS = {
         ),
         *_COMMON_REFUSALS,
     ),
-    "github": (
+    GET: (
         _Refusal(
             fits=_is_sign_in,
             cause="the endpoint sends us elsewhere: the URL is not GitHub's, or a proxy answered",

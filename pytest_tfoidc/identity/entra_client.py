@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.entrafacts import CODE, ENTRA_PREFIX, MEANINGS, PASSING, UNKNOWN
 from pytest_tfoidc.errors import AuthenticationError
 from pytest_tfoidc.identity.http_client import Answer, NoAnswerError, Transport
 from pytest_tfoidc.identity.secret import Secret
@@ -18,41 +17,8 @@ if TYPE_CHECKING:
     from pytest_tfoidc.identity.idtoken import IdToken
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-CODE = re.compile(r"AADSTS(\d+)")
 EXCERPT = 300  # characters of Entra's own words in an error
 OK = 200
-
-# cause and remedy, by the number after AADSTS
-_EXPIRED = (
-    "the ID token expired before it was exchanged: it is a cached one, or a clock is wrong",
-    "Use the request URL and request token and no ARM_OIDC_TOKEN, and set this machine's clock.",
-)
-_NO_MATCH = (
-    "no federated credential of the identity is for exactly this issuer, subject and audience",
-    "Mend it: a trailing `/`, letter case, a renamed organisation, project or connection, a cloud.",
-)
-_WRONG_CLIENT = (
-    "the tenant has no such application, or it is not the right cloud",
-    "Correct ARM_CLIENT_ID, ARM_TENANT_ID or ARM_ENVIRONMENT.",
-)
-_SECRET = ("a client secret is wrong or has expired", "Move to federation: drop the secret.")
-_FORBIDDEN = (
-    "the tenant forbids or limits federation, or the cloud does not have it for this application",
-    "Ask the tenant's administrator, or federate a user-assigned managed identity.",
-)
-_ISSUER_OUT_OF_REACH = ("Entra could not reach the ID token's issuer", "Run again.")
-MEANINGS: Mapping[str, tuple[str, str]] = {
-    "700024": _EXPIRED,
-    **dict.fromkeys(("70021", "700211", "700212", "700213", "7002138"), _NO_MATCH),
-    "70025": ("the identity has no federated credential", "Add one to the identity."),
-    **dict.fromkeys(("700016", "90002"), _WRONG_CLIENT),
-    "50027": ("what was sent is no JWT: masked, or an unexpanded $(…)", "Map the variable."),
-    **dict.fromkeys(("7000215", "7000222"), _SECRET),
-    **dict.fromkeys(("700223", "700238", "70052", "900382"), _FORBIDDEN),
-    **dict.fromkeys(("90061", "50166"), _ISSUER_OUT_OF_REACH),
-}
-UNKNOWN = ("Entra refused", "Look its code up at https://login.microsoftonline.com/error.")
-PASSING = frozenset({"90061", "50166"})
 
 
 @dataclass(frozen=True)
@@ -121,14 +87,14 @@ class EntraClient:
         redactor.add(str(id_token.value))
         said = redactor.redact(str(document.get("error_description") or ""))
         code = _code(document)
-        cause, remedy = MEANINGS.get(code, UNKNOWN)
-        name = f"AADSTS{code}" if code else f"HTTP {answer.status}"
+        meaning = MEANINGS.get(code, UNKNOWN)
+        name = f"{ENTRA_PREFIX}{code}" if code else f"HTTP {answer.status}"
         words = "".join(c for c in " ".join(said.split()) if c.isprintable())[:EXCERPT]
         return error_type()(
             f"Entra ID gave no access token: {name}.{f' {words}' if words else ''}",
             where=f"{self._authority}, tenant {tenant}, client {self._client_id}",
-            cause=f"{cause}. The ID token: {id_token.who}, audience {id_token.audience}",
-            remedy=remedy,
+            cause=f"{meaning.cause} The ID token: {id_token.who}, audience {id_token.audience}",
+            remedy=meaning.advice,
         )
 
 

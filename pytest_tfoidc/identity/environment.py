@@ -8,81 +8,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.withheld import (
+    ISOLATED,
+    ISOLATED_PREFIXES,
+    OTHER_NAME,
+    WITHHELD,
+    WITHHELD_PREFIXES,
+)
 
 if TYPE_CHECKING:
     from pytest_tfoidc.identity.pipeline import PipelineContext
 
 NO_PROXY_FOR = "127.0.0.1"
-
-STATIC = "a static ID token wins over refresh, and is dead after minutes"
-SECRET = "a secret or a certificate wins over the ID token"  # noqa: S105 - a reason
-KEY = "it takes the place of Entra ID for the state's storage account"
-MANAGED = "another identity than the pipeline's would be used"
-REPLACED = "the pipeline's own request URL and token stay out of the child; it has the relay's"
-OTHER_NAME = "it holds the pipeline's own token under another name"
-SWITCH = "it would switch ID tokens off, or another way of signing in on"
-ANOTHER = "it names another identity or service connection than this context"
-ISOLATION = "it would take the run out of its isolated workspace, or change its commands"
-
-WITHHELD = {
-    "ARM_OIDC_TOKEN": STATIC,
-    "ARM_OIDC_TOKEN_FILE_PATH": STATIC,
-    "AZURE_FEDERATED_TOKEN_FILE": STATIC,
-    "AZDO_TOKEN_PATH": STATIC,
-    "idToken": STATIC,
-    "GITLAB_OIDC_TOKEN": STATIC,
-    "BITBUCKET_STEP_OIDC_TOKEN": STATIC,
-    "CIRCLE_OIDC_TOKEN": STATIC,
-    "CIRCLE_OIDC_TOKEN_V2": STATIC,
-    "TFC_WORKLOAD_IDENTITY_TOKEN": STATIC,
-    "ARM_CLIENT_SECRET": SECRET,
-    "ARM_CLIENT_SECRET_FILE_PATH": SECRET,
-    "ARM_CLIENT_CERTIFICATE": SECRET,
-    "ARM_CLIENT_CERTIFICATE_PATH": SECRET,
-    "ARM_CLIENT_CERTIFICATE_PASSWORD": SECRET,
-    "AZURE_CLIENT_SECRET": SECRET,
-    "AZURE_CLIENT_CERTIFICATE_PATH": SECRET,
-    "AZURE_CLIENT_CERTIFICATE_PASSWORD": SECRET,
-    "AZURE_USERNAME": SECRET,
-    "AZURE_PASSWORD": SECRET,
-    "servicePrincipalKey": SECRET,
-    "ARM_ACCESS_KEY": KEY,
-    "ARM_SAS_TOKEN": KEY,
-    "AZURE_STORAGE_KEY": KEY,
-    "ARM_MSI_ENDPOINT": MANAGED,
-    "ARM_MSI_API_VERSION": MANAGED,
-    "ARM_USE_AKS_WORKLOAD_IDENTITY": MANAGED,
-    "ARM_USE_OIDC": SWITCH,
-    "ARM_USE_CLI": SWITCH,
-    "ARM_USE_MSI": SWITCH,
-    "ARM_CLIENT_ID_FILE_PATH": ANOTHER,
-    "servicePrincipalId": ANOTHER,
-    "tenantId": ANOTHER,
-    "ARM_OIDC_REQUEST_TOKEN": REPLACED,
-    "ARM_OIDC_REQUEST_URL": REPLACED,
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": REPLACED,
-    "ACTIONS_ID_TOKEN_REQUEST_URL": REPLACED,
-    "SYSTEM_ACCESSTOKEN": REPLACED,
-    "SYSTEM_OIDCREQUESTURI": REPLACED,
-    "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID": ANOTHER,
-    "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": ANOTHER,
-    "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": ANOTHER,
-    "AZURESUBSCRIPTION_CLIENT_ID": ANOTHER,
-    "AZURESUBSCRIPTION_TENANT_ID": ANOTHER,
-}
-# Prefixes: TF_CLI_ARGS_plan and the like; HCP Terraform's tagged tokens.
-WITHHELD_PREFIXES = {"TFC_WORKLOAD_IDENTITY_TOKEN_": STATIC}
-# The second row leads Git to a repository, whatever folder it is started in: a hook of Git has it.
-ISOLATED = {
-    **dict.fromkeys(("TF_DATA_DIR", "TF_INPUT", "TF_CLI_ARGS"), ISOLATION),
-    **dict.fromkeys(
-        ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
-        ISOLATION,
-    ),
-}
-ISOLATED_PREFIXES = {"TF_CLI_ARGS_": ISOLATION}
-
 
 SECRET_NAME = re.compile(
     r"(?i)token|secret|passw|credential|private_?key|access_?key|account_?key|api_?key|storage_key"
@@ -250,7 +189,7 @@ def _requests(context: PipelineContext, url: str, token: str) -> dict[str, str]:
     """
     common = {"ARM_OIDC_REQUEST_URL": url, "ARM_OIDC_REQUEST_TOKEN": token}
     connection = context.service_connection_id
-    if context.kind != "azure-devops" or not connection:
+    if context.kind != AZURE_DEVOPS or not connection:
         return {
             **common,
             "ACTIONS_ID_TOKEN_REQUEST_URL": url,
@@ -277,7 +216,7 @@ def acting_as(context: PipelineContext, *, client_id: str, connection_id: str) -
         connection_id: The other service connection of Azure DevOps; empty for the context's own.
     """
     names = {"ARM_CLIENT_ID": client_id}
-    if context.kind == "azure-devops":
+    if context.kind == AZURE_DEVOPS:
         names |= {
             "AZURESUBSCRIPTION_CLIENT_ID": client_id,
             "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID": connection_id,

@@ -41,7 +41,7 @@ Wait = Callable[[float], object]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered. Header names are in lower case."""
+    """A server's answer. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import IdTokenError
-from pytest_tfoidc.identity.secret import Secret, jwt_claims, moment
+from pytest_tfoidc.identity.secret import Secret, jwt_claims, numeric_date
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,10 @@ def parse_id_token(
 
 
 def _token(text: str, claims: dict[str, Any], now: datetime | None, where: str) -> IdToken:
-    expires_at = moment(claims.get("exp"))
-    issued_at = moment(claims.get("iat")) or moment(claims.get("nbf")) or now or expires_at
+    expires_at = numeric_date(claims.get("exp"))
+    issued_at = (
+        numeric_date(claims.get("iat")) or numeric_date(claims.get("nbf")) or now or expires_at
+    )
     missing = [name for name in ("iss", "sub") if not isinstance(claims.get(name), str)]
     if expires_at is None or issued_at is None or missing:
         names = ", ".join(missing + (["exp"] if expires_at is None else []))

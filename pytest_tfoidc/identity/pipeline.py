@@ -7,37 +7,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from pytest_tfoidc.authvariables import CLIENT, CONNECTION, SUBSCRIPTION, TENANT
+from pytest_tfoidc.entrafacts import CHINA, DEFAULT_AUDIENCE, LOGIN_HOSTS, PUBLIC, US_GOVERNMENT
 from pytest_tfoidc.errors import ContextError
-from pytest_tfoidc.identity.kinds import (
-    CLIENT,
-    CONNECTION,
-    DEFAULT_AUDIENCE,
-    LABELS,
-    MARKERS,
-    STATIC_KINDS,
-    SUBSCRIPTION,
-    TENANT,
-    TOKEN_FILE,
-)
 from pytest_tfoidc.identity.origins import origin_of
-from pytest_tfoidc.identity.secret import Secret, jwt_claims, moment
-from pytest_tfoidc.identity.variables import DOMAIN, GUID, Problem, Variables
+from pytest_tfoidc.identity.secret import Secret, jwt_claims, numeric_date
+from pytest_tfoidc.identity.variables import DOMAIN, GUID, VariableProblem, Variables
+from pytest_tfoidc.pipelinekinds import (
+    AZURE_DEVOPS,
+    COMMAND_KIND,
+    ENDPOINTS,
+    FILE,
+    GITHUB,
+    KINDS,
+    RECORDS,
+)
 
-LOGIN_HOSTS = {
-    "public": "login.microsoftonline.com",
-    "usgovernment": "login.microsoftonline.us",
-    "china": "login.chinacloudapi.cn",
-}
 CLOUDS = {
-    "public": "public",
-    "azurecloud": "public",
-    "azurepubliccloud": "public",
-    "usgovernment": "usgovernment",
-    "azureusgovernment": "usgovernment",
-    "azureusgovernmentcloud": "usgovernment",
-    "china": "china",
-    "azurechina": "china",
-    "azurechinacloud": "china",
+    "public": PUBLIC,
+    "azurecloud": PUBLIC,
+    "azurepubliccloud": PUBLIC,
+    "usgovernment": US_GOVERNMENT,
+    "azureusgovernment": US_GOVERNMENT,
+    "azureusgovernmentcloud": US_GOVERNMENT,
+    "china": CHINA,
+    "azurechina": CHINA,
+    "azurechinacloud": CHINA,
 }
 
 
@@ -46,7 +41,7 @@ class PipelineContext:
     """Where ID tokens come from, and who they are for.
 
     Args:
-        kind: A key of `LABELS`.
+        kind: A key of `pipelinekinds.KINDS`.
         tenant_id: Entra's tenant; a GUID, or one of its domain names.
         client_id: The application or managed identity with the federated credential.
         subscription_id: None where the environment names none.
@@ -73,7 +68,7 @@ class PipelineContext:
     request_token: str = field(default="", repr=False)
     service_connection_id: str | None = None
     audience: str = DEFAULT_AUDIENCE
-    cloud: str = "public"
+    cloud: str = PUBLIC
     authority_host: str | None = None
     static_token: str = field(default="", repr=False)
     token_file: str = ""
@@ -86,12 +81,12 @@ class PipelineContext:
     @property
     def label(self) -> str:
         """The context's name, for people."""
-        return LABELS[self.kind]
+        return KINDS[self.kind].label
 
     @property
     def refreshable(self) -> bool:
         """Whether a new ID token can be had when the old one has died."""
-        return self.kind not in STATIC_KINDS
+        return KINDS[self.kind].is_refreshable
 
     @property
     def login_host(self) -> str:
@@ -110,7 +105,7 @@ class PipelineContext:
 
 
 def _expiry(token: str) -> datetime | None:
-    return moment((jwt_claims(token) or {}).get("exp"))
+    return numeric_date((jwt_claims(token) or {}).get("exp"))
 
 
 def detect(
@@ -124,7 +119,7 @@ def detect(
 
     Args:
         environment: The variables; nothing else is looked at.
-        wanted: A key of `LABELS`, or `auto`.
+        wanted: A key of `pipelinekinds.KINDS`, or `auto`.
         id_token_command: The user's own command that prints an ID token.
         audience: What the federated credential expects, where it is not the usual.
 
@@ -144,10 +139,10 @@ def detect(
 
 @dataclass(frozen=True)
 class Inspected:
-    """What an environment says: a context, which cannot be used where there are problems."""
+    """The context that an environment describes, which cannot be used where there are problems."""
 
     context: PipelineContext | None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[VariableProblem, ...] = ()
     literal: tuple[str, ...] = ()
 
 
@@ -173,18 +168,18 @@ def inspect(
 
 def _kind(variables: Variables, wanted: str, id_token_command: Sequence[str]) -> str | None:
     if wanted != "auto":
-        if wanted not in LABELS:
+        if wanted not in KINDS:
             raise ContextError(
-                f"There is no context called {wanted!r}.", remedy=f"Use one of {', '.join(LABELS)}."
+                f"There is no context called {wanted!r}.", remedy=f"Use one of {', '.join(KINDS)}."
             )
         return wanted
     if id_token_command:
-        return "command"
-    found = [kind for kind, names in MARKERS.items() if variables.get(*names)]
-    issuers = [kind for kind in found if kind in {"azure-devops", "github"}]
+        return COMMAND_KIND
+    found = [kind.name for kind in RECORDS if kind.markers and variables.get(*kind.markers)]
+    issuers = [kind for kind in found if KINDS[kind].source in ENDPOINTS]
     if not issuers and variables.get("ARM_OIDC_REQUEST_URL"):
         # Set on purpose: by a relay around us, or to pass the context on to a container.
-        return "azure-devops" if variables.get(*CONNECTION) else "github"
+        return AZURE_DEVOPS if variables.get(*CONNECTION) else GITHUB
     if len(found) > 1:
         raise _two_contexts(found)
     return found[0] if found else _file_kind(variables)
@@ -192,14 +187,15 @@ def _kind(variables: Variables, wanted: str, id_token_command: Sequence[str]) ->
 
 def _file_kind(variables: Variables) -> str | None:
     """Look for a token file last: pipeline agents on AKS have one that is not the pipeline's."""
-    return next((kind for kind, names in TOKEN_FILE.items() if variables.get(*names)), None)
+    files = (kind for kind in RECORDS if kind.source == FILE)
+    return next((kind.name for kind in files if variables.get(*kind.token_names)), None)
 
 
 def _two_contexts(found: Sequence[str]) -> ContextError:
     options = " or ".join(f"--tf-context {kind}" for kind in found)
     return ContextError(
-        f"This looks like {' and '.join(LABELS[kind] for kind in found)} at once.",
-        where=", ".join("/".join(MARKERS[kind]) for kind in found),
+        f"This looks like {' and '.join(KINDS[kind].label for kind in found)} at once.",
+        where=", ".join("/".join(KINDS[kind].markers) for kind in found),
         cause="the variables of both are set",
         remedy=f"Say which one: {options}.",
     )
@@ -228,7 +224,7 @@ def _context(
         authority_host=_authority_host(variables),
         static_token=Secret(origin.static_token),
         token_file=origin.token_file,
-        command=_command(variables, command) if kind == "command" else (),
+        command=_command(variables, command) if kind == COMMAND_KIND else (),
         proxies=_proxies(variables),
         ca_file=variables.get("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"),
         warnings=tuple(variables.warnings),
@@ -239,7 +235,7 @@ def _command(variables: Variables, command: tuple[str, ...]) -> tuple[str, ...]:
     if not command or not command[0].strip():
         cause = "the context is a command's, and no command was given"
         remedy = "Give the command that prints an ID token."
-        variables.problems.append(Problem("--tf-id-token-command", cause, remedy))
+        variables.problems.append(VariableProblem("--tf-id-token-command", cause, remedy))
     return command
 
 
@@ -271,20 +267,20 @@ def _client(variables: Variables, kind: str) -> str:
 
 
 def _identity_remedy(kind: str, variable: str) -> str:
-    if kind == "azure-devops":
-        return f"Run inside AzureCLI@2 with `azureSubscription`, or set {variable}."
-    return f"Set {variable} in the job's environment."
+    return KINDS[kind].identity_remedy.replace("{variable}", variable)
 
 
 def _cloud(variables: Variables) -> str:
     given = variables.get("ARM_ENVIRONMENT")
     if given and given.lower() not in CLOUDS:
         remedy = "Set it to public, usgovernment or china."
-        variables.problems.append(Problem("ARM_ENVIRONMENT", "no such cloud is known", remedy))
-        return "public"
+        variables.problems.append(
+            VariableProblem("ARM_ENVIRONMENT", "no such cloud is known", remedy)
+        )
+        return PUBLIC
     # other tools use AZURE_ENVIRONMENT for names of their own, so what is unknown is no error
-    other = variables.get("AZURE_ENVIRONMENT") or "public"
-    return CLOUDS.get((given or other).lower(), "public")
+    other = variables.get("AZURE_ENVIRONMENT") or PUBLIC
+    return CLOUDS.get((given or other).lower(), PUBLIC)
 
 
 def _authority_host(variables: Variables) -> str | None:
@@ -297,8 +293,10 @@ def _authority_host(variables: Variables) -> str | None:
     except ValueError:
         host = None
     if not host or parts.scheme != "https":
-        remedy = "Leave it out, or set it to an https host such as login.microsoftonline.com."
-        variables.problems.append(Problem("AZURE_AUTHORITY_HOST", "it is no https host", remedy))
+        remedy = f"Leave it out, or set it to an https host such as {LOGIN_HOSTS[PUBLIC]}."
+        variables.problems.append(
+            VariableProblem("AZURE_AUTHORITY_HOST", "it is no https host", remedy)
+        )
     return host
 
 
@@ -313,9 +311,9 @@ def _proxies(variables: Variables) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-def _error(kind: str, problems: Sequence[Problem]) -> ContextError:
+def _error(kind: str, problems: Sequence[VariableProblem]) -> ContextError:
     names = list(dict.fromkeys(problem.variable for problem in problems))
-    what = f"This is {LABELS[kind]}, but no ID token can be asked for: see {', '.join(names)}."
+    what = f"This is {KINDS[kind].label}, but no ID token can be asked for: see {', '.join(names)}."
     if len(problems) == 1:
         problem = problems[0]
         return ContextError(

@@ -29,6 +29,7 @@ from pytest_tfoidc.events import (
 from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
 from pytest_tfoidc.identity.secret import Secret
 from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS, GITHUB
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.identity.sources import IdTokenSource
 
 PATH = "/oidctoken"
-PROTOCOLS = {"POST": ("azure-devops", "oidcToken"), "GET": ("github", "value")}
+PROTOCOLS = {"POST": (AZURE_DEVOPS, "oidcToken"), "GET": (GITHUB, "value")}
 
 # A token is handed out for four fifths of its life. A share and not a time: Azure DevOps' tokens
 # live for minutes, CircleCI's for an hour, a rehearsal's for seconds. Of five minutes, one remains:
@@ -75,7 +76,7 @@ class _Held:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a client asks for. `connection` is empty for the context's own service connection."""
+    """The request of a client. `connection` is empty for the context's own service connection."""
 
     audience: str
     connection: str
@@ -134,7 +135,7 @@ class IdTokenRelay:
 
     @property
     def url(self) -> str:
-        """What clients ask. It has a query, because GitHub's clients append `&audience=…`.
+        """The URL that clients ask. It has a query, because GitHub's clients append `&audience=…`.
 
         The version stands last: the Azure SDK for Go appends `?api-version=7.1`, and encodes that
         question mark, so that it becomes part of the last value.
@@ -144,7 +145,7 @@ class IdTokenRelay:
 
     @property
     def defects(self) -> list[BaseException]:
-        """What our own handler raised: empty, or there is something to mend."""
+        """The errors that our own handler raised: empty, or there is something to mend."""
         return self._server.defects
 
     def start(self) -> None:

@@ -25,7 +25,7 @@ class Secret(str):
 
 
 def holds_secret(value: object) -> bool:
-    """Whether a value is a secret, or a tuple, list, set or mapping with one in it.
+    """Tell whether a value is a secret, or a tuple, list, set or mapping with one in it.
 
     Other kinds of secrets say `is_hidden`.
     """
@@ -36,7 +36,7 @@ def holds_secret(value: object) -> bool:
     return isinstance(value, Secret) or getattr(value, "is_hidden", False) is True
 
 
-def explain(operator: str, left: object, right: object) -> list[str] | None:
+def compared_without_secrets(operator: str, left: object, right: object) -> list[str] | None:
     """Write a failed comparison for people; None where there is no secret in it.
 
     Whoever compares texts in detail would show them both, whatever their repr.
@@ -64,7 +64,7 @@ def _json_part(part: str) -> Any:  # noqa: ANN401 - JSON
     return json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_"))
 
 
-def moment(value: object) -> datetime | None:
+def numeric_date(value: object) -> datetime | None:
     """Return a NumericDate (seconds since 1970, RFC 7519) as aware UTC; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -14,6 +14,7 @@ from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity.endpoints import AzureDevOpsSource, GitHubSource
 from pytest_tfoidc.identity.http_client import MAX_BODY
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
+from pytest_tfoidc.pipelinekinds import COMMAND, FILE, GET, KINDS, ONE_TOKEN, POST
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ COMMAND_SECONDS = 60.0
 
 
 class IdTokenSource(Protocol):
-    """What gives ID tokens. Thread safe."""
+    """A source of ID tokens. Thread safe."""
 
     def fetch(self, audience: str, connection: str = "") -> IdToken:
         """Get a token for an audience.
@@ -55,7 +56,7 @@ def source_for(
         clock: Tells whether a token has expired.
         wait: Waits for so many seconds between two attempts.
     """
-    return _SOURCES[context.kind](context, clock, wait)
+    return _SOURCES[KINDS[context.kind].source](context, clock, wait)
 
 
 class NotingSource:
@@ -159,10 +160,10 @@ class FileSource:
 
 
 class CommandSource:
-    """A command that prints an ID token: the user's, CircleCI's or Buildkite's."""
+    """A command that prints an ID token: the user's, or the one of a pipeline's agent."""
 
     def __init__(self, context: PipelineContext, clock: Clock, _wait: Wait | None) -> None:
-        self._command = context.command or _AGENT_COMMANDS.get(context.kind, ())
+        self._command = context.command or KINDS[context.kind].command
         self._kind = context.kind
         self._clock = clock
         self._where = f"the command {Path(self._command[0]).name if self._command else '(none)'}"
@@ -203,19 +204,10 @@ class CommandSource:
         )
 
 
-_AGENT_COMMANDS = {
-    "circleci": ("circleci", "run", "oidc", "get", "--claims", "{claims}"),
-    "buildkite": ("buildkite-agent", "oidc", "request-token", "--audience", "{audience}"),
-}
 _SOURCES: dict[str, Callable[[PipelineContext, Clock, Wait | None], IdTokenSource]] = {
-    "azure-devops": AzureDevOpsSource,
-    "github": GitHubSource,
-    "circleci": CommandSource,
-    "buildkite": CommandSource,
-    "command": CommandSource,
-    "gitlab": StaticSource,
-    "bitbucket": StaticSource,
-    "hcp-terraform": StaticSource,
-    "aks": FileSource,
-    "token-file": FileSource,
+    POST: AzureDevOpsSource,
+    GET: GitHubSource,
+    COMMAND: CommandSource,
+    ONE_TOKEN: StaticSource,
+    FILE: FileSource,
 }

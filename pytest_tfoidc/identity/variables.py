@@ -1,4 +1,4 @@
-"""What was given: the variables of an environment and the user's command, read and checked."""
+"""The variables of an environment and the user's own command, read and checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)
-class Problem:
+class VariableProblem:
     """One thing that is missing or wrong: the variable, why, and what to do."""
 
     variable: str
@@ -30,7 +30,7 @@ class Variables:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self.literal: list[str] = []
-        self.problems: list[Problem] = []
+        self.problems: list[VariableProblem] = []
         self.warnings: list[str] = []
 
     def first(self, names: Sequence[str]) -> tuple[str, str] | None:
@@ -57,7 +57,7 @@ class Variables:
             if literal:
                 variable = literal[0]
                 cause = "it holds the literal text of a macro: nothing of that name was expanded"
-            self.problems.append(Problem(variable, cause, remedy))
+            self.problems.append(VariableProblem(variable, cause, remedy))
         return value or ""
 
     def checked(self, names: Sequence[str], pattern: re.Pattern[str], *, what: str) -> str | None:
@@ -65,7 +65,7 @@ class Variables:
         found = self.first(names)
         if found and not pattern.fullmatch(found[1]):
             cause = f"it is not {what}: it has {len(found[1])} characters of another form"
-            self.problems.append(Problem(found[0], cause, f"Set it to {what}."))
+            self.problems.append(VariableProblem(found[0], cause, f"Set it to {what}."))
         return found[1] if found else None
 
 

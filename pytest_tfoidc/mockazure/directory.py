@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 
+from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.federated import FederatedCredential
+from pytest_tfoidc.pipelinekinds import RECORDS
 
 TENANT_ID = "7e57ab1e-0000-4000-8000-000000000001"
 SUBSCRIPTION_ID = "7e57ab1e-0000-4000-8000-000000000002"
@@ -60,7 +62,7 @@ class ServiceConnection:
         """The `iss` of its ID tokens."""
         return {
             "organization": f"https://vstoken.dev.azure.com/{self.organization_id}",
-            "entra": f"https://login.microsoftonline.com/{self.tenant_id}/v2.0",
+            "entra": f"https://{LOGIN_HOSTS[PUBLIC]}/{self.tenant_id}/v2.0",
             "oldest": OLDEST_ISSUER,
         }[self.issued_by]
 
@@ -75,7 +77,7 @@ class ServiceConnection:
 
     @property
     def request_url(self) -> str:
-        """What a job has in SYSTEM_OIDCREQUESTURI."""
+        """The value of SYSTEM_OIDCREQUESTURI in a job."""
         return (
             f"https://dev.azure.com/{self.organization}/{self.project_id}/_apis/distributedtask"
             f"/hubs/build/plans/{PLAN_ID}/jobs/{JOB_ID}/oidctoken"
@@ -97,7 +99,7 @@ class Workflow:
 
     @property
     def request_url(self) -> str:
-        """What a job has in ACTIONS_ID_TOKEN_REQUEST_URL: it has a query already."""
+        """The value of ACTIONS_ID_TOKEN_REQUEST_URL in a job: it has a query already."""
         host = "https://run-actions-1-azure-eastus.actions.githubusercontent.com"
         return f"{host}/1//idtoken/{PLAN_ID}/{JOB_ID}?api-version=2.0"
 
@@ -115,32 +117,20 @@ class Application:
     is_usual: bool = False
 
 
+def _federation(issuer: str, subject: str) -> FederatedCredential:
+    ids = {"tenant": TENANT_ID, "plan": PLAN_ID, "project": PROJECT_ID, "job": JOB_ID}
+    return FederatedCredential(issuer=issuer.format(**ids), subject=subject.format(**ids))
+
+
 # Who the jobs of the other pipelines are.
 OTHERS = MappingProxyType(
-    {
-        "gitlab": FederatedCredential(
-            issuer="https://gitlab.com",
-            subject="project_path:tfoidc/stand-in:ref_type:branch:ref:main",
-        ),
-        "bitbucket": FederatedCredential(
-            issuer="https://api.bitbucket.org/2.0/workspaces/tfoidc/pipelines-config/identity/oidc",
-            subject=f"{{{PROJECT_ID}}}:{{{JOB_ID}}}",
-        ),
-        "hcp-terraform": FederatedCredential(
-            issuer="https://app.terraform.io",
-            subject="organization:tfoidc:project:stand-in:workspace:stand-in:run_phase:apply",
-        ),
-        "aks": FederatedCredential(
-            issuer=f"https://westeurope.oic.prod-aks.azure.com/{TENANT_ID}/{PLAN_ID}/",
-            subject="system:serviceaccount:tfoidc:stand-in",
-        ),
-    }
+    {kind.name: _federation(*kind.federation) for kind in RECORDS if kind.federation}
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identities:
-    """What may be named: all where it is not strict, else these ids and names, in lower case."""
+    """The identities that may be named: all, or where it is strict these, in lower case."""
 
     strict: bool = False
     listed: frozenset[tuple[str, str]] = frozenset()
@@ -181,7 +171,7 @@ class Directory:
                 FederatedCredential(issuer=p.issuer, subject=p.subject)
                 for p in (self.connection, self.workflow)
             )
-            self.usual = (*trusted, *self.others.values())
+            self.usual = (*trusted, *dict.fromkeys(self.others.values()))
         if not self.applications:
             key = self.client_id.lower()
             self.applications[key] = Application(

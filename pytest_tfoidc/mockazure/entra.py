@@ -14,6 +14,7 @@ from typing import Any
 import jwt
 
 from pytest_tfoidc.clock import Clock, real_now
+from pytest_tfoidc.entrafacts import ENTRA_PREFIX, EVERY_LOGIN_HOST, LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.events import AccessTokenIssued, EventLog, ExchangeRefused
 from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.directory import Application, Directory
@@ -21,15 +22,6 @@ from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS, AccessToken, AccessTokens, from_seconds
 
-LOGIN_HOSTS = (
-    "login.microsoftonline.com",
-    "login.microsoft.com",
-    "login.windows.net",
-    "sts.windows.net",
-    "login.microsoftonline.us",
-    "login.chinacloudapi.cn",
-    "login.partner.microsoftonline.cn",
-)
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 Find = Callable[[str, str], Application | None]
 # Clients renew an access token when less than this is left: go-azure-sdk; MSAL in every language.
@@ -114,7 +106,7 @@ class Entra:
 
     def _instances(self, request: Request) -> Response:
         tenant = self._directory.tenant_id
-        hosts = [h for h in LOGIN_HOSTS if h.endswith(request.host.rsplit(".", 1)[-1])]
+        hosts = [h for h in EVERY_LOGIN_HOST if h.endswith(request.host.rsplit(".", 1)[-1])]
         entry = {
             "preferred_network": request.host,
             "preferred_cache": request.host,
@@ -361,7 +353,7 @@ class Entra:
 
     def _refuse(self, client_id: str, refusal: Refusal) -> Response:
         now = self._clock.now()
-        code, text = f"AADSTS{refusal.code}", refusal.text
+        code, text = f"{ENTRA_PREFIX}{refusal.code}", refusal.text
         self._events.emit(ExchangeRefused(at=now, client_id=client_id, code=code, reason=text))
         trace, correlation, stamp = uuid.uuid4(), uuid.uuid4(), f"{now:%Y-%m-%d %H:%M:%S}Z"
         ids = f"Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"
@@ -373,7 +365,7 @@ class Entra:
                 "timestamp": stamp,
                 "trace_id": str(trace),
                 "correlation_id": str(correlation),
-                "error_uri": f"https://login.microsoftonline.com/error?code={refusal.code}",
+                "error_uri": f"https://{LOGIN_HOSTS[PUBLIC]}/error?code={refusal.code}",
             },
             status=refusal.status,
         )

@@ -1,4 +1,4 @@
-"""What is there beforehand, from a file: resources as `az … -o json` prints them, or as YAML.
+"""Resources that exist beforehand, from a file: as `az … -o json` prints them, or as YAML.
 
 A file holds one resource or a list. Each is known by what it says of itself: an ARM id, a user's
 `userPrincipalName`, a secret's id, a blob's URL, and so on.

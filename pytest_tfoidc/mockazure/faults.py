@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: which requests are hit, and what happens to them.
+"""Faults on purpose: which requests are hit, and what happens to them.
 
 A fault is written in Python (`mock_issuer.fail("entra", times=2, status=503)`) or as a text, for
 the command line and for files: `entra, times=2, status=503`.
@@ -33,7 +33,7 @@ Handle = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What goes wrong, and for which requests.
+    """A fault on purpose, and the requests that it hits.
 
     `hosts`: patterns. `path` and `method`: patterns, without case. `after`: so many matching
     requests are let through first. `times`: how many are hit; None hits all. `since` and `until`:

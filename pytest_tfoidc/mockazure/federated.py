@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,16 +12,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.events import EventLog, IdTokenMinted, IdTokenRefused, TokensExpired
 from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.directory import Directory
-from pytest_tfoidc.mockazure.federated import DEFAULT_AUDIENCE
 from pytest_tfoidc.mockazure.tokens import SigningKey, seconds
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS, GITHUB
 
 Identity = tuple[str, str]  # the issuer and the subject of an ID token
 
-AZURE_DEVOPS = "azure-devops"
-GITHUB = "github"
 ISSUER_HOSTS = (
     "dev.azure.com",
     "vstoken.dev.azure.com",

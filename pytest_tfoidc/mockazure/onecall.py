@@ -29,7 +29,7 @@ LEAST_FAILURE = 400
 
 @dataclass(frozen=True, kw_only=True)
 class ForcedExpiries:
-    """What one client was put to at one service.
+    """The expiries that were forced on one client at one service.
 
     `calls`: how often it came; `refused`: how often with a token that it had used before.
     `expiries`: how often a token of its own had expired when it came. `aged`: the calls whose token
@@ -48,7 +48,7 @@ class ForcedExpiries:
 
 @dataclass
 class _Tally:
-    """What is counted for one client at one service."""
+    """The counters of one client at one service."""
 
     calls: int = 0
     expiries: int = 0
@@ -175,7 +175,7 @@ class OneCallTokens:
 
     @property
     def shown(self) -> tuple[ForcedExpiries, ...]:
-        """What was forced on whom, by client and service."""
+        """The expiries that were forced, by client and service."""
         return tuple(
             ForcedExpiries(
                 client=client,

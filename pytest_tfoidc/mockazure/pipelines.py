@@ -1,57 +1,47 @@
-"""What a step of each kind of pipeline finds in its environment, with the stand-in behind it.
+"""A step of each kind of pipeline, with the stand-in behind it.
 
 Source: docs/protocol.md, section 8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from pytest_tfoidc.mockazure.directory import Directory
-from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, GITHUB, Issuer
+from pytest_tfoidc.mockazure.issuer import Issuer
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS, GITHUB, KINDS, POST
 
 Variables = dict[str, str]
 
 
-def _azure_devops(directory: Directory, issuer: Issuer) -> Variables:
-    return {
-        "TF_BUILD": "True",
-        "SYSTEM_OIDCREQUESTURI": directory.connection.request_url,
-        "SYSTEM_ACCESSTOKEN": issuer.request_tokens[AZURE_DEVOPS],
-        "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID": directory.connection.id,
-    }
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """The values of the placeholders in a record's `step`; an ID token is minted when it is read.
 
+    Args:
+        kind: A kind that can be rehearsed.
+        directory: Who may sign in, and where.
+        issuer: Mints the one token of a pipeline that cannot get another.
+        token_file: The file that is kept fresh.
+    """
 
-def _github(directory: Directory, issuer: Issuer) -> Variables:
-    return {
-        "CI": "true",
-        "GITHUB_ACTIONS": "true",
-        "ACTIONS_ID_TOKEN_REQUEST_URL": directory.workflow.request_url,
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": issuer.request_tokens[GITHUB],
-    }
+    kind: str
+    directory: Directory
+    issuer: Issuer
+    token_file: str
 
-
-def _gitlab(_directory: Directory, issuer: Issuer) -> Variables:
-    return {"CI": "true", "GITLAB_CI": "true", "GITLAB_OIDC_TOKEN": issuer.mint("gitlab")}
-
-
-def _bitbucket(_directory: Directory, issuer: Issuer) -> Variables:
-    token = issuer.mint("bitbucket")
-    return {"CI": "true", "BITBUCKET_BUILD_NUMBER": "7", "BITBUCKET_STEP_OIDC_TOKEN": token}
-
-
-def _hcp_terraform(_directory: Directory, issuer: Issuer) -> Variables:
-    token = issuer.mint("hcp-terraform")
-    return {"TFC_RUN_ID": "run-tfoidc", "TFC_WORKLOAD_IDENTITY_TOKEN": token}
-
-
-PIPELINES: dict[str, Callable[[Directory, Issuer], Variables]] = {
-    AZURE_DEVOPS: _azure_devops,
-    GITHUB: _github,
-    "gitlab": _gitlab,
-    "bitbucket": _bitbucket,
-    "hcp-terraform": _hcp_terraform,
-}
+    def __getitem__(self, name: str) -> str:
+        is_posted = KINDS[self.kind].source == POST
+        where = self.directory.connection if is_posted else self.directory.workflow
+        return {
+            "request_url": lambda: where.request_url,
+            "request_token": lambda: self.issuer.request_tokens[
+                AZURE_DEVOPS if is_posted else GITHUB
+            ],
+            "connection": lambda: self.directory.connection.id,
+            "id_token": lambda: self.issuer.mint(self.kind),
+            "token_file": lambda: self.token_file,
+        }[name]()
 
 
 def identity_of(directory: Directory) -> Variables:
@@ -63,12 +53,17 @@ def identity_of(directory: Directory) -> Variables:
     }
 
 
-def step_environment(kind: str, *, directory: Directory, issuer: Issuer) -> Variables:
+def step_environment(
+    kind: str, *, directory: Directory, issuer: Issuer, token_file: str = ""
+) -> Variables:
     """Return the variables of a step.
 
     Args:
-        kind: A key of `PIPELINES`.
+        kind: One of `pipelinekinds.REHEARSED`.
         directory: Who may sign in, and where.
         issuer: Mints the one token of a pipeline that cannot get another.
+        token_file: The file that is kept fresh, for a kind that has one.
     """
-    return {**identity_of(directory), **PIPELINES[kind](directory, issuer)}
+    job = _Job(kind=kind, directory=directory, issuer=issuer, token_file=token_file)
+    step = {name: text.format_map(job) for name, text in KINDS[kind].step.items()}
+    return {**identity_of(directory), **step}

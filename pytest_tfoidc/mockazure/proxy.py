@@ -92,7 +92,7 @@ def may_pass(host: str, port: str, patterns: tuple[str, ...]) -> bool:
 
 
 class ProxyCredential:
-    """What the clients of one run show to its proxy: a user and a password in the proxy's URL."""
+    """The credential of one run's clients for its proxy: a user and a password in its URL."""
 
     USER = "tfoidc"
 

@@ -1,4 +1,4 @@
-"""What was asked of the stand-in, by whom and with which token: hashes and claims, never tokens."""
+"""The requests that the stand-in has seen, by whom and with which token: claims, never tokens."""
 
 from __future__ import annotations
 

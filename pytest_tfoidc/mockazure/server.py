@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.entrafacts import EVERY_LOGIN_HOST
 from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.events import (
     EventLog,
@@ -46,10 +47,10 @@ from pytest_tfoidc.mockazure.directory import (
     organization_id_of,
     principal_in,
 )
-from pytest_tfoidc.mockazure.entra import LOGIN_HOSTS, Entra
+from pytest_tfoidc.mockazure.entra import Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.graph.service import Graph
-from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS, ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.issuer import ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault.errors import VaultError
 from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
@@ -69,6 +70,7 @@ from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
 from pytest_tfoidc.mockazure.storage.accounts import StorageAccounts
 from pytest_tfoidc.mockazure.storage.service import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.tokens import AccessTokens
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 
 if TYPE_CHECKING:
     from jwt.types import Options
@@ -96,7 +98,7 @@ GRAPH_HOSTS = (
 KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.azure.cn")
 CONFIGURATION_HOSTS = ("*.azconfig.io", "*.azconfig.azure.us", "*.azconfig.azure.cn")
 SERVICES = {  # as faults and inspection name them
-    "entra": LOGIN_HOSTS,
+    "entra": EVERY_LOGIN_HOST,
     "issuer": ISSUER_HOSTS,
     "blobs": STORAGE_HOSTS,
     "resource-manager": RESOURCE_MANAGER_HOSTS,
@@ -156,76 +158,20 @@ class MockAzure(LoopbackServer):
         self.credential = ProxyCredential()
         self.clock = clock
         self.events = events
-        self.directory = directory = directory or Directory()
+        self.directory = directory or Directory()
         self.certificates = CertificateAuthority(ca_file)
         self._environment = dict(environment)
         self._allowed = allowed_hosts
         self._passed_through = (*REGISTRY_HOSTS, *allowed_hosts)
         self._ca_file: Path | None = None
-        self.access_tokens = tokens = AccessTokens(
+        self.access_tokens = AccessTokens(
             clock=clock, events=events, lifetime=access_token_lifetime
         )
-        self.devops = AzureDevOps(
-            access_tokens=tokens,
-            organization=directory.connection.organization,
-            project=directory.connection.project,
-            identify=self._identify_connection,
-            admits=lambda name: directory.named.admits("organization", name),
-        )
-        self.issuer = issuer = Issuer(
-            directory=directory,
-            clock=clock,
-            events=events,
-            connections=self.devops.identities,
-            lifetime=id_token_lifetime,
-        )
-        self.entra = Entra(
-            directory=directory,
-            issuer=issuer,
-            access_tokens=tokens,
-            clock=clock,
-            events=events,
-            find=self._find_application,
-        )
-        self.blobs = BlobService(
-            clock=clock,
-            access_tokens=tokens,
-            keys=account_keys,
-            tenant_id=directory.tenant_id,
-            tenant_of=self._tenant_of_account,
-        )
-        self.storage = StorageAccounts(
-            clock=clock, access_tokens=tokens, blobs=self.blobs, tenant_id=directory.tenant_id
-        )
-        self.resource_manager = ResourceManager(
-            clock=clock,
-            access_tokens=tokens,
-            subscription_id=directory.subscription_id,
-            tenant_id=directory.tenant_id,
-            events=events,
-            admits=lambda name: directory.named.admits("subscription", name),
-        )
-        tokens.time_jumps = lambda: not self.resource_manager.is_instant
-        self.graph = Graph(clock=clock, access_tokens=tokens, tenant_id=directory.tenant_id)
-        self.key_vaults = KeyVaults(
-            clock=clock,
-            access_tokens=tokens,
-            tenant_id=directory.tenant_id,
-            estate=self.resource_manager,
-            groups_of=self.graph.groups_of,
-        )
-        self.configurations = ConfigurationStores(
-            clock=clock,
-            access_tokens=tokens,
-            estate=self.resource_manager,
-            keys=_configuration_keys,
-        )
-        self.resource_manager.groups_of(self.graph.groups_of)
-        self.resource_manager.on_purged(self._forget)
-        self.resource_manager.on_handed_over(self._take)
-        self.resource_manager.deployments.secrets = self._secret_of_parameter
+        self._make_sign_in(id_token_lifetime)
+        self._make_planes()
+        self._join_planes()
         self.services: dict[tuple[str, ...], Service] = {
-            LOGIN_HOSTS: self.entra.handle,
+            EVERY_LOGIN_HOST: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
             STORAGE_HOSTS: self.storage.handle,
             WEBSITE_HOSTS: self.storage.websites.handle,
@@ -236,6 +182,79 @@ class MockAzure(LoopbackServer):
         }
         self.faults = Faults(clock=clock, services=SERVICES)
         self.requests = SeenRequests(SERVICES)
+
+    def _make_sign_in(self, lifetime: timedelta) -> None:
+        """Make who gives ID tokens, and who takes them for access tokens."""
+        self.devops = AzureDevOps(
+            access_tokens=self.access_tokens,
+            organization=self.directory.connection.organization,
+            project=self.directory.connection.project,
+            identify=self._identify_connection,
+            admits=lambda name: self.directory.named.admits("organization", name),
+        )
+        self.issuer = Issuer(
+            directory=self.directory,
+            clock=self.clock,
+            events=self.events,
+            connections=self.devops.identities,
+            lifetime=lifetime,
+        )
+        self.entra = Entra(
+            directory=self.directory,
+            issuer=self.issuer,
+            access_tokens=self.access_tokens,
+            clock=self.clock,
+            events=self.events,
+            find=self._find_application,
+        )
+
+    def _make_planes(self) -> None:
+        """Make the services that take access tokens."""
+        self.blobs = BlobService(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            keys=account_keys,
+            tenant_id=self.directory.tenant_id,
+            tenant_of=self._tenant_of_account,
+        )
+        self.storage = StorageAccounts(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            blobs=self.blobs,
+            tenant_id=self.directory.tenant_id,
+        )
+        self.resource_manager = ResourceManager(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            subscription_id=self.directory.subscription_id,
+            tenant_id=self.directory.tenant_id,
+            events=self.events,
+            admits=lambda name: self.directory.named.admits("subscription", name),
+        )
+        self.graph = Graph(
+            clock=self.clock, access_tokens=self.access_tokens, tenant_id=self.directory.tenant_id
+        )
+        self.key_vaults = KeyVaults(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            tenant_id=self.directory.tenant_id,
+            estate=self.resource_manager,
+            groups_of=self.graph.groups_of,
+        )
+        self.configurations = ConfigurationStores(
+            clock=self.clock,
+            access_tokens=self.access_tokens,
+            estate=self.resource_manager,
+            keys=_configuration_keys,
+        )
+
+    def _join_planes(self) -> None:
+        """Let the services know of each other what Azure's do."""
+        self.access_tokens.time_jumps = lambda: not self.resource_manager.is_instant
+        self.resource_manager.groups_of(self.graph.groups_of)
+        self.resource_manager.on_purged(self._forget)
+        self.resource_manager.on_handed_over(self._take)
+        self.resource_manager.deployments.secrets = self._secret_of_parameter
 
     def start(self) -> None:
         """Serve, and write the bundle that clients trust into a private file.
@@ -482,13 +501,18 @@ class MockAzure(LoopbackServer):
             "no_proxy": around,
         }
 
-    def pipeline_environment(self, kind: str = AZURE_DEVOPS) -> dict[str, str]:
+    def pipeline_environment(
+        self, kind: str = AZURE_DEVOPS, *, token_file: str = ""
+    ) -> dict[str, str]:
         """Return the variables that a step of such a pipeline has.
 
         Args:
-            kind: A key of `pipelines.PIPELINES`.
+            kind: One of `pipelinekinds.REHEARSED`.
+            token_file: The file that is kept fresh, for a kind that has one.
         """
-        step = step_environment(kind, directory=self.directory, issuer=self.issuer)
+        step = step_environment(
+            kind, directory=self.directory, issuer=self.issuer, token_file=token_file
+        )
         return {**self.transport_environment(), **step}
 
     def _service(self, host: str) -> Service | None:
@@ -612,13 +636,13 @@ class MockAzure(LoopbackServer):
                 status=status,
                 target=request.target,
                 body=hashlib.sha256(body).hexdigest()[:HASH_LENGTH],
-                is_sign_in=matches(request.host, (*LOGIN_HOSTS, *ISSUER_HOSTS)),
+                is_sign_in=matches(request.host, (*EVERY_LOGIN_HOST, *ISSUER_HOSTS)),
             )
         )
 
     def _expire_for(self, host: str) -> None:
         """Make what a request to a host presents an expired token."""
-        if matches(host, LOGIN_HOSTS):
+        if matches(host, EVERY_LOGIN_HOST):
             self.issuer.expire_all()
         else:
             self.access_tokens.expire_all()
@@ -672,7 +696,7 @@ class MockAzure(LoopbackServer):
 
 def _assertion(request: Request) -> str:
     """Return the ID token, or the secret, that a sign-in at Entra presents."""
-    if not matches(request.host, LOGIN_HOSTS) or request.method != "POST":
+    if not matches(request.host, EVERY_LOGIN_HOST) or request.method != "POST":
         return ""
     form = request.form
     return form.get("client_assertion") or form.get("client_secret") or ""

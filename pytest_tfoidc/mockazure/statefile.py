@@ -1,4 +1,4 @@
-"""What the stand-in holds, kept in a file between runs: resources, blobs, directory, connections.
+"""The stand-in's content, kept in a file between runs: resources, blobs, directory, connections.
 
 JSON, readable by nobody else: blobs may hold Terraform's state, and so secrets. Only values and the
 classes named here are read back; a file cannot make anything else.

@@ -18,6 +18,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pytest_tfoidc.clock import real_now
+from pytest_tfoidc.entrafacts import TOKEN_ISSUER
 from pytest_tfoidc.events import AccessTokenRefused, EventLog, TokensExpired
 from pytest_tfoidc.mockazure.onecall import OneCallTokens
 
@@ -87,7 +88,7 @@ class SigningKey:
 
 @dataclass(frozen=True)
 class AccessToken:
-    """What the stand-in knows about an access token that it issued."""
+    """An access token that the stand-in has issued."""
 
     value: str
     audience: str
@@ -179,7 +180,7 @@ class AccessTokens:
         expires_at = self._clock.now() + self.lifetime
         claims = {
             "aud": audience,
-            "iss": f"https://sts.windows.net/{tenant_id}/",
+            "iss": f"https://{TOKEN_ISSUER}/{tenant_id}/",
             **self._dates(),
             "appid": client_id,
             "appidacr": "2",

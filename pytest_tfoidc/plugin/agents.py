@@ -1,4 +1,4 @@
-"""What a pipeline's agent is told at the end of a run: issues, a summary, outputs, folded logs."""
+"""Words for a pipeline's agent at the end of a run: issues, a summary, outputs, folded logs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfoidc.events import ItemFinished
+from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, agent_name
 
 if TYPE_CHECKING:
     from pytest_tfoidc.plugin.run import PytestRun
@@ -29,7 +30,7 @@ class Agent:
 
     Args:
         run: Knows the modules under test.
-        pipeline: As `pipeline_of` gives it.
+        pipeline: As `agent_name` tells it.
         tells_failures: False where another plugin makes issues of failures.
     """
 
@@ -108,7 +109,7 @@ class Agent:
         return lines
 
     def _summary_lines(self) -> list[str]:
-        from pytest_tfoidc.reporting.pipelines import AZURE_PIPELINES, markdown_of  # noqa: PLC0415 - not in every run
+        from pytest_tfoidc.reporting.pipelines import markdown_of  # noqa: PLC0415 - not in every run
 
         if not self._finished:
             return []
@@ -122,7 +123,6 @@ class Agent:
     def _output_lines(self) -> list[str]:
         """Set the variables that later steps read; on GitHub in the file for them."""
         from pytest_tfoidc.reporting.pipelines import (  # noqa: PLC0415 - not in every run
-            AZURE_PIPELINES,
             change_outputs,
             output_lines,
         )
@@ -181,9 +181,7 @@ def agent_of(run: PytestRun, config: pytest.Config) -> Agent | None:
     """Return what tells the agent of the pipeline that this is; None where no module is tested."""
     if not run.settings.modules:
         return None
-    from pytest_tfoidc.reporting.pipelines import pipeline_of  # noqa: PLC0415 - not in every run
-
-    pipeline = pipeline_of(os.environ)
+    pipeline = agent_name(os.environ)
     names = {dist.project_name for _, dist in config.pluginmanager.list_plugin_distinfo()}
     tells = not {name.lower().replace("_", "-") for name in names} & OTHERS
     return Agent(run, pipeline=pipeline, tells_failures=tells) if pipeline else None

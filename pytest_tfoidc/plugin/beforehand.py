@@ -1,4 +1,4 @@
-"""What is there beforehand, on the pytest floor: the user's own functions, and the drafts.
+"""Resources that exist beforehand, on the pytest floor: the user's own functions, and the drafts.
 
 A function or a fixture `tf_existing(mock_issuer)` in a conftest counts for everything that lies
 where the conftest does: Python tests, checks, run blocks and upgrade steps.

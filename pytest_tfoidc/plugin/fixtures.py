@@ -48,25 +48,25 @@ def _oidc_session(request: pytest.FixtureRequest) -> OidcSession:
 
 @pytest.fixture(scope="session")
 def oidc_context(_oidc_session: OidcSession) -> PipelineContext:
-    """Where ID tokens come from: the pipeline's context, or the stand-in's."""
+    """Return where ID tokens come from: the pipeline's context, or the stand-in's."""
     return _oidc_session.context
 
 
 @pytest.fixture(scope="session")
 def oidc_credential(_oidc_session: OidcSession) -> RefreshingCredential:
-    """The refreshing credential, for Azure SDK clients; `AsyncRefreshingCredential` wraps it."""
+    """Return the refreshing credential for Azure SDKs; `AsyncRefreshingCredential` wraps it."""
     return _oidc_session.credential
 
 
 @pytest.fixture(scope="session")
 def arm_env(_oidc_session: OidcSession) -> Mapping[str, str]:
-    """The ready environment for Terraform: refresh variables, and nothing that stops refresh."""
+    """Return the ready environment of Terraform, with nothing in it that stops refresh."""
     return _oidc_session.environment
 
 
 @pytest.fixture(scope="session")
 def mock_issuer(_oidc_session: OidcSession) -> MockAzure:
-    """The stand-in for Azure, to configure and to inspect; skips in a live context."""
+    """Return the stand-in for Azure, to configure and to inspect; skip in a live context."""
     if _oidc_session.mock is None:
         pytest.skip(f"there is no stand-in in a live context ({_oidc_session.context.label})")
     return _oidc_session.mock
@@ -89,7 +89,7 @@ def _mock_issuer_is_put_back(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def oidc_clock(request: pytest.FixtureRequest, _oidc_isolation: None) -> OidcClock:
-    """The clock: `advance("10m")`, `delay("10m")`, `expire_id_tokens()` and so on.
+    """Return the clock: `advance("10m")`, `delay("10m")`, `expire_id_tokens()` and so on.
 
     It is put back after the test. In a live context `delay` really waits, `expire_id_tokens` makes
     the relay forget what it holds, and a test that asks for more is skipped.
@@ -135,7 +135,7 @@ class RecordedEvents:
 
 @pytest.fixture
 def oidc_events(_oidc_session: OidcSession, _oidc_isolation: None) -> RecordedEvents:
-    """The events of this test."""
+    """Return the events of this test."""
     return RecordedEvents(_oidc_session)
 
 
@@ -143,7 +143,7 @@ def oidc_events(_oidc_session: OidcSession, _oidc_isolation: None) -> RecordedEv
 def tf_workspace(
     request: pytest.FixtureRequest, _oidc_session: OidcSession, _oidc_isolation: None
 ) -> Iterator[WorkspaceFactory]:
-    """A factory of workspaces for any module path; relative paths start at the test's folder.
+    """Return a factory of workspaces for any path; relative ones start at the test's folder.
 
     `tf_workspace(path, variables={…}, variable_files=[…], backend_config={…}, environment={…})`:
     these win over the options of the command line. `None` in `environment` takes a variable away.
@@ -240,7 +240,7 @@ def _variables_of(request: pytest.FixtureRequest) -> dict[str, object]:
 
 @pytest.fixture
 def tf_module(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) -> Workspace:
-    """A workspace of the module under test; what is still deployed at the end is destroyed."""
+    """Yield a workspace of the module under test; what is deployed at the end is destroyed."""
     module = _module_of(request)
     if module is None:
         _fail(
@@ -283,7 +283,7 @@ def _deployed_scope(fixture_name: str, config: pytest.Config) -> Scope:
 
 @pytest.fixture(scope=_deployed_scope)
 def tf_deployed(request: pytest.FixtureRequest, _oidc_session: OidcSession) -> Iterator[Workspace]:
-    """A workspace of the module under test that is deployed, and destroyed whatever happens.
+    """Yield a deployed workspace of the module under test; it is destroyed whatever happens.
 
     Each test has its own, or all of a scope share one that the ini key `tf_deployed_scope` names.
     """

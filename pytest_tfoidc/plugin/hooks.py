@@ -153,7 +153,7 @@ def pytest_runtest_makereport(
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """Explain a failed comparison of secrets without showing them."""
-    return secrecy.explain(op, left, right)
+    return secrecy.compared_without_secrets(op, left, right)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

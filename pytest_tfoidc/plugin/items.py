@@ -1,4 +1,4 @@
-"""What a check and a step of an upgrade have in common as pytest items."""
+"""The common parts of a check and of a step of an upgrade as pytest items."""
 
 from __future__ import annotations
 

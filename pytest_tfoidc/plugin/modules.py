@@ -78,13 +78,13 @@ class CheckItem(ModuleItem):
             self.stash[EVIDENCE] = (run.name_of(self.path), shown)
 
     def _alone(self) -> Evidence:
-        from pytest_tfoidc.checks.oidc import CHECKS  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.checks.oidc import MADE  # noqa: PLC0415 - heavy
         from pytest_tfoidc.checks.parts import CheckSkipped  # noqa: PLC0415 - heavy
         from pytest_tfoidc.plugin.shared import subject_of  # noqa: PLC0415 - heavy
 
         with self._run.workspace(self.path, item=f"{GROUP}-{self.name}") as workspace:
             try:
-                return CHECKS[self.name](subject_of(self.config, workspace))
+                return MADE[self.name](subject_of(self.config, workspace))
             except CheckSkipped as skipped:
                 pytest.skip(str(skipped))
             finally:
@@ -165,7 +165,7 @@ def choose_arguments(config: pytest.Config) -> None:
 
 
 def _is_collected(module: str, config: pytest.Config) -> bool:
-    """Whether a module's folder lies in what pytest collects anyway."""
+    """Tell whether a module's folder lies in what pytest collects anyway."""
     here = config.invocation_params.dir
     roots = [Path(os.path.normpath(here / arg.partition("::")[0])) for arg in config.args]
     return any(Path(module).is_relative_to(root) for root in roots)

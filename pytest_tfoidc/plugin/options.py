@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.identity.kinds import LABELS
 from pytest_tfoidc.identity.variables import GUID, split_command
+from pytest_tfoidc.pipelinekinds import KINDS
 
 if TYPE_CHECKING:
     from pytest_tfoidc.checks.allowances import CheckAllowances
     from pytest_tfoidc.terraform.upgrade.spec import Step
 
-CHECKS = (
-    "delayed_apply",
-    "expiry_during_apply",
-    "destroy_after_expiry",
-    "no_cached_credentials",
-    "cached_token_fails",
-)
 LIVE_STATES = ("isolated", "own")
-CONTEXTS = ("auto", "mock", *LABELS)
+CONTEXTS = ("auto", "mock", *KINDS)
 DEFAULT_DELAY = timedelta(minutes=30)
 TERRAFORM_FILES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 TEST_FILES = ("*.tftest.hcl", "*.tftest.json", "*.tofutest.hcl", "*.tofutest.json")
@@ -49,7 +43,7 @@ class Jump:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the user asked for.
+    """The settings that the user asked for.
 
     `delay` and `longest_delay` are None where they were not given; `timeout` is in seconds.
     `progress` is zero for none; `wants_progress`: the user has asked for it.

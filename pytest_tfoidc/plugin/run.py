@@ -1,4 +1,4 @@
-"""What one pytest run shares: its settings, and the session, started when it is first needed."""
+"""One pytest run: its settings, and the session, which is started when it is first needed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
-    from pytest_tfoidc.session import OidcClock, OidcSession
+    from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
     from pytest_tfoidc.terraform.backend import Inputs
     from pytest_tfoidc.terraform.live.deployed import Remains
     from pytest_tfoidc.terraform.module import RootModule
@@ -86,32 +86,9 @@ class PytestRun:
             TfOidcError: It cannot be started.
         """
         if self._session is None:
-            from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
+            from pytest_tfoidc.session import OidcSession  # noqa: PLC0415 - heavy
 
-            settings = self.settings
-            session = OidcSession(
-                SessionOptions(
-                    context=settings.context,
-                    executable=settings.executable,
-                    relay=settings.relay,
-                    timeout=settings.timeout,
-                    allowed_hosts=settings.allowed_hosts,
-                    id_token_command=settings.id_token_command,
-                    audience=settings.audience,
-                    ledger=settings.ledger,
-                    root=self.root,
-                    deadline=settings.deadline,
-                    lock_timeout=settings.lock_timeout,
-                    strict_identities=settings.strict_identities,
-                    identities=settings.identities,
-                    live_state=settings.live_state,
-                    live_run=self._live_run,
-                    allowed_subscriptions=settings.allowed_subscriptions,
-                    test_directory=settings.test_directory,
-                    variables_now=self._variables_now,
-                ),
-                redactor=self.redactor,
-            )
+            session = OidcSession(self._session_options(), redactor=self.redactor)
             if self.watching is not None:
                 self.cleanup.enter_context(session.events.subscribed(self.watching.notice))
             session.start()
@@ -124,6 +101,31 @@ class PytestRun:
                 session.stop()
                 raise
         return self._session
+
+    def _session_options(self) -> SessionOptions:
+        from pytest_tfoidc import session  # noqa: PLC0415 - heavy
+
+        settings = self.settings
+        return session.SessionOptions(
+            context=settings.context,
+            executable=settings.executable,
+            relay=settings.relay,
+            timeout=settings.timeout,
+            allowed_hosts=settings.allowed_hosts,
+            id_token_command=settings.id_token_command,
+            audience=settings.audience,
+            ledger=settings.ledger,
+            root=self.root,
+            deadline=settings.deadline,
+            lock_timeout=settings.lock_timeout,
+            strict_identities=settings.strict_identities,
+            identities=settings.identities,
+            live_state=settings.live_state,
+            live_run=self._live_run,
+            allowed_subscriptions=settings.allowed_subscriptions,
+            test_directory=settings.test_directory,
+            variables_now=self._variables_now,
+        )
 
     def _variables_now(self) -> dict[str, str | None]:
         """Say which TF_VAR_… a test has set, changed or removed."""

@@ -1,4 +1,4 @@
-"""What run blocks bring into pytest's reports: their own time, their failure, what was left."""
+"""Run blocks in pytest's reports: their own time, their failure, what was left."""
 
 from __future__ import annotations
 

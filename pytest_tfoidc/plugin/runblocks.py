@@ -43,10 +43,10 @@ class RunErrored(Exception):  # noqa: N818 - named as Terraform names the outcom
 
 
 class FileErrored(Exception):  # noqa: N818 - as above
-    """What belongs to no run of a file went wrong, its teardown for example."""
+    """A failure that belongs to no run of a file, such as that of its teardown."""
 
 
-class TestFile(pytest.File):
+class RunBlockFile(pytest.File):
     """A test file of a module under test."""
 
     __test__ = False  # a name that pytest would collect
@@ -183,7 +183,7 @@ class RunItem(pytest.Item):
     """One run block."""
 
     fixturenames: tuple[str, ...] = ()  # pytest-terraform asks every item for its fixtures
-    parent: TestFile
+    parent: RunBlockFile
 
     def __init__(
         self,
@@ -368,14 +368,14 @@ def collect_file(path: Path, parent: pytest.Collector) -> pytest.Collector | Non
     module = parent.config.stash[RUN].module_of(path)
     if module is None or path not in _found(parent.config, module):
         return None
-    return TestFile.from_parent(parent, path=path)
+    return RunBlockFile.from_parent(parent, path=path)
 
 
 def unreadable_files(parent: pytest.Collector, module: Path) -> Iterator[pytest.Collector]:
     """Collect what Terraform would fail on and pytest does not see: links that lead nowhere."""
     for path in sorted(_found(parent.config, module)):
         if path.is_symlink() and not path.exists():
-            yield TestFile.from_parent(parent, path=path)
+            yield RunBlockFile.from_parent(parent, path=path)
 
 
 def carry_missing(
@@ -396,7 +396,7 @@ def carry_missing(
 
 def keep_files_together(items: list[pytest.Item]) -> None:
     """Put the items of each test file beside each other, in the file's order."""
-    groups: dict[pytest.Item | TestFile, list[pytest.Item]] = {}
+    groups: dict[pytest.Item | RunBlockFile, list[pytest.Item]] = {}
     for item in items:
         groups.setdefault(item.parent if isinstance(item, RunItem) else item, []).append(item)
     items[:] = [item for group in groups.values() for item in sorted(group, key=_position)]

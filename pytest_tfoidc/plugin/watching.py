@@ -1,4 +1,4 @@
-"""What watches a run while it runs: progress for people, events for files, workers included.
+"""The watch over a run while it runs: progress for people, events for files, workers included.
 
 Workers of pytest-xdist write their events to files in a folder of the controller's, which follows
 them: one way for progress and for reports, that needs nothing of pytest-xdist's own channels.
@@ -40,7 +40,7 @@ LONGEST = 20_000  # characters of a failure
 
 @dataclass(frozen=True, kw_only=True)
 class SoFar:
-    """What the phases of a test have come to. `words`: the first line of `failure`."""
+    """The phases of a test so far. `words`: the first line of `failure`."""
 
     outcome: str = WORST[0]
     seconds: float = 0.0

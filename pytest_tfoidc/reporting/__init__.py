@@ -1,1 +1,1 @@
-"""What people see: summaries and diagnoses made from events."""
+"""Summaries and diagnoses for people, made from events."""

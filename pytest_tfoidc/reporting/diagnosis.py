@@ -1,4 +1,4 @@
-"""What an error text of Terraform, Entra or a pipeline means, and what to do about it.
+"""The meanings of error texts of Terraform, Entra and pipelines, and what to do about them.
 
 Source: docs/protocol.md, section 9.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pytest_tfoidc.entrafacts import ENTRA_PREFIX, MEANINGS
+from pytest_tfoidc.refreshfloors import AZUREAD, AZURERM, FLOORS, TERRAFORM, floor_of, floors_of
 from pytest_tfoidc.statelocks import StateLock, find_lock
 
-FLOOR = (1, 11, 2)
+FLOOR = FLOORS[TERRAFORM]
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,6 @@ class Diagnosis:
         return f"Cause: {self.cause}\nRemedy: {self.remedy}"
 
 
-REFRESH_ONLY = (
-    "leave `oidc_token` out of the backend configuration and ARM_OIDC_TOKEN out of the"
-    " environment; the refresh variables in the environment are enough."
-)
-
 REGISTRY = (
     r"(?:Failed to query available provider packages|Failed to install provider"
     r"|Error accessing remote module registry|provider registry for|could not connect to \S+:)"
@@ -50,6 +47,10 @@ OUT_OF_REACH = (
     r"(?:tfoidc could not reach|dial tcp|proxyconnect|no such host|connection refused"
     r"|connection reset|i/o timeout"
     r"|deadline exceeded|Client\.Timeout|TLS handshake|x509:|unreachable|\bEOF\b|\b50[234]\b)"
+)
+ENTRA = tuple(
+    (rf"{ENTRA_PREFIX}{number}\b", meaning.cause, meaning.remedy)
+    for number, meaning in MEANINGS.items()
 )
 # The first that matches wins: the more special one stands before the more general one.
 KNOWN: tuple[tuple[str, str, str], ...] = (
@@ -64,40 +65,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             " --tf-var suffix=-test."
         ),
     ),
-    (
-        r"AADSTS700024\b",
-        (
-            "the ID token had expired before it was exchanged: it was cached in the plan, the"
-            " backend configuration or the environment."
-        ),
-        REFRESH_ONLY,
-    ),
-    (
-        r"AADSTS(?:70021[123]?|7002138)\b",
-        "no federated credential matches the ID token's issuer, subject or audience.",
-        (
-            "compare them with the federated credential, letter by letter: a trailing `/`, letter"
-            " case, a renamed organization, project or service connection."
-        ),
-    ),
-    (
-        r"AADSTS700027\b",
-        "the ID token was not signed by the issuer that it names.",
-        "use the ID token that this pipeline gives, and no other one.",
-    ),
-    (
-        r"AADSTS70025\b",
-        "the identity has no federated credential.",
-        "add one for this pipeline's issuer, subject and audience.",
-    ),
-    (
-        r"AADSTS(?:700016|90002)\b",
-        "there is no such application or tenant: wrong client id, tenant id or cloud.",
-        (
-            "correct ARM_CLIENT_ID, ARM_TENANT_ID or ARM_ENVIRONMENT; on a stand-in with"
-            " --tf-strict-identities, list what is meant with --tf-identity."
-        ),
-    ),
+    *ENTRA,
     (
         r"InvalidAuthenticationTokenTenant|LinkedAuthorizationFailed",
         "a resource belongs to another tenant than the one that was signed in to.",
@@ -114,25 +82,6 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             " --tf-identity subscription=ID."
         ),
     ),
-    (
-        r"AADSTS50027\b",
-        "what was sent as an ID token is not a JWT: a masked value or a literal `$(…)`.",
-        "map the variable in the step's `env`.",
-    ),
-    (
-        r"AADSTS(?:7000215|7000222)\b",
-        "a client secret was used, and it is wrong or has expired.",
-        (
-            "take the client secret out of the backend configuration and the environment;"
-            " federation needs none."
-        ),
-    ),
-    (
-        r"AADSTS(?:700223|700238|70052|900382)\b",
-        "the tenant forbids or limits federation for this application.",
-        "ask the tenant's administrator, or use a managed identity.",
-    ),
-    (r"AADSTS(?:90061|50166)\b", "Entra could not reach the ID token's issuer.", "try again."),
     (
         r"unsupported protocol scheme",
         "the request URL is empty or was not expanded.",
@@ -156,8 +105,8 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         r"githubAssertion: received HTTP status 405",
         (
             "a GitHub request reached Azure DevOps' ID token endpoint: the service connection's id"
-            " is missing, or this client does not speak Azure DevOps' protocol (azurerm does from"
-            " 4.18.0 on, azuread from 3.2.0 on)."
+            " is missing, or this client does not speak Azure DevOps' protocol"
+            f" ({floors_of(AZURERM, AZUREAD, joint=' does from ')})."
         ),
         (
             "set ARM_OIDC_AZURE_SERVICE_CONNECTION_ID, use a newer version of the provider, or"
@@ -284,7 +233,6 @@ HOST = re.compile(
     r"| ([\w.:-]+) is (?:neither|not))"
 )
 PLAIN = re.compile(r"\bvariable\b|cannot be destroyed|already exists")  # of the table's patterns
-CODE = re.compile(r"AADSTS\d+")
 CONSTRAINT = re.compile(r"match the given constraints ([~<>=!\d., \w-]*\d)")
 
 
@@ -308,7 +256,8 @@ def diagnose(
     if release < FLOOR and re.search(r"\b405\b", unwrapped):
         return _below_the_floor(release)
     for pattern, cause, remedy in KNOWN:
-        if re.search(pattern, unwrapped):
+        found = re.search(pattern, unwrapped)
+        if found:
             named = PROVIDER.search(unwrapped)
             provider = named[1] if named else "a provider or a module"
             asked = CONSTRAINT.search(unwrapped)
@@ -317,9 +266,9 @@ def diagnose(
             name = f" ({unknown[1]})" if unknown else ""
             told = cause.replace("{provider}", provider).replace("{constraint}", constraint)
             told = told.replace("{named}", name).replace("{host}", _host(unwrapped))
-            code = CODE.search(unwrapped) if "AADSTS" in pattern else None
+            code = found[0] if found[0].startswith(ENTRA_PREFIX) else ""
             is_plain = PLAIN.search(pattern) is not None
-            return Diagnosis(told, remedy, code=code[0] if code else "", is_plain=is_plain)
+            return Diagnosis(told, remedy, code=code, is_plain=is_plain)
     return None
 
 
@@ -347,10 +296,10 @@ def _locked(lock: StateLock, holder: str) -> Diagnosis:
 
 
 def _below_the_floor(release: tuple[int, int, int]) -> Diagnosis:
-    floor = ".".join(map(str, FLOOR))
+    floor = floor_of(TERRAFORM)
     return Diagnosis(
         f"the azurerm backend of Terraform {'.'.join(map(str, release))} does not speak Azure"
-        f" DevOps' protocol for ID tokens: that came with Terraform {floor} (azurerm 4.18.0,"
-        " azuread 3.2.0).",
+        f" DevOps' protocol for ID tokens: that came with Terraform {floor}"
+        f" ({floors_of(AZURERM, AZUREAD)}).",
         f"leave --tf-no-relay out, or use Terraform {floor} or newer.",
     )

@@ -187,7 +187,7 @@ def _unwritable(path: Path, option: str, error: OSError) -> UsageError:
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What was read. `notes`: what could not be, a sentence each."""
+    """Events that were read. `notes`: what could not be, a sentence each."""
 
     records: tuple[Record, ...]
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What came up while tests ran, and what people should know although nothing failed for it."""
+"""Notices of what came up while tests ran, and failed nothing."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from pytest_tfoidc.entrafacts import EXPIRED
 from pytest_tfoidc.events import Event, ItemFinished, RunDescribed, StepPlanned
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.reporting.eventlines import Read
@@ -30,7 +31,7 @@ UNTOLD = (StepPlanned, RunDescribed)  # in the table: it is in the heading, or f
 CAPTION = (
     "Blue: commands. Green: ID tokens, and violet: access tokens, from their issue to their end."
     " Dashed: a jump of the clock. Dotted red: from here on a run with its first ID token cached"
-    " would have failed with AADSTS700024. Red: refused, or failed."
+    f" would have failed with {EXPIRED}. Red: refused, or failed."
 )
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 BREAKABLE = re.compile(r"(::|[/_])(?=\w)")  # where a long name may go on in the next line

@@ -1,4 +1,4 @@
-"""What pipelines' agents are told: logging commands, written so that nothing in them can be obeyed.
+"""Logging commands for pipelines' agents, written so that nothing in them can be obeyed.
 
 Sources: https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands,
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_tfoidc.events import ItemFinished
+from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, GITHUB, agent_name
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.reporting.markdown import marked, modules_in_markdown
 from pytest_tfoidc.reporting.progress import Running, shared_percent
@@ -19,14 +20,6 @@ from pytest_tfoidc.reporting.upgradetable import UpgradeRow, markdown_table
 
 CHANGES = "changesPresent"
 NO_NAME = re.compile(r"[^A-Za-z0-9]+")
-AZURE_PIPELINES, GITHUB = "azure-pipelines", "github"
-
-
-def pipeline_of(environment: Mapping[str, str]) -> str:
-    """Return which pipeline's agent reads the log; empty where none does."""
-    if environment.get("TF_BUILD", "").lower() == "true":
-        return AZURE_PIPELINES
-    return GITHUB if environment.get("GITHUB_ACTIONS", "").lower() == "true" else ""
 
 
 def azure_value(text: str) -> str:
@@ -62,7 +55,7 @@ def progress_command(
 ) -> list[str]:
     """Return the line that shows the progress of a task; none where no agent would read it."""
     percent = shared_percent(running)
-    if pipeline_of(environment) != AZURE_PIPELINES or percent is None:
+    if agent_name(environment) != AZURE_PIPELINES or percent is None:
         return []
     what = ", ".join(dict.fromkeys(f"{one.module} {one.command}" for one in running))
     told = azure_message(redact(harmless(what)))
@@ -96,7 +89,7 @@ def issue_command(pipeline: str, *, words: str, place: Place) -> str:
     """Return the line that makes a failure an issue of the run; empty where no agent reads.
 
     Args:
-        pipeline: As `pipeline_of` gives it.
+        pipeline: As `agent_name` tells it.
         words: What went wrong, redacted.
         place: Where.
     """
@@ -126,7 +119,7 @@ def output_lines(pipeline: str, outputs: Mapping[str, str]) -> list[str]:
     """Return what sets variables that later steps and jobs can read.
 
     Args:
-        pipeline: As `pipeline_of` gives it: Azure Pipelines takes them from the log, GitHub from
+        pipeline: As `agent_name` tells it: Azure Pipelines takes them from the log, GitHub from
             the file that `GITHUB_OUTPUT` names.
         outputs: Their values by their names, of letters, digits and underscores.
     """

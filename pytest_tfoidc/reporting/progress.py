@@ -1,4 +1,4 @@
-"""What runs now, in a line for people: kept up to date by events, in real time."""
+"""The running commands in a line for people: kept up to date by events, in real time."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.entrafacts import EXPIRED
 from pytest_tfoidc.events import (
     AccessTokenIssued,
     ClockMoved,
@@ -64,7 +65,7 @@ SUBSCRIPTION = re.compile(r"/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What one or more items of a module have shown. Times in seconds.
+    """Evidence of what one or more items of a module have shown. Times in seconds.
 
     `refreshed`: the ID tokens that took the place of one that an item had before.
     `oldest`: the greatest age of an ID token that was exchanged. `delay`, `clean_up`, `audited`,
@@ -192,7 +193,7 @@ def labelled(evidence: Evidence) -> dict[str, str]:
         "cached": "no credential in plan, backend cache, state or lock file"
         if evidence.audited
         else "",
-        "control": "the token cached in the plan failed with AADSTS700024, as it must"
+        "control": f"the token cached in the plan failed with {EXPIRED}, as it must"
         if evidence.controls
         else "",
         "time": _time(evidence),

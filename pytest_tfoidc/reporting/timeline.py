@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.entrafacts import EXPIRED
 from pytest_tfoidc.events import (
     AccessTokenIssued,
     AccessTokenRefused,
@@ -77,7 +78,7 @@ class Mark:
 
 @dataclass(kw_only=True)
 class Timeline:
-    """What the picture of one run shows, lane by lane; `dead`: a cached token's end."""
+    """The picture of one run, lane by lane; `dead`: a cached token's end."""
 
     begin: float
     end: float
@@ -205,7 +206,7 @@ def _add_dead(line: Timeline, told: Iterable[Happening], offsets: _Offsets) -> N
     assert isinstance(first.event, IdTokenMinted)  # noqa: S101 - for mypy: that is what was found
     end = offsets.end_of(first.event.expires_at, since=first.real, kind="id")
     if end < line.end:
-        label = "From here on a run with its first ID token cached would have failed: AADSTS700024"
+        label = f"From here on a run with its first ID token cached would have failed: {EXPIRED}"
         line.dead.append(Mark(at=end, label=label))
 
 

@@ -14,7 +14,7 @@ NUMBERS = (2, 3)  # columns
 
 @dataclass(frozen=True, kw_only=True)
 class UpgradeRow:
-    """What one step of one module came to. `changes` has what is tolerated beside it.
+    """The result of one step for one module. `changes` has what is tolerated beside it.
 
     `notes` are not in the table: they stand below it. `has_changes`: whether the plan under the
     new side is not empty, tolerated or not; None where there is none.

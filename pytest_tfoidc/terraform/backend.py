@@ -19,7 +19,7 @@ SAY_HOW = frozenset({"resource_group_name", "access_key", "sas_token"})
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What the user gives to every command. `variables`: K=V; files are absolute.
+    """The inputs that the user gives to every command. `variables`: K=V; files are absolute.
 
     `values`: variables of any type, as Python has them; they win over all others.
     `apply_environment`: variables of `apply`, `destroy` and `test` alone, where they act as another
@@ -63,7 +63,7 @@ class BackendChoice:
 
     @property
     def used(self) -> Inputs:
-        """What is given for this backend: nothing where it was given for one of another kind."""
+        """The configuration for this backend: none where it was given for one of another kind."""
         has_own = self.module.backend is not None or self.module.has_cloud
         return NO_INPUTS if has_own and self.is_replaced else self.inputs
 

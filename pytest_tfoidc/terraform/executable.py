@@ -12,15 +12,13 @@ from pathlib import Path
 
 from pytest_tfoidc import processes
 from pytest_tfoidc.errors import ExecutableError
-from pytest_tfoidc.terraform import embedded
+from pytest_tfoidc.terraform import embedded, logfile
 
 EMBEDDED = "embedded"
 TERRAFORM, OPENTOFU = "Terraform", "OpenTofu"
 PROBE_SECONDS = 60.0
 # A probe neither warns of a configuration nor writes to the log that the user asked for.
-NOT_PROBED = frozenset(
-    {"TF_CLI_CONFIG_FILE", "TF_LOG", "TF_LOG_CORE", "TF_LOG_PATH", "TF_LOG_PROVIDER"}
-)
+NOT_PROBED = frozenset({"TF_CLI_CONFIG_FILE", logfile.VARIABLE, *logfile.LEVELS})
 HOW_TO_GET_ONE = (
     "Put `terraform` or `tofu` on PATH, name one with --tf-executable, or install the embedded"
     " one: python -m pip install 'pytest-tfoidc[terraform]'"

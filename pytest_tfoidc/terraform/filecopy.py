@@ -42,7 +42,7 @@ def _fill(source: int, target: int, size: int) -> None:
 
 
 def copy_times(original: Path, copy: Path) -> None:
-    """Give a copied folder the mode and the time of the original; its owner can still write."""
+    """Set the mode and the time of the original on a copied folder; its owner can still write."""
     with contextlib.suppress(OSError):  # the original was removed meanwhile
         status = original.stat()
         copy.chmod(stat.S_IMODE(status.st_mode) | stat.S_IRWXU)

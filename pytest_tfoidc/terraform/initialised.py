@@ -1,4 +1,4 @@
-"""What `terraform init` has fetched, for workspaces of the same configuration.
+"""The providers and modules that `terraform init` has fetched, for workspaces that need the same.
 
 A workspace that is given it downloads nothing: init finds the providers that its lock file names,
 and the modules, where it puts them itself, and checks them as always.

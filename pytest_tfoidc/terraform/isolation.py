@@ -170,7 +170,7 @@ def _depth(folder: Path) -> int:
 
 @dataclass
 class _Budget:
-    """What may still be copied."""
+    """The budget of what may still be copied."""
 
     files: int
     size: int

@@ -110,7 +110,7 @@ class ProtectedResource:
 
 @dataclass(frozen=True)
 class RootModule:
-    """What the files of one folder say.
+    """A root module, as the files of one folder describe it.
 
     Attributes:
         path: The folder.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_tfoidc.terraform import logfile
 from pytest_tfoidc.terraform.isolation import IsolatedCopy
 
 # Of Terraform, and of what it and its providers run.
@@ -32,15 +33,13 @@ PATHS = frozenset(
         "SSL_CERT_FILE",
         "TERRAFORM_CONFIG",
         "TF_CLI_CONFIG_FILE",
-        "TF_LOG_PATH",
+        logfile.VARIABLE,
         "TF_PLUGIN_CACHE_DIR",
         "TF_TEMP_LOG_PATH",
         "TOFU_CLI_CONFIG_FILE",
     }
 )
 LISTS = frozenset({"KUBECONFIG", "KUBE_CONFIG_PATHS", "PATH", "PYTHONPATH"})
-LOG = "TF_LOG_PATH"
-SWITCHES = ("TF_LOG", "TF_LOG_CORE", "TF_LOG_PROVIDER")
 VARIABLE = "TF_VAR_"
 RELATIVE = ("./", "../")
 
@@ -76,8 +75,8 @@ def prepare_log(variables: Mapping[str, str]) -> None:
     Args:
         variables: Terraform's environment.
     """
-    path = variables.get(LOG)
-    is_wanted = path and any(variables.get(switch) for switch in SWITCHES)
+    path = variables.get(logfile.VARIABLE)
+    is_wanted = path and any(variables.get(switch) for switch in logfile.LEVELS)
     if not is_wanted or os.path.lexists(path or ""):
         return
     try:

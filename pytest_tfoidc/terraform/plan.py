@@ -25,7 +25,7 @@ _REPLACE: tuple[Actions, ...] = (("delete", "create"), ("create", "delete"))
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceChange:
-    """What a plan does with one resource.
+    """The change of one resource in a plan.
 
     Attributes:
         address: The resource's.
@@ -60,7 +60,7 @@ class ResourceChange:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputChange:
-    """What a plan does with one output."""
+    """The change of one output in a plan."""
 
     action: str
     before: Any
@@ -141,27 +141,27 @@ class Plan:
 
     @cached_property
     def changes(self) -> Changes:
-        """What happens to resources, by address; what stays as it is, is not among them."""
+        """The changes of resources, by address; what stays as it is, is not among them."""
         return self._changes(lambda one: one.action != NO_OP or bool(one.previous_address))
 
     @property
     def creates(self) -> Changes:
-        """What is created, or replaced."""
+        """The addresses of what is created, or replaced."""
         return self._changes(lambda one: one.action in {CREATE, REPLACE})
 
     @property
     def updates(self) -> Changes:
-        """What is updated in place."""
+        """The addresses of what is updated in place."""
         return self._changes(lambda one: one.action == UPDATE)
 
     @property
     def deletes(self) -> Changes:
-        """What is destroyed, or replaced."""
+        """The addresses of what is destroyed, or replaced."""
         return self._changes(lambda one: one.action in {DELETE, REPLACE})
 
     @property
     def replaces(self) -> Changes:
-        """What is destroyed and made again."""
+        """The addresses of what is destroyed and made again."""
         return self._changes(lambda one: one.replaces)
 
     def _changes(self, wanted: Callable[[ResourceChange], bool]) -> Changes:
@@ -170,13 +170,13 @@ class Plan:
 
     @cached_property
     def drift(self) -> Changes:
-        """What has changed outside of Terraform since the last apply."""
+        """The changes outside of Terraform since the last apply."""
         changes = map(_change, self.json.get("resource_drift") or ())
         return Changes({one.address: one for one in changes if one.action != NO_OP})
 
     @cached_property
     def output_changes(self) -> Named[OutputChange]:
-        """What happens to the outputs, those that stay as they are included."""
+        """The changes of outputs, those that stay as they are included."""
         changes = (self.json.get("output_changes") or {}).items()
         return Named("output", {name: _output(one) for name, one in changes})
 

@@ -1,7 +1,4 @@
-"""Running Terraform commands: streams drained live, a time limit, exactly one SIGINT.
-
-Command lines are built by python-terraform; how they are run is ours.
-"""
+"""Running Terraform commands: streams drained live, a time limit, exactly one SIGINT."""
 
 from __future__ import annotations
 
@@ -16,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import python_terraform
 
 from pytest_tfoidc.clock import Clock, real_seconds
 from pytest_tfoidc.diagnostics import before_diagnostics, read_diagnostic
@@ -36,13 +31,13 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.processes import Child, LineListener
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.commandline import command_line
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.live.deployed import Deployed
 from pytest_tfoidc.terraform.logfile import redacted_log
 from pytest_tfoidc.terraform.steps import steps_of
 from pytest_tfoidc.terraform.turning import TURNED, Turning
 
-Flag = python_terraform.IsFlagged
 GRACE_SECONDS = 30.0  # for Terraform to stop by itself after SIGINT, and to write its state
 READING_SECONDS = 5.0  # the same, where there is nothing to write
 READING = frozenset(
@@ -75,7 +70,7 @@ class Completed:
 
     @property
     def diagnostics(self) -> tuple[dict[str, Any], ...]:
-        """What Terraform complained about, where it ran with -json."""
+        """Terraform's diagnostics, where it ran with -json."""
         return tuple(m["diagnostic"] for m in self.messages if "diagnostic" in m)
 
     @property
@@ -113,7 +108,17 @@ def _readable(line: str) -> str | None:
     return diagnostic.described if diagnostic else str(message["@message"])
 
 
-class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terraform has no types
+def _completed(command: str, child: Child, seconds: float) -> Completed:
+    return Completed(
+        command=command,
+        exit_code=exit_code_of(child),
+        stdout=child.out.text,
+        stderr=child.err.text,
+        seconds=seconds,
+    )
+
+
+class Runner:
     """Terraform in one folder.
 
     Args:
@@ -147,7 +152,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         ending: Ending | None = None,
         deployed: Deployed | None = None,
     ) -> None:
-        super().__init__(working_dir=str(directory), terraform_bin_path=executable.argv[-1])
+        self.directory = directory
         self.executable = executable
         self.environment = dict(environment)
         self.module = module
@@ -160,25 +165,13 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         self._events = events
         self._clock = clock
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - never returns
-        """Refuse unknown names: python-terraform would run them as commands."""
-        raise AttributeError(name)
-
-    def read_state_file(self, file_path: str | None = None) -> None:
-        """Read nothing: python-terraform would load the cached backend configuration."""
-
-    def cmd(self, cmd: str, *args: str, **kwargs: Any) -> tuple[int, str, str]:  # noqa: ANN401
-        """Run a command as python-terraform's callers expect: exit code, stdout, stderr."""
-        done = self.run(cmd, *args, **kwargs)
-        return done.exit_code, done.stdout, done.stderr
-
     def run(  # noqa: PLR0913 - settings, keyword only
         self,
         command: str,
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         on_line: LineListener | None = None,
-        on_start: Callable[[Running], None] | None = None,
+        on_start: Callable[[RunningCommand], None] | None = None,
         keep_output: bool = True,
         standard_input: str = "",
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
@@ -193,7 +186,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             on_start: Is given what interrupts the command when it is called, as soon as it runs.
             keep_output: False leaves stdout to `on_line`: it may be large.
             standard_input: What it reads.
-            options: Terraform's options, `_` for `-`; `Flag` for an option without a value.
+            options: As `command_line` takes them.
 
         Raises:
             TerraformTimeoutError: The command took too long; it was interrupted, then killed.
@@ -222,23 +215,21 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         *arguments: str,
         environment: Mapping[str, str],
         on_line: LineListener | None,
-        on_start: Callable[[Running], None] | None,
+        on_start: Callable[[RunningCommand], None] | None,
         keep_output: bool,
         standard_input: str,
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
-        line = self.generate_cmd_string(command, *arguments, **options)[1:]
+        line = command_line(command, *arguments, **options)
         number = next(NUMBERS)
         on_line = self._following(command, on_line)
         if "json" in options and command in {*DEPLOYING, "plan", "test"}:
-            only = str(options.get("filter", ""))
-            steps = steps_of(self._events, clock=self._clock, number=number, only=only)
-            on_line = both(steps, on_line)
+            on_line = both(self._steps(number, str(options.get("filter", ""))), on_line)
         self._started(command, number)
         started = real_seconds()
         child = Child(
             [*self.executable.argv, *line],
-            directory=self.working_dir,
+            directory=self.directory,
             environment={**self.environment, **environment},
             on_line=on_line,
             keep_output=keep_output,
@@ -254,16 +245,13 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
             if self.deployed is not None and command in DEPLOYING and not child.is_let_go:
                 self.deployed.end()
             self._finished(command, exit_code_of(child), seconds, number)
-        done = Completed(
-            command=command,
-            exit_code=exit_code_of(child),
-            stdout=child.out.text,
-            stderr=child.err.text,
-            seconds=seconds,
-        )
+        done = _completed(command, child, seconds)
         if watch.reason is not None:
             raise self._stopped(done, watch)
         return done
+
+    def _steps(self, number: int, only: str) -> LineListener:
+        return steps_of(self._events, clock=self._clock, number=number, only=only)
 
     def _not_begun(self, command: str) -> TerraformError:
         """Return what is raised where a run ends: no interrupt, so each clean-up gets its turn."""
@@ -288,7 +276,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
         self,
         child: Child,
         watch: _Watch,
-        on_start: Callable[[Running], None] | None,
+        on_start: Callable[[RunningCommand], None] | None,
         command: str,
     ) -> None:
         """Wait for the end of a command, and see to it that it has one."""
@@ -297,7 +285,7 @@ class Runner(python_terraform.Terraform):  # type: ignore[misc] # python-terrafo
                 if self.refusals_are_final:
                     stack.enter_context(self._events.subscribed(watch.notice))
                 if on_start is not None:
-                    on_start(Running(child))
+                    on_start(RunningCommand(child))
                 if self.ending.is_asked:
                     self._wait_in_order(child)
                 else:
@@ -403,7 +391,7 @@ def exit_code_of(child: Child) -> int:
     return -signal.SIGINT if child.exit_code is None else child.exit_code
 
 
-class Running:
+class RunningCommand:
     """A command that runs; calling it interrupts the command, once."""
 
     def __init__(self, child: Child) -> None:
@@ -492,7 +480,7 @@ class _Watch:
 
     @property
     def story(self) -> str:
-        """What became of the child after its time was over."""
+        """The story of the child after its time was over."""
         if self._was_killed:
             return f"it was interrupted, had not ended {self.grace:g}s later, and was killed"
         return "it was interrupted, and ended by itself"

@@ -1,4 +1,4 @@
-"""What a command does, step by step: events made of Terraform's machine-readable lines.
+"""The steps of a command: events made of Terraform's machine-readable lines.
 
 Source: https://developer.hashicorp.com/terraform/internals/machine-readable-ui
 """

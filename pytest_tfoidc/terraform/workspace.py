@@ -34,6 +34,7 @@ from pytest_tfoidc.terraform.audit.audit import (
 )
 from pytest_tfoidc.terraform.audit.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
 from pytest_tfoidc.terraform.initialised import Initialised, key_of
@@ -50,7 +51,7 @@ from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import VARIABLE, with_paths_of_variables
 from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
-from pytest_tfoidc.terraform.runner import Completed, Flag, Runner, both
+from pytest_tfoidc.terraform.runner import Completed, Runner, both
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.state import State
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
@@ -84,8 +85,8 @@ CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for change
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What every workspace of a run shares.
+class WorkspaceSetting:
+    """The setting that all workspaces of a run share.
 
     `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
     leaves values out; None in a live context, where the module's own backend is used.
@@ -121,7 +122,7 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class GivenVariables:
-    """What a plan or an apply was made with: values of Python, and the TF_VAR_… at that time."""
+    """The variables of a plan or an apply: values of Python, and the TF_VAR_… at that time."""
 
     values: Mapping[str, object] = field(default_factory=dict, repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -146,7 +147,7 @@ class Workspace:
         self,
         module: Path,
         *,
-        setting: Setting,
+        setting: WorkspaceSetting,
         inputs: Inputs = NO_INPUTS,
         keep: bool = False,
         item: str = "",
@@ -181,17 +182,7 @@ class Workspace:
             module=self.configuration, inputs=inputs, standin=setting.standin_backend
         )
         self._given_backend = self.backend.given()
-        setting.redactor.add(*backend_secrets(self._backend_type, self._given_backend))
-        setting.redactor.add(*backend_secrets("", inputs.backend))  # of another kind, too
-        setting.redactor.hide(
-            *sensitive_values(
-                self.configuration,
-                variables=inputs.variables,
-                files=inputs.variable_files,
-                environment=setting.environment,
-                values=inputs.values,
-            )
-        )
+        self._hide_secrets()
         self.base = _temporary_folder()
         try:
             self.copy = self._isolated()
@@ -208,6 +199,21 @@ class Workspace:
         states, recorder = setting.live_states, setting.recorder
         if recorder and states and states.mode == ISOLATED and self.backend.type in {"", LOCAL}:
             self.local_state = recorder.new_state()
+
+    def _hide_secrets(self) -> None:
+        """Keep what the inputs hold of secrets out of all that is printed."""
+        inputs, redactor = self.inputs, self.setting.redactor
+        redactor.add(*backend_secrets(self._backend_type, self._given_backend))
+        redactor.add(*backend_secrets("", inputs.backend))  # of another kind, too
+        redactor.hide(
+            *sensitive_values(
+                self.configuration,
+                variables=inputs.variables,
+                files=inputs.variable_files,
+                environment=self.setting.environment,
+                values=inputs.values,
+            )
+        )
 
     def _isolated(self) -> IsolatedCopy:
         copy = isolate(
@@ -340,7 +346,7 @@ class Workspace:
 
     @property
     def record(self) -> Record | None:
-        """What the ledger knows of the Terraform workspace that is selected; None where is none."""
+        """The ledger's record of the selected Terraform workspace; None where there is none."""
         recorder = self.setting.recorder
         if recorder is None:
             return None
@@ -415,6 +421,10 @@ class Workspace:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        return self._noted(path, done, given)
+
+    def _noted(self, path: Path, done: Completed, given: GivenVariables) -> Plan:
+        """Note what a plan was made with and what it wants, and return it."""
         self.plans.append(path)
         self._planned_with[str(path)] = given
         changes = map(planned_change, done.messages)
@@ -559,13 +569,7 @@ class Workspace:
         before, self.is_deployed = self.is_deployed, True
         self._applied_with[self._selected] = given
         mark = self.setting.events.mark()
-        environment = self.inputs.apply_environment
-        options: dict[str, Any] = {"input": False, "json": Flag, "environment": environment}
-        if plan is not None:
-            options |= self._ephemeral_options()
-            done = self._execute("apply", str(file), **options)
-        else:
-            done = self._execute("apply", auto_approve=Flag, **options, **self.variable_options())
+        done = self._apply(file if plan is not None else None)
         if done.exit_code:
             self.is_deployed = before or _has_begun(done)
             if self.record is not None and not self.is_deployed:
@@ -573,6 +577,14 @@ class Workspace:
             raise self._failure(done, self._missing(done, since=mark))
         self._outputs = _outputs_in(done.messages)
         return done
+
+    def _apply(self, file: Path | None) -> Completed:
+        """Apply a plan's file, or what there is to do now, whatever the exit code."""
+        environment = self.inputs.apply_environment
+        options: dict[str, Any] = {"input": False, "json": Flag, "environment": environment}
+        if file is not None:
+            return self._execute("apply", str(file), **options, **self._ephemeral_options())
+        return self._execute("apply", auto_approve=Flag, **options, **self.variable_options())
 
     def _give(self, variables: Mapping[str, object] | None) -> GivenVariables:
         """Let the next command have these variables over those of the workspace.

@@ -1,4 +1,4 @@
-"""What connections to the stand-in cost: memory of one, and of very many fresh ones.
+"""The cost of connections to the stand-in: memory of one, and of very many fresh ones.
 
 Run it with Python; it prints its figures and fails where one is beyond its limit. The clients are
 another process. Arguments: how many fresh connections (60000).

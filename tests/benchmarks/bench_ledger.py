@@ -12,7 +12,13 @@ from pathlib import Path
 
 from pytest_tfoidc.clock import real_now, real_seconds
 from pytest_tfoidc.sweeping import SweepOptions, listing
-from pytest_tfoidc.terraform.live.ledger import APPLIED, Entry, Ledger, Place, Variable
+from pytest_tfoidc.terraform.live.ledger import (
+    APPLIED,
+    Entry,
+    Ledger,
+    RecordedState,
+    RecordedVariable,
+)
 
 ENTRIES = 10_000
 MOST_SECONDS = 1.0
@@ -28,8 +34,10 @@ def fill(folder: Path) -> None:
         phase=APPLIED,
         module="infrastructure",
         root="/repository",
-        state=Place(backend="azurerm", config={"key": "prod.tfstate.tfoidc/4711-5ea18e59/check"}),
-        variables=tuple(Variable(name=f"variable_{n}", value="value") for n in range(5)),
+        state=RecordedState(
+            backend="azurerm", config={"key": "prod.tfstate.tfoidc/4711-5ea18e59/check"}
+        ),
+        variables=tuple(RecordedVariable(name=f"variable_{n}", value="value") for n in range(5)),
         planned=tuple((f"azurerm_resource_group.group_{n}", "create") for n in range(10)),
     )
     ledger = Ledger(folder)

@@ -28,7 +28,7 @@ LINES = {
 
 
 def commands_of(module: Path) -> list[str]:
-    """Give the commands that `pytest --tf-module` runs, from its raw events."""
+    """Return the commands that `pytest --tf-module` runs, from its raw events."""
     probe = (
         "import sys, pytest\n"
         "from pytest_tfoidc.events import CommandStarted, EventLog\n"

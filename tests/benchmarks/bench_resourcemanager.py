@@ -27,13 +27,13 @@ MOST_SLOWDOWN = 2.0  # from the first to the last resources
 
 
 def body() -> dict[str, object]:
-    """Give the largest body that azurerm sent: a storage account's."""
+    """Return the largest body that azurerm sent: a storage account's."""
     rows = [json.loads(line) for line in DATA.read_text().splitlines()]
     return max((r["body"] for r in rows if "body" in r), key=lambda b: len(json.dumps(b)))
 
 
 def rate(call: Callable[[int], object], numbers: range) -> float:
-    """Give calls a second."""
+    """Return calls a second."""
     started = real_seconds()
     for number in numbers:
         call(number)
@@ -56,7 +56,7 @@ def delete(arm: Arm, numbers: range) -> float:
 
 
 def memory(document: dict[str, object]) -> float:
-    """Give the MB that 10,000 resources take."""
+    """Return the MB that 10,000 resources take."""
     arm = Arm()
     arm.group()
     gc.collect()

@@ -48,7 +48,7 @@ def write_files(folder: Path) -> list[Path]:
 
 
 def seconds(read: Callable[[Path], object], paths: Iterable[Path]) -> float:
-    """Give the time that reading the files takes."""
+    """Return the time that reading the files takes."""
     start = real_seconds()
     for path in paths:
         read(path)

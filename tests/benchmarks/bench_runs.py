@@ -73,7 +73,7 @@ def seconds(command: list[str], folder: Path) -> float:
 
 
 def now() -> float:
-    """Give the time, or the processor time of all children so far; in seconds."""
+    """Return the time, or the processor time of all children so far; in seconds."""
     if "--cpu" not in sys.argv:
         return real_seconds()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

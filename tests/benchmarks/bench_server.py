@@ -60,7 +60,7 @@ async def clients(port: int, ca_file: str, bearer: str, first: int) -> None:
 
 
 def rate(azure: Azure, first: int) -> float:
-    """Give the requests a second that the server serves."""
+    """Return the requests a second that the server serves."""
     bearer = azure.bearer()["Authorization"]
     command = [sys.executable, __file__, str(azure.mock.port), str(azure.mock.ca_file), str(first)]
     environment = {**os.environ, "BEARER": bearer}

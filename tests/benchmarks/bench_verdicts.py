@@ -24,7 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
 
-from pytest_tfoidc.checks.oidc import CHECKS
+from pytest_tfoidc.checks.names import CHECKS
+from pytest_tfoidc.checks.oidc import MADE
 from pytest_tfoidc.checks.parts import CheckFailure, CheckSkipped, Subject
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.errors import TfOidcError
@@ -92,7 +93,7 @@ def options_of_this() -> argparse.Namespace:
 
 
 def prepare(asked: argparse.Namespace, folder: Path) -> tuple[Path, dict[str, str]]:
-    """Give the module, and the environment in which Terraform finds its providers."""
+    """Return the module, and the environment in which Terraform finds its providers."""
     environment = dict(os.environ)
     if asked.module:
         if mirror := os.environ.get("TFOIDC_PROVIDER_MIRROR"):
@@ -112,7 +113,7 @@ def verdict(session: OidcSession, module: Path, name: str) -> str:
             session=session, workspace=workspace, clock=session.oidc_clock, delay=DELAY
         )
         try:
-            shown = CHECKS[name](subject)
+            shown = MADE[name](subject)
         except CheckSkipped as reason:
             return f"skipped\n  {reason}"
         except (CheckFailure, TfOidcError) as error:

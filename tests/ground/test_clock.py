@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
@@ -26,13 +25,6 @@ from pytest_tfoidc.clock import (
 from pytest_tfoidc.errors import UsageError
 
 HOUR = dt.timedelta(hours=1)
-
-
-@pytest.fixture
-def clock() -> Iterator[VirtualClock]:
-    clock = VirtualClock()
-    yield clock
-    clock.reset()
 
 
 def near(moment: dt.datetime, other: dt.datetime) -> bool:

@@ -32,7 +32,7 @@ strong = st.text(string.ascii_letters + string.digits + "+/=&?<>\"'~!%$ {}-_.", 
 
 
 def letters(count: int) -> str:
-    """Give letters that are like a random secret's, and always the same."""
+    """Return letters that are like a random secret's, and always the same."""
     return base64.b64encode(random.Random(count).randbytes(count)).decode()[:count]  # noqa: S311 - no secret
 
 
@@ -92,7 +92,7 @@ WRAPPINGS: dict[str, Callable[[str], str]] = {
 
 
 def remains(secret: str, redacted: str) -> list[str]:
-    """Give the forms of a secret that are still in a text, read as a thief would."""
+    """Return the forms of a secret that are still in a text, read as a thief would."""
     seen = squeeze(redacted.encode())
     core = secret.strip()
     forms = {

@@ -1,4 +1,4 @@
-"""What the tests of this room share: tokens made at run time, a faulty upstream, a clock."""
+"""The tools of this room's tests: tokens made at run time, a faulty upstream, a clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.pipeline import PipelineContext
 from pytest_tfoidc.identity.sources import IdToken, parse_id_token
 
@@ -145,7 +145,7 @@ class RawUpstream:
 
 @contextmanager
 def plain_session() -> Iterator[requests.Session]:
-    """Give an HTTP client that looks at no environment."""
+    """Return an HTTP client that looks at no environment."""
     with requests.Session() as session:
         session.trust_env = False
         yield session

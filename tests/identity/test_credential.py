@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.entrafacts import MEANINGS, PASSING
 from pytest_tfoidc.errors import AuthenticationError, IdTokenError, UsageError
 from pytest_tfoidc.events import EventLog, IdTokenFetched, IdTokenFetchFailed
 from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
-from pytest_tfoidc.identity import entra_client as entra_module
 from pytest_tfoidc.identity.accesstokens import AccessTokenCache, HeldToken, TokenKey
 from pytest_tfoidc.identity.credential import AsyncRefreshingCredential, RefreshingCredential
 from pytest_tfoidc.identity.entra_client import Grant
@@ -64,26 +64,11 @@ def refusal(code: str, status: int = 401, description: str = "not within its ran
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def source(clock: ManualClock) -> ScriptedSource:
-    return ScriptedSource(clock)
-
-
-@pytest.fixture
 def entra() -> Iterator[TinyEntra]:
     tiny = TinyEntra()
     with tiny.server:
         yield tiny
     assert tiny.server.defects == []
-
-
-@pytest.fixture
-def events() -> EventLog:
-    return EventLog()
 
 
 @pytest.fixture
@@ -290,7 +275,7 @@ def test_a_tenant_cannot_bend_the_login_url(credential: RefreshingCredential, te
         credential.get_token(ARM, tenant_id=tenant)
 
 
-@pytest.mark.parametrize("code", sorted(set(entra_module.MEANINGS) - entra_module.PASSING))
+@pytest.mark.parametrize("code", sorted(set(MEANINGS) - PASSING))
 def test_each_known_refusal_has_its_cause_and_remedy(
     credential: RefreshingCredential, entra: TinyEntra, code: str
 ) -> None:
@@ -298,10 +283,10 @@ def test_each_known_refusal_has_its_cause_and_remedy(
     with pytest.raises(AuthenticationError) as caught:
         credential.get_token(ARM)
     error = caught.value
-    cause, remedy = entra_module.MEANINGS[code]
+    meaning = MEANINGS[code]
     assert f"AADSTS{code}." in error.what
-    assert cause in error.cause
-    assert error.remedy == remedy
+    assert meaning.cause in error.cause
+    assert error.remedy == meaning.advice
     assert TENANT in error.where
     assert CLIENT in error.where
     assert all(shown in error.cause for shown in (ISSUER, SUBJECT, "api://AzureADTokenExchange"))

@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_tfoidc.identity.environment import (
-    ISOLATED,
-    WITHHELD,
     ArmEnvironment,
     arm_environment,
 )
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
+from pytest_tfoidc.withheld import ISOLATED, WITHHELD
 from tests.identity.identity_kit import CLIENT, CONNECTION, SUBSCRIPTION, TENANT, make_context
 
 URL = "http://127.0.0.1:5/oidctoken?api-version=7.1"

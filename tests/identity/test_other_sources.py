@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity import sources
 from pytest_tfoidc.identity.http_client import MAX_BODY
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE, STATIC_KINDS
 from pytest_tfoidc.identity.sources import IdToken, IdTokenSource, source_for
+from pytest_tfoidc.pipelinekinds import ONE_TOKEN, RECORDS
 from tests.identity.identity_kit import ISSUER, NOON, SUBJECT, ManualClock, make_context, make_jwt
 
 
@@ -34,7 +35,7 @@ def failed(source: IdTokenSource) -> IdTokenError:
 # --- one token for a whole job --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", sorted(STATIC_KINDS))
+@pytest.mark.parametrize("kind", [kind.name for kind in RECORDS if kind.source == ONE_TOKEN])
 def test_a_static_token_is_given_until_it_dies_and_then_explained(kind: str) -> None:
     clock = ManualClock()
     context = make_context(kind, static_token=make_jwt(audience="https://gitlab.com"))

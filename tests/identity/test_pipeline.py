@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_tfoidc import authvariables
 from pytest_tfoidc.errors import ContextError
-from pytest_tfoidc.identity import kinds
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
+from pytest_tfoidc.pipelinekinds import KINDS, MARKERS, RECORDS
 from tests.identity.identity_kit import (
     CLIENT,
     CONNECTION,
@@ -151,7 +152,7 @@ def test_a_relay_around_us_is_recognised_by_its_connection() -> None:
     assert found(environment).kind == "azure-devops"
 
 
-@pytest.mark.parametrize("kind", sorted(kinds.STATIC_KINDS))
+@pytest.mark.parametrize("kind", [kind.name for kind in RECORDS if not kind.is_refreshable])
 def test_one_token_for_a_whole_job_is_said_to_be_not_refreshable(kind: str) -> None:
     assert not make_context(kind).refreshable
 
@@ -285,11 +286,20 @@ def test_the_request_token_tells_when_it_dies() -> None:
 
 
 NAMES = sorted(
-    {name for names in kinds.MARKERS.values() for name in names}
-    | {*kinds.REQUEST_TOKEN, *kinds.REQUEST_URL, *kinds.CONNECTION, *kinds.TENANT}
-    | {*kinds.CLIENT, *kinds.SUBSCRIPTION, "ARM_ENVIRONMENT", "AZURE_AUTHORITY_HOST"}
-    | {name for names in kinds.STATIC_TOKEN.values() for name in names}
-    | {name for names in kinds.TOKEN_FILE.values() for name in names}
+    MARKERS
+    | {
+        *authvariables.REQUEST_TOKEN,
+        *authvariables.REQUEST_URL,
+        *authvariables.CONNECTION,
+        *authvariables.TENANT,
+    }
+    | {
+        *authvariables.CLIENT,
+        *authvariables.SUBSCRIPTION,
+        "ARM_ENVIRONMENT",
+        "AZURE_AUTHORITY_HOST",
+    }
+    | {name for kind in RECORDS for name in kind.token_names}
 )
 VALUES = st.one_of(
     st.text(max_size=40),
@@ -300,7 +310,7 @@ VALUES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(
     environment=st.dictionaries(st.sampled_from(NAMES), VALUES),
-    wanted=st.one_of(st.sampled_from(["auto", *kinds.LABELS]), st.text(max_size=5)),
+    wanted=st.one_of(st.sampled_from(["auto", *KINDS]), st.text(max_size=5)),
     command=st.lists(st.text(max_size=5), max_size=2),
 )
 def test_whatever_the_environment_is_a_context_or_one_clear_error(

@@ -10,6 +10,7 @@ import jwt
 import pytest
 import requests
 
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.events import (
     EventLog,
@@ -19,7 +20,6 @@ from pytest_tfoidc.events import (
     RequestTokenExpiring,
 )
 from pytest_tfoidc.identity import relay as relay_module
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import source_for
 from tests.identity.identity_kit import (
@@ -36,21 +36,6 @@ from tests.identity.identity_kit import (
 )
 
 OUTAGE = IdTokenError("Azure DevOps gave no ID token: HTTP 503.", remedy="Run again.")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def source(clock: ManualClock) -> ScriptedSource:
-    return ScriptedSource(clock)
-
-
-@pytest.fixture
-def events() -> EventLog:
-    return EventLog()
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.identity.environment import arm_environment
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from tests.identity.identity_kit import ManualClock, ScriptedSource, make_context
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_tfoidc.clock import VirtualClock
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
 from pytest_tfoidc.identity import http_client
 from pytest_tfoidc.identity.endpoints import with_query
 from pytest_tfoidc.identity.http_client import Transport
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.sources import IdToken, parse_id_token, source_for
 from tests.identity.identity_kit import (
     CONNECTION,

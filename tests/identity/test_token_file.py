@@ -8,28 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.events import EventLog, IdTokenFetched, IdTokenFetchFailed
 from pytest_tfoidc.identity import token_file
 from pytest_tfoidc.identity.idtoken import parse_id_token
-from pytest_tfoidc.identity.kinds import DEFAULT_AUDIENCE
 from pytest_tfoidc.identity.token_file import KeptTokenFile
 from tests.identity.identity_kit import CLIENT, TENANT, ManualClock, ScriptedSource
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def source(clock: ManualClock) -> ScriptedSource:
-    return ScriptedSource(clock)
-
-
-@pytest.fixture
-def events() -> EventLog:
-    return EventLog()
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ class Cell:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What is left after a cell, and what was said of it."""
+    """The outcome of a cell: what is left, and what was said of it."""
 
     cell: str
     exit_code: int | None = None
@@ -132,7 +132,7 @@ class Outcome:
 
 
 def cells() -> Iterator[Cell]:
-    """Give every cell that there is."""
+    """Return every cell that there is."""
     for how in HOWS:
         for phase in PHASES:
             for ending in ENDINGS:
@@ -200,7 +200,7 @@ class Scene:
         return "init" if self.cell.phase == "init" else HELD.get(self.cell.phase, "")
 
     def command(self) -> list[str]:
-        """Give pytest's command line."""
+        """Return pytest's command line."""
         plain = ("no:randomly", "no:cacheprovider", "no:terraform", "no:hypothesispytest")
         command = [sys.executable, "-m", "pytest", *(part for p in plain for part in ("-p", p))]
         check = "none" if self.cell.phase in {"run", "teardown"} else "delayed_apply"
@@ -232,7 +232,7 @@ class Scene:
             (self.folder / f"hold-{self.held}").unlink(missing_ok=True)
 
     def processes(self) -> dict[int, str]:
-        """Give what runs in this scene: by process id, the command line."""
+        """Return what runs in this scene: by process id, the command line."""
         mark = os.fsencode(f"TMPDIR={self.temp}") + b"\0"
         found = {}
         for environ in Path("/proc").glob("[0-9]*/environ"):
@@ -244,7 +244,7 @@ class Scene:
         return found
 
     def terraforms(self) -> dict[int, int]:
-        """Give the Terraforms that run, and their parents."""
+        """Return the Terraforms that run, and their parents."""
         found = {p for p, line in self.processes().items() if _is_terraform(line)}
         return {process: _parent(process) for process in found}
 
@@ -354,7 +354,7 @@ def _as_agents_do(process: subprocess.Popen[bytes]) -> None:
 
 
 def _owner(scene: Scene, process: subprocess.Popen[bytes]) -> int:
-    """Give the pytest process that a Terraform belongs to: with pytest-xdist, a worker."""
+    """Return the pytest process that a Terraform belongs to: with pytest-xdist, a worker."""
     if scene.cell.how != "xdist":
         return process.pid
     owners = [parent for parent in scene.terraforms().values() if parent]
@@ -402,7 +402,7 @@ def _is_json(content: bytes) -> bool:
 
 
 def _named(words: str) -> list[str]:
-    """Give the items that last words, or the section of what is left over, name."""
+    """Return the items that last words, or the section of what is left over, name."""
     _, found, said = words.partition("NOT ")
     if not found:
         _, found, said = words.partition("left over by terraform test")

@@ -12,8 +12,8 @@ from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.mockazure.directory import CLIENT_ID, CONNECTION_ID
 from pytest_tfoidc.mockazure.entra import JWT_BEARER
-from pytest_tfoidc.mockazure.issuer import AZURE_DEVOPS
 from pytest_tfoidc.mockazure.server import MockAzure
+from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 
 ARM = "https://management.azure.com"
 

@@ -20,7 +20,7 @@ READ = 64 * 1024
 
 @dataclass
 class World:
-    """What there is behind the proxy. `seen`: the requests that reached the host."""
+    """The world behind the proxy. `seen`: the requests that reached the host."""
 
     environment: Mapping[str, str]
     seen: list[str] = field(default_factory=list)

@@ -1,9 +1,8 @@
-"""What is there beforehand, from files as the Azure CLI prints them."""
+"""Resources that exist beforehand, from files as the Azure CLI prints them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.existing import put_existing, read_existing
-from tests.mockazure.azurekit import ARM, Azure, running
+from tests.mockazure.azurekit import ARM, Azure
 
 SUBSCRIPTION, TENANT = (
     "99999999-8888-7777-6666-555555555555",
@@ -51,18 +50,6 @@ USER = {
     "id": "e0000000-0000-4000-8000-000000000001",
     "userPrincipalName": "ada@example.org",
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Azure]:
-    with running() as azure:
-        yield azure
-
-
-@pytest.fixture
-def azure(server: Azure) -> Iterator[Azure]:
-    with server.lent():
-        yield server
 
 
 def write(folder: Path, value: object, name: str = "existing.json") -> Path:

@@ -1,8 +1,7 @@
-"""What goes wrong on purpose, as clients see it through TLS."""
+"""Faults on purpose, as clients see them through TLS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,10 @@ import requests
 from pytest_tfoidc.clock import parse_duration, real_seconds
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import FaultHit
-from tests.mockazure.azurekit import ARM, Azure, running
+from tests.mockazure.azurekit import ARM, Azure
 
 GROUPS = "/subscriptions/7e57ab1e-0000-4000-8000-000000000002/resourcegroups"
 BLOB = "https://acct.blob.core.windows.net/c/b"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Azure]:
-    with running() as azure:
-        yield azure
-
-
-@pytest.fixture
-def azure(shared: Azure) -> Iterator[Azure]:
-    with shared.lent() as azure:
-        yield azure
 
 
 def test_an_answer_is_given_as_often_as_was_said(azure: Azure) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from pytest_tfoidc.mockazure.directory import (
     ServiceConnection,
 )
 from pytest_tfoidc.mockazure.federated import FederatedCredential
-from tests.mockazure.azurekit import ARM, Azure, running
+from tests.mockazure.azurekit import ARM, Azure
 
 GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg"
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
@@ -28,18 +27,6 @@ OTHER = "0ce4ab1e-0000-4000-8000-000000000001"
 GRAPH = "https://graph.microsoft.com"
 DEVOPS = "https://dev.azure.com/tfoidc"
 DEVOPS_APP = "499b84ac-1321-427f-aa17-267ca6975798"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Azure]:
-    with running() as azure:
-        yield azure
-
-
-@pytest.fixture
-def azure(shared: Azure) -> Iterator[Azure]:
-    with shared.lent() as azure:
-        yield azure
 
 
 def trusting(connection: ServiceConnection, **changes: Any) -> FederatedCredential:  # noqa: ANN401 - any field

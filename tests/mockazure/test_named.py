@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import jwt
@@ -22,7 +21,7 @@ from pytest_tfoidc.mockazure.directory import (
     parse_identities,
     tenant_of_domain,
 )
-from tests.mockazure.azurekit import ARM, Azure, running
+from tests.mockazure.azurekit import ARM, Azure
 
 HUB, SPOKE = "11111111-aaaa-4bbb-8ccc-000000000001", "22222222-aaaa-4bbb-8ccc-000000000002"
 CONTOSO, FABRIKAM = "33333333-aaaa-4bbb-8ccc-000000000003", "44444444-aaaa-4bbb-8ccc-000000000004"
@@ -32,18 +31,6 @@ OTHER_CLIENT, OTHER_CONNECTION = (
 )
 GRAPH = "https://graph.microsoft.com"
 DEVOPS_APP = "499b84ac-1321-427f-aa17-267ca6975798"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Azure]:
-    with running() as azure:
-        yield azure
-
-
-@pytest.fixture
-def azure(server: Azure) -> Iterator[Azure]:
-    with server.lent():
-        yield server
 
 
 def group(subscription: str, name: str = "rg") -> str:

@@ -10,7 +10,7 @@ import requests
 
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens, client_of
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
-from tests.mockazure.azurekit import ARM, Azure, running
+from tests.mockazure.azurekit import ARM, Azure
 
 GRAPH = "https://graph.microsoft.com"
 GROUP = "/resourcegroups/rg-test"
@@ -19,18 +19,6 @@ AZURERM = (
     "HashiCorp Terraform/1.15.5 (+https://www.terraform.io) terraform-provider-azurerm/5.2.0"
     " pid-222c6c49"
 )
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Azure]:
-    with running() as azure:
-        yield azure
-
-
-@pytest.fixture
-def azure(shared: Azure) -> Iterator[Azure]:
-    with shared.lent() as azure:
-        yield azure
 
 
 @pytest.fixture

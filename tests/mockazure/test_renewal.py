@@ -11,27 +11,21 @@ import pytest
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.events import AccessTokenIssued
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
-from tests.mockazure.azurekit import Azure, running
+from tests.mockazure.azurekit import Azure
 
 EXPIRED = "AADSTS700024"
 GRAPH = "https://graph.microsoft.com"
 MSAL = {"x-client-SKU": "MSAL.Python"}
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Azure]:
-    with running() as azure:
-        yield azure
-
-
 @pytest.fixture
-def azure(shared: Azure) -> Iterator[Azure]:
-    """Give the stand-in while something takes its time, and a client with a new connection."""
-    with shared.lent() as azure:
+def azure(shared_azure: Azure) -> Iterator[Azure]:
+    """Return the stand-in while something takes its time, and a client with a new connection."""
+    with shared_azure.lent() as azure:
         azure.mock.resource_manager.takes("Vendor.Thing/things", "45m")
         yield azure
-    shared.session.headers.pop("x-client-SKU", None)
-    shared.session.close()  # which a session survives; its connections do not
+    shared_azure.session.headers.pop("x-client-SKU", None)
+    shared_azure.session.close()  # which a session survives; its connections do not
 
 
 def passed(azure: Azure, duration: str, assertion: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
@@ -42,7 +36,7 @@ def passed(azure: Azure, duration: str, assertion: str, **options: Any) -> Any: 
 
 @pytest.fixture
 def assertion(azure: Azure) -> str:
-    """Give an ID token that has been exchanged, and that a client has got nothing but."""
+    """Return an ID token that has been exchanged, and that a client has got nothing but."""
     token = str(azure.id_token().json()["oidcToken"])
     assert azure.exchange(token)["expires_in"] == RENEW_ALWAYS.total_seconds()
     return token

@@ -32,18 +32,6 @@ JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 @pytest.fixture
-def clock() -> Iterator[VirtualClock]:
-    clock = VirtualClock()
-    yield clock
-    clock.reset()
-
-
-@pytest.fixture
-def events() -> EventLog:
-    return EventLog()
-
-
-@pytest.fixture
 def mock(clock: VirtualClock, events: EventLog) -> Iterator[MockAzure]:
     with MockAzure(clock=clock, events=events, environment={}) as mock:
         yield mock

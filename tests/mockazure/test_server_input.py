@@ -55,7 +55,7 @@ def plain(azure: Azure) -> socket.socket:
 
 
 def shown(azure: Azure) -> str:
-    """Give the header with the proxy's credential."""
+    """Return the header with the proxy's credential."""
     return f"Proxy-Authorization: {_basic_auth_str('tfoidc', azure.mock.credential.password)}"
 
 
@@ -339,7 +339,7 @@ def test_no_request_to_any_service_gives_a_5xx(
 
 
 def token_for(mock: MockAzure, host: str) -> str:
-    """Give a bearer that a host takes."""
+    """Return a bearer that a host takes."""
     audiences = {
         "graph.microsoft.com": "https://graph.microsoft.com",
         "acct.blob.core.windows.net": "https://storage.azure.com",

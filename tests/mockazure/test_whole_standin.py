@@ -19,7 +19,7 @@ from pytest_tfoidc.identity.credential import RefreshingCredential
 from pytest_tfoidc.mockazure.directory import CLIENT_ID, SUBSCRIPTION_ID, TENANT_ID
 from pytest_tfoidc.mockazure.entra import JWT_BEARER
 from pytest_tfoidc.session import OidcSession, SessionOptions
-from pytest_tfoidc.terraform.runner import Flag
+from pytest_tfoidc.terraform.commandline import Flag
 from tests.mockazure.arm.test_replay import replay, rows
 from tests.mockazure.armclient import SUBSCRIPTION, TENANT, Arm
 from tests.mockazure.azurekit import ARM, Azure, running
@@ -78,7 +78,7 @@ def session() -> Iterator[OidcSession]:
 
 
 def sdk_options(session: OidcSession) -> dict[str, Any]:
-    """Give what leads a client of the Azure SDK for Python to the stand-in."""
+    """Return what leads a client of the Azure SDK for Python to the stand-in."""
     assert session.mock is not None
     credential = RefreshingCredential(
         context=session.context, source=session.source, clock=session.clock
@@ -139,7 +139,7 @@ def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcSession]
 
 @pytest.fixture
 def static(providers: OidcSession) -> Iterator[OidcSession]:
-    """Give the session with an ID token in the environment, for providers that take no other."""
+    """Return the session with an ID token in the environment, for providers that take no other."""
     usual = providers.environment
     token = providers.source.fetch(providers.context.audience).value
     providers.environment = {**usual, "MOCKCLOUD_OIDC_TOKEN": token}

@@ -1,4 +1,4 @@
-"""What the plugin costs every project that has it installed."""
+"""The cost of the plugin for every project that has it installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What depends on real time is listed, with what happens on a slow machine."""
+"""Everything that depends on real time is listed, with what happens on a slow machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be used gets one clear message with a remedy, and leaves nothing behind."""
+"""Bad input gets one clear message with a remedy, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the checks tolerate: with a reason each, and nothing that is not there."""
+"""The allowances of the checks: with a reason each, and none for what is not there."""
 
 from __future__ import annotations
 

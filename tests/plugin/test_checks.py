@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import jwt
 import pytest
 
+from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.clock import real_now
-from pytest_tfoidc.plugin.options import CHECKS
 from tests.project_kit import Project, text_of
 
 RENEWING = ("delayed_apply", "expiry_during_apply", "destroy_after_expiry")
@@ -39,7 +39,7 @@ def id_token() -> str:
 
 
 def properties_in(report: Path) -> dict[str, dict[str, str]]:
-    """Give the properties of each test case of a JUnit report, by its name."""
+    """Return the properties of each test case of a JUnit report, by its name."""
     root = ET.parse(report)  # noqa: S314 - pytest has written it
     return {
         case.attrib["name"]: {

@@ -8,7 +8,7 @@ from importlib import metadata
 
 import pytest
 
-from pytest_tfoidc.plugin.options import CHECKS
+from pytest_tfoidc.checks.names import CHECKS
 from tests.project_kit import Project
 
 OWN = "def test_own(): pass\n"

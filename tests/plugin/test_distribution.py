@@ -1,4 +1,4 @@
-"""What pytest-xdist does with the tests of modules: each once, also where a worker crashes."""
+"""The tests of modules under pytest-xdist: each runs once, also where a worker crashes."""
 
 from __future__ import annotations
 

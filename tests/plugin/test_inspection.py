@@ -1,4 +1,4 @@
-"""What a test sees of the stand-in, and what a failed one shows."""
+"""The stand-in as a test sees it, and as a failed one shows it."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_inputs(tf_module, arm_env):
 
 
 def hunted(text: str, canaries: list[str]) -> list[str]:
-    """Give the canaries that are in a text, in any of these forms."""
+    """Return the canaries that are in a text, in any of these forms."""
     squeezed = "".join(text.split())
     found = []
     for canary in canaries:

@@ -1,4 +1,4 @@
-"""What comes up while the tests run is told at the end."""
+"""Notices that come up while the tests run are told at the end."""
 
 from __future__ import annotations
 

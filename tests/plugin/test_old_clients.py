@@ -1,4 +1,4 @@
-"""What the relay is for: backends from before Azure DevOps' refresh (Terraform 1.11.2)."""
+"""The use of the relay: backends from before Azure DevOps' refresh (Terraform 1.11.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run shows while it runs: on a terminal, in a log, with workers, or not at all."""
+"""The progress of a run: on a terminal, in a log, with workers, or not at all."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def on_a_terminal(
 
 
 def rendered(written: str) -> list[str]:
-    """Give what stands on a screen after that was written; it is wide enough for each line."""
+    """Return what stands on a screen after that was written; it is wide enough for each line."""
     rows, row, column = [""], 0, 0
     for part in re.findall(r"\x1b\[[\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
         if part == "\r":

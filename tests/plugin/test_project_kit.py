@@ -1,4 +1,4 @@
-"""What the other tests here rely on: leftovers of a run are noticed."""
+"""The kit that the other tests here rely on: leftovers of a run are noticed."""
 
 from __future__ import annotations
 

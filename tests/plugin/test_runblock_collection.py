@@ -26,7 +26,7 @@ BAD = {
 
 
 def of_workers(result: pytest.RunResult) -> dict[str, set[str]]:
-    """Give the workers that each file was run by."""
+    """Return the workers that each file was run by."""
     found: dict[str, set[str]] = {}
     for line in result.outlines:
         if match := re.match(r"\[(gw\d)\] .*(?:PASSED|FAILED)\S* (?:\(.*?\) )?(\S+?)::", line):

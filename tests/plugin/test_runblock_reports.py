@@ -1,4 +1,4 @@
-"""What people see of run blocks."""
+"""Run blocks as people see them."""
 
 from __future__ import annotations
 

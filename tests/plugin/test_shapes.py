@@ -32,7 +32,7 @@ TYPED = (
 
 
 def snapshot(folder: Path) -> dict[str, tuple[str, int, int]]:
-    """Give the checksum, the time and the mode of everything in a folder."""
+    """Return the checksum, the time and the mode of everything in a folder."""
     paths = sorted(folder.rglob("*"))
     return {str(path.relative_to(folder)): _state_of(path) for path in paths}
 

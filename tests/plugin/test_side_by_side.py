@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pytest_tfoidc.plugin.options import CHECKS
+from pytest_tfoidc.checks.names import CHECKS
 from tests.project_kit import EXECUTABLE, Project, text_of
 
 MODULE = "--tf-module=module"

@@ -1,4 +1,4 @@
-"""What is said at the end of a run that does not end as it should."""
+"""The last words of a run that does not end as it should."""
 
 from __future__ import annotations
 

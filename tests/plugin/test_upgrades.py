@@ -96,7 +96,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def properties_in(report: Path) -> dict[str, str]:
-    """Give the properties of the only test case of a JUnit report."""
+    """Return the properties of the only test case of a JUnit report."""
     (case,) = ET.parse(report).iter("testcase")  # noqa: S314 - pytest has written it
     return {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
 

@@ -154,12 +154,12 @@ class Group(Resource):  # type: ignore[misc] # tf has no types
 
     @classmethod
     def get_name(cls) -> str:
-        """Give the type's name without the provider's."""
+        """Return the type's name without the provider's."""
         return "group"
 
     @classmethod
     def get_schema(cls) -> Schema:
-        """Give the schema."""
+        """Return the schema."""
         return Schema(
             attributes=[
                 Attribute("id", String(), computed=True),
@@ -209,15 +209,15 @@ class Habits(Provider):  # type: ignore[misc] # tf has no types
         self.client: Client
 
     def get_model_prefix(self) -> str:
-        """Give what the names of all types begin with."""
+        """Return what the names of all types begin with."""
         return "habits_"
 
     def full_name(self) -> str:
-        """Give the provider's source."""
+        """Return the provider's source."""
         return "registry.terraform.io/tfoidc/habits"
 
     def get_provider_schema(self, _diags: Any) -> Schema:  # noqa: ANN401 - tf has no types
-        """Give the provider's own argument."""
+        """Return the provider's own argument."""
         return Schema(attributes=[Attribute("habit", String(), optional=True)])
 
     def validate_config(self, _diags: Any, _config: dict[str, Any]) -> None:  # noqa: ANN401 - tf has no types
@@ -232,11 +232,11 @@ class Habits(Provider):  # type: ignore[misc] # tf has no types
             diags.add_error("Azure cannot be reached as wanted", str(error))
 
     def get_data_sources(self) -> list[type]:
-        """Give none."""
+        """Return none."""
         return []
 
     def get_resources(self) -> list[type]:
-        """Give the resource type."""
+        """Return the resource type."""
         return [Group]
 
 

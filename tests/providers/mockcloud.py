@@ -185,11 +185,11 @@ class AzureResource(Resource):  # type: ignore[misc] # tf has no types
         self._azure = provider.azure
 
     def path(self, state: dict[str, Any]) -> str:
-        """Give the resource's id."""
+        """Return the resource's id."""
         raise NotImplementedError
 
     def body(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Give what is written to Resource Manager."""
+        """Return what is written to Resource Manager."""
         raise NotImplementedError
 
     def create(self, ctx: Any, planned: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ANN401 - tf has no types
@@ -237,7 +237,7 @@ class AzureResource(Resource):  # type: ignore[misc] # tf has no types
         return self.imported(path, answer.json()) if answer.ok else None
 
     def imported(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
-        """Give the state of what was found."""
+        """Return the state of what was found."""
         raise NotImplementedError
 
     def _url(self, state: dict[str, Any]) -> str:
@@ -272,12 +272,12 @@ class Group(AzureResource):
 
     @classmethod
     def get_name(cls) -> str:
-        """Give the type's name without the provider's."""
+        """Return the type's name without the provider's."""
         return "group"
 
     @classmethod
     def get_schema(cls) -> Schema:
-        """Give this version's schema."""
+        """Return this version's schema."""
         return Schema(
             version=1 if IS_NEW else 0,
             attributes=[
@@ -321,11 +321,11 @@ class Group(AzureResource):
         return {**{k: v for k, v in old.items() if k != "label"}, "title": old["label"]}
 
     def path(self, state: dict[str, Any]) -> str:
-        """Give the resource group's id."""
+        """Return the resource group's id."""
         return f"/subscriptions/{self._azure.subscription}/resourceGroups/{state['name']}"
 
     def imported(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
-        """Give the state of a group."""
+        """Return the state of a group."""
         return {
             "id": path,
             "name": found["name"],
@@ -347,12 +347,12 @@ class Gateway(AzureResource):
 
     @classmethod
     def get_name(cls) -> str:
-        """Give the type's name without the provider's."""
+        """Return the type's name without the provider's."""
         return "gateway"
 
     @classmethod
     def get_schema(cls) -> Schema:
-        """Give this version's schema."""
+        """Return this version's schema."""
         return Schema(
             version=1 if IS_NEW else 0,
             attributes=[
@@ -369,13 +369,13 @@ class Gateway(AzureResource):
         return {**old, "sku": f"legacy-{old['sku']}"}
 
     def path(self, state: dict[str, Any]) -> str:
-        """Give the gateway's id."""
+        """Return the gateway's id."""
         groups = f"/subscriptions/{self._azure.subscription}/resourceGroups"
         kind = "providers/Microsoft.Network/virtualNetworkGateways"
         return f"{groups}/{state['group']}/{kind}/{state['name']}"
 
     def imported(self, path: str, found: dict[str, Any]) -> dict[str, Any]:
-        """Give the state of a gateway."""
+        """Return the state of a gateway."""
         return {
             "id": path,
             "name": found["name"],
@@ -385,7 +385,7 @@ class Gateway(AzureResource):
         }
 
     def body(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Give the gateway as Resource Manager wants it."""
+        """Return the gateway as Resource Manager wants it."""
         return {"location": state["location"], "properties": {"sku": {"name": state["sku"]}}}
 
 
@@ -396,12 +396,12 @@ class Network(AzureResource):
 
     @classmethod
     def get_name(cls) -> str:
-        """Give the type's name without the provider's."""
+        """Return the type's name without the provider's."""
         return "network"
 
     @classmethod
     def get_schema(cls) -> Schema:
-        """Give the schema."""
+        """Return the schema."""
         return Schema(
             attributes=[
                 Attribute("id", String(), computed=True),
@@ -412,13 +412,13 @@ class Network(AzureResource):
         )
 
     def path(self, state: dict[str, Any]) -> str:
-        """Give the network's id."""
+        """Return the network's id."""
         groups = f"/subscriptions/{self._azure.subscription}/resourceGroups"
         kind = "providers/Microsoft.Network/virtualNetworks"
         return f"{groups}/{state['group']}/{kind}/{state['name']}"
 
     def body(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Give the network as Resource Manager wants it."""
+        """Return the network as Resource Manager wants it."""
         space = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}
         return {"location": state["location"], "properties": space}
 
@@ -430,12 +430,12 @@ class Peering(AzureResource):
 
     @classmethod
     def get_name(cls) -> str:
-        """Give the type's name without the provider's."""
+        """Return the type's name without the provider's."""
         return "peering"
 
     @classmethod
     def get_schema(cls) -> Schema:
-        """Give the schema."""
+        """Return the schema."""
         return Schema(
             attributes=[
                 Attribute("id", String(), computed=True),
@@ -446,11 +446,11 @@ class Peering(AzureResource):
         )
 
     def path(self, state: dict[str, Any]) -> str:
-        """Give the peering's id."""
+        """Return the peering's id."""
         return f"{state['network_id']}/virtualNetworkPeerings/{state['name']}"
 
     def body(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Give the peering as Resource Manager wants it."""
+        """Return the peering as Resource Manager wants it."""
         return {"properties": {"remoteVirtualNetwork": {"id": state["remote_id"]}}}
 
 
@@ -462,12 +462,12 @@ class ExistingGroup(DataSource):  # type: ignore[misc] # tf has no types
 
     @classmethod
     def get_name(cls) -> str:
-        """Give the type's name without the provider's."""
+        """Return the type's name without the provider's."""
         return "group"
 
     @classmethod
     def get_schema(cls) -> Schema:
-        """Give the schema."""
+        """Return the schema."""
         return Schema(
             attributes=[
                 Attribute("name", String(), required=True),
@@ -506,15 +506,15 @@ class MockCloud(Provider):  # type: ignore[misc] # tf has no types
         self.azure = Azure({})
 
     def get_model_prefix(self) -> str:
-        """Give what the names of all types begin with."""
+        """Return what the names of all types begin with."""
         return "mockcloud_"
 
     def full_name(self) -> str:
-        """Give the provider's source."""
+        """Return the provider's source."""
         return "registry.terraform.io/tfoidc/mockcloud"
 
     def get_provider_schema(self, _diags: Any) -> Schema:  # noqa: ANN401 - tf has no types
-        """Give the provider's own arguments."""
+        """Return the provider's own arguments."""
         names = (
             "tenant_id",
             "subscription_id",
@@ -537,11 +537,11 @@ class MockCloud(Provider):  # type: ignore[misc] # tf has no types
         self.azure = Azure(config)
 
     def get_data_sources(self) -> list[type]:
-        """Give the data sources."""
+        """Return the data sources."""
         return [ExistingGroup]
 
     def get_resources(self) -> list[type]:
-        """Give the resource types."""
+        """Return the resource types."""
         return [Group, Gateway, Network, Peering]
 
 

@@ -74,7 +74,7 @@ def _certificate() -> str:
 
 
 def launcher_of(folder: Path, *, source: str = MOCKCLOUD, version: str) -> Path:
-    """Give the path of a provider's executable in a mirror."""
+    """Return the path of a provider's executable in a mirror."""
     name = source.rpartition("/")[2]
     place = folder / "mirror" / HOST / source / version / target()
     return place / f"terraform-provider-{name}_v{version}"

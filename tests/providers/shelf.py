@@ -54,12 +54,12 @@ class Item(Resource):  # type: ignore[misc] # tf has no types
 
     @classmethod
     def get_name(cls) -> str:
-        """Give the type's name without the provider's."""
+        """Return the type's name without the provider's."""
         return "item"
 
     @classmethod
     def get_schema(cls) -> Schema:
-        """Give the schema."""
+        """Return the schema."""
         return Schema(
             attributes=[
                 Attribute("name", String(), required=True, requires_replace=True),
@@ -115,15 +115,15 @@ class Shelf(Provider):  # type: ignore[misc] # tf has no types
     """The provider."""
 
     def get_model_prefix(self) -> str:
-        """Give what the names of all types begin with."""
+        """Return what the names of all types begin with."""
         return "shelf_"
 
     def full_name(self) -> str:
-        """Give the provider's source."""
+        """Return the provider's source."""
         return "registry.terraform.io/tfoidc/shelf"
 
     def get_provider_schema(self, _diags: Any) -> Schema:  # noqa: ANN401 - tf has no types
-        """Give no arguments."""
+        """Return no arguments."""
         return Schema(attributes=[])
 
     def validate_config(self, _diags: Any, _config: dict[str, Any]) -> None:  # noqa: ANN401 - tf has no types
@@ -133,11 +133,11 @@ class Shelf(Provider):  # type: ignore[misc] # tf has no types
         """Need nothing."""
 
     def get_data_sources(self) -> list[type]:
-        """Give none."""
+        """Return none."""
         return []
 
     def get_resources(self) -> list[type]:
-        """Give the resource type."""
+        """Return the resource type."""
         return [Item]
 
 

@@ -122,7 +122,7 @@ class Browser:
                 yield str(one["params"]["request"]["url"])
 
     def evaluate(self, expression: str) -> Any:  # noqa: ANN401 - of JavaScript
-        """Give the value of an expression in the page; a promise is waited for."""
+        """Return the value of an expression in the page; a promise is waited for."""
         told = self.ask(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )

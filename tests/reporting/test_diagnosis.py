@@ -297,7 +297,7 @@ def entra(code: str) -> str:
 
 
 def pair_of(one: dict[str, str]) -> tuple[str, str]:
-    """Give a real text in one line, and its near miss."""
+    """Return a real text in one line, and its near miss."""
     real = joined(one["real"])
     assert one["words"] in real
     return real, real.replace(one["words"], one["other"])
@@ -315,7 +315,7 @@ PAIRS = (
 
 
 def alternatives(pattern: str) -> list[str]:
-    """Give the parts of a pattern between the bars that are in no group."""
+    """Return the parts of a pattern between the bars that are in no group."""
     parts, depth, begin = [], 0, 0
     for i, letter in enumerate(pattern):
         depth += (letter == "(") - (letter == ")")

@@ -28,7 +28,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with the page and the picture of two runs, one of which has failed."""
+    """Return a folder with the page and the picture of two runs, one of which has failed."""
     folder = tmp_path_factory.mktemp("reports")
     lines = [*lines_of(story(), run="a"), *lines_of(failing(name=HOSTILE), run="b", after=2)]
     assert write_reports(lines, [folder / "page.html", folder / "picture.svg"]) == {}

@@ -168,12 +168,12 @@ class Elements(HTMLParser):
 
 
 def elements_of(text: str) -> list[str]:
-    """Give a page's elements, without the places where a long name may be broken."""
+    """Return a page's elements, without the places where a long name may be broken."""
     return [tag for tag in Elements(text).tags if tag != "wbr"]
 
 
 def failing(*, name: str = "shop") -> list[tuple[float, Event]]:
-    """Give the same story, whose test has failed with those words."""
+    """Return the same story, whose test has failed with those words."""
     *begin, (seconds, last) = story(name=name)
     assert isinstance(last, ItemFinished)
     words = {"outcome": "failed", "words": name, "failure": f"{name} is wrong\nCause: {name}"}
@@ -303,7 +303,7 @@ FORMS = ("html", "md", "json", "svg")
 
 
 def reports_of(lines: list[str], folder: Path) -> dict[str, str]:
-    """Give every form of the evidence of a story."""
+    """Return every form of the evidence of a story."""
     paths = {form: folder / f"report.{form}" for form in FORMS}
     assert write_reports(lines, paths.values()) == {}
     return {form: path.read_text("utf-8") for form, path in paths.items()}
@@ -346,7 +346,7 @@ def shape_of(picture: ET.Element) -> list[str]:
 
 
 def outside_of_code(markdown: str) -> str:
-    """Give Markdown without its fenced blocks, by the rule of CommonMark."""
+    """Return Markdown without its fenced blocks, by the rule of CommonMark."""
     kept, fence = [], ""
     for line in markdown.split("\n"):
         opens = re.match(r"(`{3,})text$", line)

@@ -1,4 +1,4 @@
-"""What agents are told: nothing in it is obeyed, and it is read back as it was."""
+"""The words for agents: nothing in it is obeyed, and it is read back as it was."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from hypothesis import strategies as st
 
 from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.events import ItemFinished
+from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, GITHUB, agent_name
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.reporting.pipelines import (
-    AZURE_PIPELINES,
-    GITHUB,
     Place,
     change_outputs,
     group_lines,
     issue_command,
     markdown_of,
     output_lines,
-    pipeline_of,
     progress_command,
     terraform_place,
 )
@@ -36,9 +34,9 @@ def same(text: str) -> str:
 
 
 def test_only_pipelines_are_pipelines() -> None:
-    assert pipeline_of({"TF_BUILD": "True"}) == AZURE_PIPELINES
-    assert pipeline_of({"GITHUB_ACTIONS": "true"}) == GITHUB
-    assert pipeline_of({"CI": "true"}) == ""
+    assert agent_name({"TF_BUILD": "True"}) == AZURE_PIPELINES
+    assert agent_name({"GITHUB_ACTIONS": "true"}) == GITHUB
+    assert agent_name({"CI": "true"}) == ""
     assert issue_command("", words="x", place=Place()) == ""
 
 

@@ -1,4 +1,4 @@
-"""What runs is told from events, in one line that fits."""
+"""The running commands are told from events, in one line that fits."""
 
 from __future__ import annotations
 

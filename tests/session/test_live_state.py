@@ -192,7 +192,7 @@ def test_checks_and_fixtures_leave_production_alone(pipeline: Pipeline) -> None:
 
 
 def test_an_upgrade_step_leaves_production_alone(pipeline: Pipeline) -> None:
-    """What exists already by the test's names is told as somebody else's, and stays as well."""
+    """Resources that have the test's names already are told as somebody else's, and stay."""
     pipeline.main.write_text(WITH_PROVIDER, encoding="utf-8")
     step = (f"--tf-upgrade={STEP}", "--tf-check=none", "-k", "upgrade")
     printed, states = pipeline.run([*step, *TESTED], step)

@@ -18,8 +18,8 @@ import pytest
 from pytest_tfoidc import OidcClock, OidcSession, RehearsalOptions, SessionOptions, rehearse
 from pytest_tfoidc.errors import ContextError, ExecutableError, IdTokenError, UsageError
 from pytest_tfoidc.httpserver import LoopbackServer, Response
-from pytest_tfoidc.identity.kinds import STATIC_KINDS
-from pytest_tfoidc.rehearsal import KINDS
+from pytest_tfoidc.pipelinekinds import KINDS, REHEARSED
+from pytest_tfoidc.refreshfloors import FLOORS, TERRAFORM
 from pytest_tfoidc.session import LiveClockError
 from pytest_tfoidc.terraform.executable import find_executable
 from pytest_tfoidc.terraform.upgrade import releases
@@ -27,7 +27,6 @@ from tests.project_kit import SMALL
 
 TFOIDC = (sys.executable, "-m", "pytest_tfoidc.cli")
 EXECUTABLE = os.environ.get("TFOIDC_TEST_EXECUTABLE")
-FLOOR = (1, 11, 2)
 ARM = "https://management.azure.com/.default"
 EXPECTED = """
 import pytest
@@ -94,7 +93,7 @@ def test_the_live_path_passes_with_real_waiting(kind: str, module: Path) -> None
 @pytest.mark.proof
 def test_without_the_relay_an_old_terraform_fails_as_it_does_out_there(module: Path) -> None:
     terraform = find_executable(EXECUTABLE, outer())
-    if tuple(map(int, terraform.version.split(".")[:3])) >= FLOOR:
+    if tuple(map(int, terraform.version.split(".")[:3])) >= FLOORS[TERRAFORM]:
         pytest.skip(f"{terraform} refreshes by itself")
     arguments = ("--tf-no-relay", "--tf-check=delayed_apply", "--tf-delay=1s", "--tf-timeout=3s")
     done = step("--pipeline", "azure-devops", *pytest_on(module, *arguments), cwd=module.parent)
@@ -113,7 +112,7 @@ def test_a_live_context_skips_caps_and_hides(tmp_path: Path, module: Path) -> No
     assert "assert (redacted) == 'something else'" in done.stdout
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=REHEARSED)
 def rehearsed(request: pytest.FixtureRequest) -> Iterator[tuple[str, Mapping[str, str]]]:
     around = {"PATH": os.environ["PATH"], "GITHUB_ACTIONS": "true", "ARM_OIDC_TOKEN": "stale"}
     options = RehearsalOptions(pipeline=request.param, environment=around)
@@ -128,7 +127,9 @@ def test_every_kind_is_found_and_signs_in(rehearsed: tuple[str, Mapping[str, str
         assert session.is_live
         assert session.credential.get_token(ARM).token
         assert "rehearsal of" in session.describe()
-        assert ("cannot be refreshed and dies at" in session.describe()) == (kind in STATIC_KINDS)
+        assert ("cannot be refreshed and dies at" in session.describe()) != KINDS[
+            kind
+        ].is_refreshable
         tokens = [value for value in session.redactor.secrets if value in environment.values()]
         assert not any(token in session.environment.values() for token in tokens)
 

@@ -20,7 +20,7 @@ from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.sweeping import Outcome, SweepOptions, as_json, as_text, exit_code, listing
 from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.live.deadlines import DeadlineError
-from pytest_tfoidc.terraform.live.ledger import Entry, LedgerError, Variable
+from pytest_tfoidc.terraform.live.ledger import Entry, LedgerError, RecordedVariable
 from pytest_tfoidc.terraform.live.recording import holder, managed
 from tests.project_kit import EXECUTABLE, Project, text_of
 from tests.sweep_kit import DATA, KEY, MODULE, World, world_of
@@ -67,9 +67,9 @@ def test_what_a_test_gave_is_kept_for_the_sweep_but_for_its_secrets(world: World
         workspace.init()
         workspace.apply(variables={"zones": ["${a}", {"b": None}], "size": 3})
     assert set(world.entry().variables) == {
-        Variable(name="pin", source="the test"),
-        Variable(name="zones", value='["${a}", {"b": null}]', is_json=True),
-        Variable(name="size", value="3", is_json=True),
+        RecordedVariable(name="pin", source="the test"),
+        RecordedVariable(name="zones", value='["${a}", {"b": null}]', is_json=True),
+        RecordedVariable(name="size", value="3", is_json=True),
     }
     texts = [path.read_text() for path in world.ledger.folder.rglob("*") if path.is_file()]
     assert not any(secret in text for text in texts)
@@ -172,10 +172,10 @@ def test_secrets_are_kept_by_reference_and_asked_for(world: World) -> None:
         workspace.init()
         workspace.apply()
     assert set(world.entry().variables) == {
-        Variable(name="far", source="TF_VAR_far"),
-        Variable(name="pin", source="--tf-var"),
-        Variable(name="api_key", source="--tf-var"),
-        Variable(name="size", value="3"),
+        RecordedVariable(name="far", source="TF_VAR_far"),
+        RecordedVariable(name="pin", source="--tf-var"),
+        RecordedVariable(name="api_key", source="--tf-var"),
+        RecordedVariable(name="size", value="3"),
     }
     texts = [path.read_text() for path in world.ledger.folder.rglob("*") if path.is_file()]
     assert not any(secret in text for text in texts)

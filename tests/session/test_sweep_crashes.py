@@ -74,7 +74,7 @@ def crash(world: World, at: int) -> list[str]:
 
 
 def resources(world: World) -> tuple[str, ...]:
-    """Give what the states in the stand-in hold."""
+    """Return what the states in the stand-in hold."""
     return tuple(address for state in world.states for address in managed(state))
 
 

@@ -1,4 +1,4 @@
-"""What is deployed as far as Terraform has told, and the note of it."""
+"""The deployed resources as far as Terraform has told, and the note of them."""
 
 from __future__ import annotations
 

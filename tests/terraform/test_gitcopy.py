@@ -33,11 +33,6 @@ def repository(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def into(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("copy")
-
-
 QUESTIONS = (
     ("rev-parse", "HEAD"),
     ("describe", "--tags", "--dirty"),

@@ -26,11 +26,6 @@ def snapshot(folder: Path) -> dict[str, str]:
     return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in files}
 
 
-@pytest.fixture
-def into(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("copy")
-
-
 def test_a_module_is_copied_and_the_original_is_not_touched(tmp_path: Path, into: Path) -> None:
     module = write(tmp_path / "a b" / "mödule" / "main.tf").parent
     write(module / "files" / "x.txt")

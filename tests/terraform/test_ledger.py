@@ -23,8 +23,8 @@ from pytest_tfoidc.terraform.live.ledger import (
     Entry,
     Ledger,
     LedgerError,
-    Place,
-    Variable,
+    RecordedState,
+    RecordedVariable,
     new_id,
 )
 
@@ -42,8 +42,11 @@ def entry(entry_id: str = "20260304T050607Z-00000000", **values: object) -> Entr
         "phase": APPLYING,
         "module": "infrastructure",
         "root": "/repository",
-        "state": Place(backend="azurerm", config={"key": "prod.tfstate.tfoidc/4711/check"}),
-        "variables": (Variable(name="a", value="1"), Variable(name="b", source="TF_VAR_b")),
+        "state": RecordedState(backend="azurerm", config={"key": "prod.tfstate.tfoidc/4711/check"}),
+        "variables": (
+            RecordedVariable(name="a", value="1"),
+            RecordedVariable(name="b", source="TF_VAR_b"),
+        ),
         "planned": (("azurerm_resource_group.one", "create"),),
         "context": {"kind": "azure-devops"},
         "remains": ("azurerm_resource_group.one",),

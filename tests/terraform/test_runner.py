@@ -27,8 +27,9 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import runner as runner_module
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
-from pytest_tfoidc.terraform.runner import Flag, Runner, terraform_environment
+from pytest_tfoidc.terraform.runner import Runner, terraform_environment
 from pytest_tfoidc.terraform.turning import MOST_REPETITIONS
 from tests.signals_kit import default_signals
 
@@ -49,11 +50,6 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 print("ready", flush=True)
 {WAITS}
 """
-
-
-@pytest.fixture
-def events() -> EventLog:
-    return EventLog()
 
 
 @pytest.fixture
@@ -277,11 +273,6 @@ def test_events_tell_when_a_command_started_and_ended(make: MakeRunner, events: 
     (started,), (finished,) = events.of(CommandStarted), events.of(CommandFinished)
     assert (started.command, started.module) == ("plan", "module")
     assert (finished.exit_code, finished.seconds > 0) == (5, True)
-
-
-def test_unknown_names_are_no_commands(make: MakeRunner) -> None:
-    with pytest.raises(AttributeError):
-        _ = make("").aply
 
 
 def test_terraform_neither_asks_nor_calls_home_and_a_missing_configuration_is_said(

@@ -32,7 +32,7 @@ MUST_BE_SIGNED = {"host", "x-ms-content-sha256"}
 
 
 class Estate(Protocol):
-    """What Resource Manager knows about stores, and about who may do what."""
+    """Resource Manager's knowledge of stores, and of who may do what."""
 
     def named(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """Return a resource's document by its type and its name; None where there is none."""

@@ -1,4 +1,4 @@
-"""What configuration stores hold: key-values by key and label, their revisions, snapshots."""
+"""The content of configuration stores: key-values by key and label, their revisions, snapshots."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ConfigSnapshot:
 
 @dataclass(kw_only=True)
 class Configuration:
-    """What one store holds."""
+    """The content of one store."""
 
     items: dict[tuple[str, str | None], KeyValue] = field(default_factory=dict)
     revisions: tuple[KeyValue, ...] = ()

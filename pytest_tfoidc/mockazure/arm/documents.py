@@ -1,4 +1,4 @@
-"""What a resource reads like: what was written, and what Resource Manager adds to it."""
+"""Resources as they are read: what was written, and what Resource Manager adds to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUMMARY = ("id", "name", "type", "location", "kind", "managedBy", "sku", "tags",
 REPLACED_BY_PATCH = ("tags",)
 
 
-def moment(at: datetime) -> str:
+def written_moment(at: datetime) -> str:
     """Write a moment as Resource Manager does (RFC 3339, seven digits)."""
     return f"{at:%Y-%m-%dT%H:%M:%S.%f}0Z"
 
@@ -93,7 +93,7 @@ def _part(item: object, kind: str, new: New) -> object:
 
 
 def _system_data(before: Resource | None, call: Call) -> Document:
-    who, kind, at = call.caller.client_id, "Application", moment(call.now)
+    who, kind, at = call.caller.client_id, "Application", written_moment(call.now)
     changed = {"lastModifiedBy": who, "lastModifiedByType": kind, "lastModifiedAt": at}
     if before and isinstance(before.document.get("systemData"), dict):
         return {**before.document["systemData"], **changed}

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pytest_tfoidc.entrafacts import OLD_LOGIN_HOST, TOKEN_ISSUER
 from pytest_tfoidc.httpserver import Response
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 RESOURCE_FIX = "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
 SUPPORTED_VERSIONS = "2025-04-01,2024-11-01,2024-03-01,2023-07-01,2022-12-01,2022-09-01,2021-04-01"
-AUTHORITY = "https://login.windows.net/"
+AUTHORITY = f"https://{OLD_LOGIN_HOST}/"
 AMERICAN = "%m/%d/%Y %I:%M:%S %p"
 TOKEN_CODES = {
     "missing": "AuthenticationFailed",
@@ -105,10 +106,10 @@ def unknown_subscription(name: str) -> ArmError:
 
 def wrong_tenant(caller: str, tenant_id: str) -> ArmError:
     """Return the 401 for a token of another tenant than the subscription's."""
-    authority = f"https://login.windows.net/{tenant_id}"
+    authority = f"{AUTHORITY}{tenant_id}"
     message = (
-        f"The access token is from the wrong issuer 'https://sts.windows.net/{caller}/'. It must "
-        f"match the tenant 'https://sts.windows.net/{tenant_id}/' associated with this "
+        f"The access token is from the wrong issuer 'https://{TOKEN_ISSUER}/{caller}/'. It must "
+        f"match the tenant 'https://{TOKEN_ISSUER}/{tenant_id}/' associated with this "
         f"subscription. Please use the authority (URL) '{authority}' to get the token. Note, if "
         "the subscription is transferred to another tenant there is no impact to the services, but "
         "information about new tenant could take time to propagate (up to an hour). If you just "

@@ -177,7 +177,7 @@ class Estate:
         for kind in RECOVERABLE:
             for deleted in self.store.of_type(kind):
                 ends = deleted.properties["scheduledPurgeDate"]
-                if ends <= documents.moment(self.operations.now()):
+                if ends <= documents.written_moment(self.operations.now()):
                     self._gone(deleted)
 
     def check_parent(self, call: Call, *, write: bool) -> None:
@@ -273,8 +273,8 @@ def _recoverable(resource: Resource, *, now: datetime) -> tuple[Place, Document]
         f"{what[:1].lower()}{what[1:]}Id": resource.id,
         "location": location,
         "tags": old.get("tags"),
-        "deletionDate": documents.moment(now),
-        "scheduledPurgeDate": documents.moment(now + retained),
+        "deletionDate": documents.written_moment(now),
+        "scheduledPurgeDate": documents.written_moment(now + retained),
         "purgeProtectionEnabled": resource.properties.get(rules.protected),
         "deletionId": guid(resource.id, "deletionId"),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.entrafacts import CHINA, LOGIN_HOSTS, PUBLIC, US_GOVERNMENT
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.arm import errors
 from pytest_tfoidc.mockazure.arm.call import check_api_version
@@ -22,7 +23,7 @@ SINCE_ONE_DOCUMENT = "2022-09-01"  # older versions give a list
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """What differs between the clouds."""
+    """The facts that differ between the clouds."""
 
     name: str
     login: str
@@ -36,13 +37,13 @@ class Cloud:
 
     @property
     def audiences(self) -> tuple[str, str]:
-        """What access tokens for Resource Manager are for, without a trailing slash."""
+        """The audiences of access tokens for Resource Manager, without a trailing slash."""
         return self.management.rstrip("/"), f"https://management.{self.storage}"
 
 
-PUBLIC = Cloud(
+PUBLIC_CLOUD = Cloud(
     name="AzureCloud",
-    login="https://login.microsoftonline.com/",
+    login=f"https://{LOGIN_HOSTS[PUBLIC]}/",
     management="https://management.azure.com/",
     portal="https://portal.azure.com",
     graph="https://graph.microsoft.com/",
@@ -54,7 +55,7 @@ PUBLIC = Cloud(
 CLOUDS = {
     "management.usgovcloudapi.net": Cloud(
         name="AzureUSGovernment",
-        login="https://login.microsoftonline.us",
+        login=f"https://{LOGIN_HOSTS[US_GOVERNMENT]}",
         management="https://management.usgovcloudapi.net",
         portal="https://portal.azure.us",
         graph="https://graph.microsoft.us/",
@@ -65,7 +66,7 @@ CLOUDS = {
     ),
     "management.chinacloudapi.cn": Cloud(
         name="AzureChinaCloud",
-        login="https://login.chinacloudapi.cn",
+        login=f"https://{LOGIN_HOSTS[CHINA]}",
         management="https://management.chinacloudapi.cn",
         portal="https://portal.azure.cn",
         graph="https://microsoftgraph.chinacloudapi.cn",
@@ -79,7 +80,7 @@ CLOUDS = {
 
 def cloud_of(host: str) -> Cloud:
     """Return the cloud that a host of Resource Manager belongs to; the public one otherwise."""
-    return CLOUDS.get(host, PUBLIC)
+    return CLOUDS.get(host, PUBLIC_CLOUD)
 
 
 def is_metadata(request: Request) -> bool:

@@ -18,7 +18,7 @@ DELETED_BY_GROUP = "/locations/resourcegroups"  # groups as they stand in lists 
 
 @dataclass(frozen=True)
 class Place:
-    """What a path names. Segments are percent-decoded, in the case in which they came.
+    """The place that a path names. Segments are percent-decoded, in the case in which they came.
 
     `kind` is the resource type with the namespace, as it came; `pairs` says whether each type has
     its name: then it is a resource, else a collection, a singleton or an action. `words` are the
@@ -58,7 +58,7 @@ class Place:
 
     @cached_property
     def parent(self) -> Place:
-        """What this lies in: the parent resource, the group, the subscription or the tenant."""
+        """The place it lies in: the parent resource, the group, the subscription or the tenant."""
         return parse_segments(self.segments[: self.parent_length])
 
     @property

@@ -1,4 +1,4 @@
-"""What Resource Manager keeps: resources by id, with the indexes that keep every call flat.
+"""The store of Resource Manager: resources by id, with the indexes that keep every call flat.
 
 A stored resource is never changed in place, only replaced: a snapshot is a copy of dictionaries.
 """

@@ -169,11 +169,11 @@ def operation_status(estate: Estate, call: Call) -> Response:
         "id": call.place.id,
         "name": operation.id,
         "status": "Succeeded" if operation.done(now) else "InProgress",
-        "startTime": documents.moment(operation.started),
+        "startTime": documents.written_moment(operation.started),
         "percentComplete": operation.percent(now),
     }
     if operation.done(now):
-        return Response.json({**status, "endTime": documents.moment(operation.ends)})
+        return Response.json({**status, "endTime": documents.written_moment(operation.ends)})
     return Response.json(status, headers=retry_headers(call.request))
 
 

@@ -1,4 +1,4 @@
-"""What makes an answer whole: defaults, lists, and no secret that Azure never gives back."""
+"""The wholeness of answers: defaults, lists, and no secret that Azure never gives back."""
 
 from __future__ import annotations
 

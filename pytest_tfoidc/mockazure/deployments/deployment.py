@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.deployments import inputs, templates
 from pytest_tfoidc.mockazure.deployments.evaluation import LATER, Scope
@@ -24,7 +25,7 @@ VERSION_OF_GROUPS = "2021-04-01"
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What a deployment is made in. `now`: the virtual time."""
+    """The surroundings of a deployment. `now`: the virtual time."""
 
     door: Door
     find: Callable[[str], Mapping[str, Any] | None]
@@ -36,7 +37,7 @@ class World:
 
 @dataclass
 class Outcome:
-    """What a deployment did."""
+    """The outcome of a deployment."""
 
     parameters: dict[str, Any]
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -135,7 +136,7 @@ class Deployment:
             "environment": {
                 "name": "AzureCloud",
                 "resourceManager": "https://management.azure.com/",
-                "authentication": {"loginEndpoint": "https://login.microsoftonline.com/"},
+                "authentication": {"loginEndpoint": f"https://{LOGIN_HOSTS[PUBLIC]}/"},
                 "suffixes": {"storage": "core.windows.net", "keyvaultDns": ".vault.azure.net"},
             },
             "tenant": {"tenantId": world.tenant_id, "countryCode": "US"},

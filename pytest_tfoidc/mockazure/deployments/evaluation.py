@@ -55,7 +55,7 @@ Lists = Callable[[str, str, Value], Value]  # function, id, body
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """What expressions can name. `facts`: functions without arguments, such as `resourceGroup`."""
+    """The names in expressions. `facts`: functions without arguments, such as `resourceGroup`."""
 
     parameters: Mapping[str, Value] = field(default_factory=dict)
     variables: Mapping[str, Value] = field(default_factory=dict)

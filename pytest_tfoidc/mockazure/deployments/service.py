@@ -44,7 +44,7 @@ def no_secrets(_: Mapping[str, Any]) -> str:
 
 @dataclass
 class Deployments:
-    """What Resource Manager does with deployments.
+    """The deployments of Resource Manager.
 
     Args:
         estate: Holds the resources, and the deployments among them.
@@ -147,25 +147,12 @@ class Deployments:
         error: ArmError | None = None,
     ) -> dict[str, Any]:
         """Store a deployment as it reads, and its template beside it."""
-        template = properties.get("template") or {}
-        hashed = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
-        ids = outcome.ids if outcome else []
-        shown: dict[str, Any] = {
-            "templateHash": str(int(hashed[:16], 16)),
-            "parameters": outcome.parameters if outcome else {},
-            "mode": str(properties.get("mode", MODES[0])).capitalize(),
-            "provisioningState": "Failed" if error else "Succeeded",
-            "timestamp": documents.moment(call.now),
-            "duration": "PT1S",
-            "correlationId": guid(place.id, "correlationId"),
-            "providers": _providers(ids),
-            "dependencies": [],
-            "outputs": outcome.outputs if outcome else None,
-            "outputResources": [{"id": resource_id} for resource_id in ids],
-        }
-        shown |= {n: properties[n] for n in ("debugSetting", "templateLink") if n in properties}
+        shown = _shown(call, place, properties, outcome)
         if error is not None:
-            shown["error"] = {"code": error.code, "message": error.message}
+            shown |= {
+                "provisioningState": "Failed",
+                "error": {"code": error.code, "message": error.message},
+            }
         tags = call.body.get("tags") if place.key == call.place.key else None
         document = {
             "id": place.id,
@@ -177,7 +164,8 @@ class Deployments:
         }
         self.estate.store.put(place, document)
         kept = place.child(TEMPLATES, "default")
-        content = {"id": kept.id, "name": "default", "type": kept.kind, "properties": template}
+        content: dict[str, Any] = {"id": kept.id, "name": "default", "type": kept.kind}
+        content["properties"] = properties.get("template") or {}
         self.estate.store.put(kept, content)
         return document
 
@@ -216,7 +204,7 @@ class Deployments:
                 "parameters": outcome.parameters,
                 "providers": _providers(outcome.ids),
                 "provisioningState": "Succeeded",
-                "timestamp": documents.moment(call.now),
+                "timestamp": documents.written_moment(call.now),
                 "validatedResources": [{"id": resource_id} for resource_id in outcome.ids],
                 "dependencies": [],
             },
@@ -250,6 +238,29 @@ def not_found(place: Place) -> ArmError:
     """Return the 404 for a deployment that is not there."""
     message = f"Deployment '{place.name}' could not be found."
     return ArmError(404, "DeploymentNotFound", message)
+
+
+def _shown(
+    call: Call, place: Place, properties: Mapping[str, Any], outcome: Outcome | None
+) -> dict[str, Any]:
+    """Return the properties of a deployment that has succeeded, as they are read."""
+    template = properties.get("template") or {}
+    hashed = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
+    ids = outcome.ids if outcome else []
+    return {
+        "templateHash": str(int(hashed[:16], 16)),
+        "parameters": outcome.parameters if outcome else {},
+        "mode": str(properties.get("mode", MODES[0])).capitalize(),
+        "provisioningState": "Succeeded",
+        "timestamp": documents.written_moment(call.now),
+        "duration": "PT1S",
+        "correlationId": guid(place.id, "correlationId"),
+        "providers": _providers(ids),
+        "dependencies": [],
+        "outputs": outcome.outputs if outcome else None,
+        "outputResources": [{"id": resource_id} for resource_id in ids],
+        **{n: properties[n] for n in ("debugSetting", "templateLink") if n in properties},
+    }
 
 
 def _failed(error: ArmError) -> ArmError:

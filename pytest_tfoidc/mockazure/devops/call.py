@@ -1,4 +1,4 @@
-"""What calls of Azure DevOps' REST have in common: locations, bodies, lists and errors."""
+"""The common parts of calls of Azure DevOps' REST: locations, bodies, lists and errors."""
 
 from __future__ import annotations
 

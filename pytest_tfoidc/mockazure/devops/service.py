@@ -69,7 +69,7 @@ class DevOpsSnapshot:
 
 @dataclass
 class _Organization:
-    """What one organization holds. `gone`: ids and names of projects that were deleted."""
+    """The content of one organization. `gone`: ids and names of projects that were deleted."""
 
     name: str
     projects: dict[str, Document] = field(default_factory=dict)
@@ -221,7 +221,7 @@ class AzureDevOps:
 
     @staticmethod
     def _operation(request: Request, _: str, rest: tuple[str, ...]) -> Response:
-        """Every operation has succeeded by the time that it can be asked for."""
+        """Answer that an operation has succeeded: each has by the time that it can be asked for."""
         only(request, "GET")
         if not rest:
             raise nowhere(request)

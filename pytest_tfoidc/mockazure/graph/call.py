@@ -87,7 +87,7 @@ class GraphCall(ServiceCall):
         return f"{super().base}/{self.version}"
 
     @property
-    def moment(self) -> str:
+    def written_now(self) -> str:
         """The time, as Graph writes it."""
         return f"{self.now:%Y-%m-%dT%H:%M:%SZ}"
 

@@ -1,4 +1,4 @@
-"""What Microsoft Graph's directory holds: objects, references between them, nested collections."""
+"""The directory of Microsoft Graph: objects, references between them, nested collections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Microsoft Graph does with objects, references and what is nested in objects."""
+"""The verbs of Microsoft Graph, for objects, references and what is nested in objects."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def create(directory: Directory, call: GraphCall, collection: str) -> Response:
     links = list(bound(body))
     for _, other in links:
         _existing(directory, other)
-    identity = {"id": new_id(), "createdDateTime": call.moment, "deletedDateTime": None}
+    identity = {"id": new_id(), "createdDateTime": call.written_now, "deletedDateTime": None}
     document = {**merged(defaults(collection), written), **identity}
     made = directory.put(collection, document)
     for relation, other in links:
@@ -247,10 +247,10 @@ def add_password(directory: Directory, call: GraphCall, found: DirectoryObject) 
     kept = {
         "customKeyIdentifier": None,
         "displayName": given.get("displayName"),
-        "endDateTime": given.get("endDateTime") or f"{call.now.year + 2}{call.moment[4:]}",
+        "endDateTime": given.get("endDateTime") or f"{call.now.year + 2}{call.written_now[4:]}",
         "hint": secret[:3],
         "keyId": new_id(),
-        "startDateTime": given.get("startDateTime") or call.moment,
+        "startDateTime": given.get("startDateTime") or call.written_now,
     }
     passwords = [*_passwords(found), {**kept, "secretText": None}]
     directory.put(found.collection, {**found.document, "passwordCredentials": passwords})
@@ -309,7 +309,7 @@ def _new_assignment(directory: Directory, call: GraphCall) -> Document:
     return {
         **key,
         "id": new_id(),
-        "createdDateTime": call.moment,
+        "createdDateTime": call.written_now,
         "deletedDateTime": None,
         "principalDisplayName": principal.document.get("displayName"),
         "principalType": TYPES[principal.collection][:1].upper() + TYPES[principal.collection][1:],

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.entrafacts import TOKEN_ISSUER
 from pytest_tfoidc.mockazure.keyvault.errors import VaultError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Vault:
 
     @property
     def recovery_level(self) -> str:
-        """What Azure calls that."""
+        """Azure's word for that."""
         customized = "Customized" if self.retained_days < 90 else ""  # noqa: PLR2004 - the default
         return f"{customized}Recoverable{'' if self.is_protected else '+Purgeable'}"
 
@@ -133,7 +134,7 @@ class Guard:
     @property
     def _caller(self) -> str:
         caller = self.caller
-        issuer = f"https://sts.windows.net/{caller.tenant_id}/"
+        issuer = f"https://{TOKEN_ISSUER}/{caller.tenant_id}/"
         return f"appid={caller.client_id};oid={caller.object_id};iss={issuer}"
 
 

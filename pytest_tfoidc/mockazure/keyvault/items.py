@@ -1,4 +1,4 @@
-"""What secrets, keys and certificates have in common: versions, lists, deletion, backups."""
+"""The common parts of secrets, keys and certificates: versions, lists, deletion, backups."""
 
 from __future__ import annotations
 

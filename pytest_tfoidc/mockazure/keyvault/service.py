@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.keyvault import (
     access,
@@ -83,7 +84,7 @@ CONTACTS: dict[str, Verb] = {
 
 
 class Estate(Protocol):
-    """What Resource Manager knows about vaults, and about who may do what."""
+    """Resource Manager's knowledge of vaults, and of who may do what."""
 
     def vault(self, name: str) -> Mapping[str, Any] | None:
         """Return a vault's document; None where there is none."""
@@ -178,7 +179,7 @@ class KeyVaults:
     def _challenge(self, request: Request, reason: str) -> VaultError:
         domain = request.host.partition(".")[2] or "vault.azure.net"
         challenge = (
-            f'Bearer authorization="https://login.microsoftonline.com/{self._tenant_id}", '
+            f'Bearer authorization="https://{LOGIN_HOSTS[PUBLIC]}/{self._tenant_id}", '
             f'resource="https://{domain}"'
         )
         message = "AKV10000: Request is missing a Bearer or PoP token."
@@ -199,25 +200,8 @@ class KeyVaults:
         Raises:
             VaultError: Key Vault refuses them.
         """
-        now = self._clock.now()
-        vault = host.partition(".")[0]
-        found = self._vault(host)
-        properties = {
-            "key_size": written.get("keySize"),
-            "crv": written.get("curveName"),
-            **written,
-        }
-        call = Call(
-            request=Request("PUT", "https", host, "/", {}, json.dumps(properties).encode()),
-            query={},
-            caller=AccessToken("", "", "", "", self._tenant_id, now),
-            now=now,
-            vault=found,
-            content=self._store.content(vault, now),
-            kind=kind,
-            name=_name(name),
-            allow=lambda _permission, _name: None,
-        )
+        renamed = {"key_size": written.get("keySize"), "crv": written.get("curveName")}
+        call = self._call_of_manager(host, kind, name, {**renamed, **written})
         before = call.find()
         if kind == "secrets":
             secrets.put(call)
@@ -228,6 +212,23 @@ class KeyVaults:
         shown = {n: v for n, v in written.items() if n != "value"}
         uris = {f"{singular}Uri": call.url(kind, name), f"{singular}UriWithVersion": versioned}
         return {**shown, **uris}
+
+    def _call_of_manager(
+        self, host: str, kind: str, name: str, properties: Mapping[str, Any]
+    ) -> Call:
+        """Return the call that a client of the vault would have made, which may do everything."""
+        now = self._clock.now()
+        return Call(
+            request=Request("PUT", "https", host, "/", {}, json.dumps(properties).encode()),
+            query={},
+            caller=AccessToken("", "", "", "", self._tenant_id, now),
+            now=now,
+            vault=self._vault(host),
+            content=self._store.content(host.partition(".")[0], now),
+            kind=kind,
+            name=_name(name),
+            allow=lambda _permission, _name: None,
+        )
 
     def secret(self, vault: str, name: str, version: str = "") -> str | None:
         """Return a secret's value, for a deployment that refers to it; None where there is none."""

@@ -1,4 +1,4 @@
-"""What vaults hold: secrets, keys and certificates in versions, deleted ones, contacts, issuers.
+"""The content of vaults: versions of secrets, keys, certificates, deleted ones, contacts, issuers.
 
 Everything is replaced, never changed in place: a copy of the dictionaries is a copy of the whole.
 """
@@ -80,7 +80,7 @@ class Deleted:
 
 @dataclass(kw_only=True)
 class Content:
-    """What one vault holds."""
+    """The content of one vault."""
 
     items: dict[Key, Item] = field(default_factory=dict)
     deleted: dict[Key, Deleted] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from pytest_tfoidc.entrafacts import CHINA, LOGIN_HOSTS, PUBLIC, US_GOVERNMENT
 from pytest_tfoidc.mockazure.storage.errors import SEE_CHALLENGE, StorageError
 from pytest_tfoidc.mockazure.tokens import BearerRefused
 
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
 KEY_BYTES = 64
 STORAGE_AUDIENCE = "https://storage.azure.com"
 BEARER_SINCE = "2017-11-09"
-LOGIN_HOSTS = {
-    "chinacloudapi.cn": "login.chinacloudapi.cn",
-    "usgovcloudapi.net": "login.microsoftonline.us",
-}
+CLOUDS = {"chinacloudapi.cn": CHINA, "usgovcloudapi.net": US_GOVERNMENT}
 BEARER_DETAILS = {
     "malformed": "Signature validation failed.",
     "expired": "Lifetime validation failed. The token is expired.",
@@ -82,7 +80,7 @@ def _new_key() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """What a request is about. `path` is as it was sent; `container` and `blob` are decoded."""
+    """The resource of a request. `path` is as it was sent; `container` and `blob` are decoded."""
 
     account: str
     service: str
@@ -94,7 +92,7 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a request may do. `permissions` is None for everything, else the letters of `sp`."""
+    """The rights of a request. `permissions` is None for everything, else the letters of `sp`."""
 
     permissions: str | None = None
     levels: str = "sco"
@@ -180,7 +178,7 @@ class Authenticator:
 
     def _challenge(self, request: Request, reason: str, tenant_id: str) -> StorageError:
         cloud = request.host.rpartition(".core.")[2]
-        login = LOGIN_HOSTS.get(cloud, "login.microsoftonline.com")
+        login = LOGIN_HOSTS[CLOUDS.get(cloud, PUBLIC)]
         uri = f"https://{login}/{tenant_id or self._tenant_id}/oauth2/authorize"
         headers = {
             "WWW-Authenticate": f"Bearer authorization_uri={uri} resource_id={STORAGE_AUDIENCE}"

@@ -1,4 +1,4 @@
-"""What can be done to a blob; what only append and page blobs have is in `storage.otherblobs`."""
+"""The verbs of blobs; what only append and page blobs have is in `storage.otherblobs`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done to containers and to the blob service as a whole."""
+"""The verbs of containers and of the blob service as a whole."""
 
 from __future__ import annotations
 

@@ -61,12 +61,12 @@ class PathCall(StorageCall):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What access control is kept under."""
+        """The key under which access control is kept."""
         return self.account, self.system, self.inner
 
     @property
     def action(self) -> str:
-        """What a PATCH or a HEAD asks for, in lower case."""
+        """The action that a PATCH or a HEAD asks for, in lower case."""
         return self.query.get("action", "").lower()
 
     def properties(self) -> dict[str, str]:

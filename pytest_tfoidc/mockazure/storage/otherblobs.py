@@ -1,4 +1,4 @@
-"""What only append blobs and page blobs have.
+"""The verbs that only append blobs and page blobs have.
 
 Source: https://learn.microsoft.com/rest/api/storageservices/operations-on-append-blobs and
 .../operations-on-page-blobs.

@@ -183,7 +183,7 @@ class BlobService:
 
     @property
     def store(self) -> BlobStore:
-        """What holds the blobs: Data Lake works on the same ones."""
+        """The store of the blobs: Data Lake works on the same ones."""
         return self._store
 
     def key_for(self, account: str) -> str:

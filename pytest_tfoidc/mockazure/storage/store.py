@@ -1,4 +1,4 @@
-"""What the blob service keeps: accounts, containers, block blobs and their snapshots.
+"""The store of the blob service: accounts, containers, block blobs and their snapshots.
 
 Blobs are values: a change puts another one in their place, so a copy of everything is cheap.
 """

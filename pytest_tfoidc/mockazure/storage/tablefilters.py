@@ -147,11 +147,11 @@ def _literal(kind: str, text: str) -> Any:  # noqa: ANN401 - any of the service'
     prefix, _, body = text.partition("'")
     body = body[:-1]
     if prefix == "datetime":
-        return moment(body)
+        return read_moment(body)
     return body.lower() if prefix == "guid" else body
 
 
-def moment(text: str) -> datetime:
+def read_moment(text: str) -> datetime:
     """Return a moment of the service; it has up to seven digits after the point.
 
     Raises:

@@ -70,7 +70,7 @@ class Row:
         if kind == "Edm.Int64" and isinstance(value, str):
             return int(value)
         if kind == "Edm.DateTime" and isinstance(value, str):
-            return tablefilters.moment(value)
+            return tablefilters.read_moment(value)
         return value.lower() if kind == "Edm.Guid" and isinstance(value, str) else value
 
 
@@ -529,7 +529,7 @@ def _checked(entity: Entity) -> Entity:
             if kind == "Edm.Int64":
                 int(value)
             elif kind == "Edm.DateTime":
-                tablefilters.moment(str(value))
+                tablefilters.read_moment(str(value))
             elif kind == "Edm.Guid":
                 uuid.UUID(str(value))
         except (ValueError, OverflowError) as error:

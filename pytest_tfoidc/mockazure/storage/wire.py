@@ -1,4 +1,4 @@
-"""What the services of a storage account have in common on the wire."""
+"""The common parts of a storage account's services on the wire."""
 
 from __future__ import annotations
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.entrafacts import EXPIRED
 from pytest_tfoidc.errors import ModuleError
 from pytest_tfoidc.terraform.audit import detector as detection
 from pytest_tfoidc.terraform.audit import exposure, finders
 from pytest_tfoidc.terraform.audit.detector import Detector
-from pytest_tfoidc.terraform.audit.finders import LOCK_NAME, Finding
+from pytest_tfoidc.terraform.audit.finders import LOCK_NAME, FoundCredential
 from pytest_tfoidc.terraform.audit.large_state import LARGE, in_large_state
 from pytest_tfoidc.terraform.audit.planfile import SavedPlan, is_plan, read_plan
 
@@ -65,7 +66,7 @@ class CachedCredential:
 
     @property
     def name(self) -> str:
-        """What allowances are compared with, such as `azurerm_x.y.tags`; no lines of a source."""
+        """The name for allowances, such as `azurerm_x.y.tags`; no lines of a source."""
         field = self.field.removeprefix("state, ").removeprefix("resource ").replace("`", "")
         field = field.removeprefix("root ").partition(", line ")[0]
         kind, space, rest = field.partition(" ")
@@ -78,7 +79,7 @@ class CachedCredential:
 
     @property
     def message(self) -> str:
-        """What is wrong, where it lies, when it expires, and what to do; a line each."""
+        """The message: the fault, its place, when it expires, and what to do; a line each."""
         article = "an" if self.kind in {detection.ID_TOKEN, detection.ACCESS_TOKEN} else "a"
         source = f" (set by {self.set_by})" if self.set_by else ""
         keeps = "keeps" if self.is_kept else "would keep"
@@ -91,7 +92,7 @@ class CachedCredential:
         if self.expires_at is None:
             return
         is_used = self.place in {PLAN, BACKEND_CACHE}
-        code = "AADSTS700024" if is_used and self.kind == detection.ID_TOKEN else ""
+        code = EXPIRED if is_used and self.kind == detection.ID_TOKEN else ""
         if is_used and self.used_at is not None and self.expires_at <= self.used_at:
             age = format_duration(self.used_at - self.expires_at)
             end = f": {code}." if code else "."
@@ -341,11 +342,11 @@ class _Audit:
     def lock_file(self, file: str, text: str) -> None:
         self._add(file, LOCK_FILE, finders.in_lines("its text", text, self._detector))
 
-    def _add(self, file: str, place: str, findings: Iterable[Finding]) -> None:
+    def _add(self, file: str, place: str, findings: Iterable[FoundCredential]) -> None:
         once = {(finding.field, finding.detected.key): finding for finding in findings}
         self.found += [self._credential(file, place, finding) for finding in once.values()]
 
-    def _credential(self, file: str, place: str, finding: Finding) -> CachedCredential:
+    def _credential(self, file: str, place: str, finding: FoundCredential) -> CachedCredential:
         hide = self._detector.redact  # a resource's key or a folder may be named after a secret
         return CachedCredential(
             file=hide(file),

@@ -34,7 +34,7 @@ WHAT_IT_TAKES = (
 
 @dataclass(frozen=True)
 class Audited:
-    """What an audit found."""
+    """The result of an audit."""
 
     path: str
     found: tuple[CachedCredential, ...]

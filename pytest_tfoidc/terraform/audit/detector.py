@@ -1,4 +1,4 @@
-"""What counts as a credential in a text: JWTs by their shape, known secrets by their value.
+"""Credentials in a text: JWTs by their shape, known secrets by their value.
 
 Every search is linear in the text's length: states reach tens of megabytes.
 """
@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
+from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
 from pytest_tfoidc.redaction import MIN_SECRET_LENGTH, REDACTED
 
 ID_TOKEN = "ID token"  # noqa: S105 - a kind, no password
@@ -38,8 +39,6 @@ MAX_STARTS = 8  # tries in one run of letters: linear also where a run is made o
 # How {" begins when it is in base64 once more, one for each of the three ways to lie in it.
 ENCODED_START = re.compile(r"ZXlK|V5S|leU[o-r]")
 ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{64,}")
-
-EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +160,7 @@ STANDARD = str.maketrans("-_", "+/")
 def _kind(claims: Mapping[str, Any]) -> str:
     audiences = claims.get("aud")
     for audience in audiences if isinstance(audiences, list) else [audiences]:
-        if str(audience).startswith(EXCHANGE_AUDIENCE):
+        if str(audience).startswith(DEFAULT_AUDIENCE):
             return ID_TOKEN
     return ACCESS_TOKEN if "tid" in claims and {"appid", "azp"} & claims.keys() else JWT
 

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_tfoidc.terraform.audit import detector as detection
 from pytest_tfoidc.terraform.audit import finders
 from pytest_tfoidc.terraform.audit.detector import Detected, Detector
-from pytest_tfoidc.terraform.audit.finders import Finding
+from pytest_tfoidc.terraform.audit.finders import FoundCredential
 from pytest_tfoidc.terraform.hcl import parser
 
 NAMES = re.compile(
@@ -82,7 +82,7 @@ def _kind(name: str) -> str:
     return AUTHORIZED.get(last, detection.SECRET)
 
 
-def in_source(name: str, text: str, detector: Detector) -> Iterator[Finding]:
+def in_source(name: str, text: str, detector: Detector) -> Iterator[FoundCredential]:
     """Look in the provider blocks, module addresses and defaults of a configuration file."""
     try:
         body = parser.parse(text, file=name)
@@ -93,14 +93,16 @@ def in_source(name: str, text: str, detector: Detector) -> Iterator[Finding]:
         if block.type == "provider":
             for path, value in _attributes(block.body):
                 for detected in _of_provider(path, value, detector):
-                    yield Finding(f"{label}, `{path}`", detected, PROVIDER_REMEDY, set_by=name)
+                    yield FoundCredential(
+                        f"{label}, `{path}`", detected, PROVIDER_REMEDY, set_by=name
+                    )
         elif block.type == "module":
             for detected in shaped(_text(block.body.literal("source")), detector):
-                yield Finding(f"{label}, `source`", detected, URL_REMEDY, set_by=name)
+                yield FoundCredential(f"{label}, `source`", detected, URL_REMEDY, set_by=name)
         elif block.type == "variable":
             for detected in named(" ".join(block.labels), block.body.literal("default"), detector):
                 field = f"{label}, `default`"
-                yield Finding(field, detected, finders.SOURCE_REMEDY, set_by=name)
+                yield FoundCredential(field, detected, finders.SOURCE_REMEDY, set_by=name)
 
 
 def _of_provider(path: str, value: object, detector: Detector) -> Iterator[Detected]:
@@ -137,16 +139,16 @@ def _text(value: object) -> str:
 
 def in_values(
     label: str, values: Mapping[str, Any], detector: Detector, *, remedy: str
-) -> Iterator[Finding]:
+) -> Iterator[FoundCredential]:
     """Look in variables by their names. `label`: such as "root variable"."""
     for name, value in values.items():
         for path, leaf in _leaves(value):
             inner = path.rpartition(".")[2] if "." in path else name
             for detected in named(re.sub(r"\[\d+\]$", "", inner), leaf, detector):
-                yield Finding(f"{label} `{name}{path}`", detected, remedy)
+                yield FoundCredential(f"{label} `{name}{path}`", detected, remedy)
 
 
-def in_variables_file(name: str, text: str, detector: Detector) -> Iterator[Finding]:
+def in_variables_file(name: str, text: str, detector: Detector) -> Iterator[FoundCredential]:
     """Look in a file of variables, HCL or JSON."""
     try:
         values = {n: a.value for n, a in parser.parse(text, file=name).attributes.items()}
@@ -156,7 +158,7 @@ def in_variables_file(name: str, text: str, detector: Detector) -> Iterator[Find
     yield from in_values("variable", values, detector, remedy=finders.VARIABLE_REMEDY)
 
 
-def in_manifest(text: str, detector: Detector) -> Iterator[Finding]:
+def in_manifest(text: str, detector: Detector) -> Iterator[FoundCredential]:
     """Look in the addresses of `.terraform/modules/modules.json`."""
     try:
         modules = json.loads(text).get("Modules") or []
@@ -165,17 +167,17 @@ def in_manifest(text: str, detector: Detector) -> Iterator[Finding]:
         addresses = [("", text)]
     for key, address in addresses:
         for detected in shaped(address, detector):
-            yield Finding(f"module {key}, `Source`", detected, URL_REMEDY)
+            yield FoundCredential(f"module {key}, `Source`", detected, URL_REMEDY)
 
 
-def in_text(label: str, text: str, detector: Detector, *, remedy: str) -> Iterator[Finding]:
+def in_text(label: str, text: str, detector: Detector, *, remedy: str) -> Iterator[FoundCredential]:
     """Look in a text of any kind, line by line, so that a finding names its line."""
     for number, line in enumerate(text.split("\n"), 1):
         for detected in shaped(line, detector):
-            yield Finding(f"{label}, line {number}", detected, remedy)
+            yield FoundCredential(f"{label}, line {number}", detected, remedy)
 
 
-def in_outputs(state: str, detector: Detector) -> Iterator[Finding]:
+def in_outputs(state: str, detector: Detector) -> Iterator[FoundCredential]:
     """Look in the outputs of a state that are not sensitive: everybody sees them."""
     try:
         outputs = json.loads(state).get("outputs") or {}
@@ -185,9 +187,9 @@ def in_outputs(state: str, detector: Detector) -> Iterator[Finding]:
     yield from in_values("output", shown, detector, remedy=finders.OUTPUT_REMEDY)
 
 
-def unique(findings: Iterable[Finding]) -> list[Finding]:
+def unique(findings: Iterable[FoundCredential]) -> list[FoundCredential]:
     """Return what is found, each credential once, where it comes from first."""
-    kept: dict[str, Finding] = {}
+    kept: dict[str, FoundCredential] = {}
     for finding in findings:
         kept.setdefault(finding.detected.key, finding)
     return list(kept.values())

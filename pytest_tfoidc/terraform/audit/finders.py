@@ -78,7 +78,7 @@ SOURCE_REMEDY = "take it out of the file, and revoke it."
 
 
 @dataclass(frozen=True)
-class Finding:
+class FoundCredential:
     """A credential in a field of a file."""
 
     field: str
@@ -87,7 +87,7 @@ class Finding:
     set_by: str = ""
 
 
-def in_plan(plan: SavedPlan, detector: Detector) -> Iterator[Finding]:
+def in_plan(plan: SavedPlan, detector: Detector) -> Iterator[FoundCredential]:
     """Look first where a value comes from; what follows from it is told only if nothing else is."""
     told: set[str] = set()
     for group in (
@@ -100,7 +100,7 @@ def in_plan(plan: SavedPlan, detector: Detector) -> Iterator[Finding]:
         yield from findings
 
 
-def _plan_values(plan: SavedPlan, detector: Detector) -> Iterator[Finding]:
+def _plan_values(plan: SavedPlan, detector: Detector) -> Iterator[FoundCredential]:
     label = f"backend {plan.backend_type}"
     yield from in_backend(label, plan.backend_type, plan.backend_config, plan.sources, detector)
     label = f"provider of {label}"
@@ -108,22 +108,22 @@ def _plan_values(plan: SavedPlan, detector: Detector) -> Iterator[Finding]:
     for name, value in plan.variables.items():
         for path, text in _strings(value):
             for detected in detector.find(text):
-                yield Finding(f"root variable `{name}{path}`", detected, VARIABLE_REMEDY)
+                yield FoundCredential(f"root variable `{name}{path}`", detected, VARIABLE_REMEDY)
     for state in (plan.prior_state, plan.previous_state):
         for finding in in_state(state, detector):
             yield replace(finding, field=f"state, {finding.field}")
 
 
-def _plan_sources(plan: SavedPlan, detector: Detector) -> Iterator[Finding]:
+def _plan_sources(plan: SavedPlan, detector: Detector) -> Iterator[FoundCredential]:
     for name, text in plan.sources.items():
         yield from in_lines(f"source {name}", text, detector)
     yield from in_lines(LOCK_NAME, plan.lock_file, detector)
 
 
-def _plan_parts(plan: SavedPlan, detector: Detector) -> Iterator[Finding]:
+def _plan_parts(plan: SavedPlan, detector: Detector) -> Iterator[FoundCredential]:
     for part in plan.parts:
         for detected in detector.find(part.raw.decode("utf-8", "replace")):
-            yield Finding(part.label, detected, STATE_REMEDY)
+            yield FoundCredential(part.label, detected, STATE_REMEDY)
 
 
 def backend_secrets(backend: str, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ def in_backend(
     config: Mapping[str, Any],
     sources: Mapping[str, str],
     detector: Detector,
-) -> Iterator[Finding]:
+) -> Iterator[FoundCredential]:
     """Look in the attributes of a backend's or its provider's configuration.
 
     Args:
@@ -156,7 +156,7 @@ def in_backend(
         attribute = path.removeprefix(".")
         for detected in _in_attribute(backend, attribute, text, detector):
             hint = BACKEND_REMEDIES.get(detected.kind, ENVIRONMENT)
-            yield Finding(
+            yield FoundCredential(
                 field=f"{label}, `{attribute}`",
                 detected=detected,
                 remedy=f"leave `{attribute}` out of the backend configuration; {hint}",
@@ -186,7 +186,7 @@ def _set_by(attribute: str, value: str, sources: Mapping[str, str]) -> str:
 
 def in_backend_cache(
     text: str, sources: Mapping[str, str], detector: Detector
-) -> Iterator[Finding]:
+) -> Iterator[FoundCredential]:
     """Look in what init has written down, and then in the rest of that text."""
     told: set[str] = set()
     for label, backend, config in _cached_backends(_dict(_parsed(text))):
@@ -205,7 +205,7 @@ def _cached_backends(cache: Mapping[str, Any]) -> Iterator[tuple[str, str, Mappi
         yield f"provider of backend {backend}", "", _dict(provider.get("config"))
 
 
-def in_state(text: str, detector: Detector) -> Iterator[Finding]:
+def in_state(text: str, detector: Detector) -> Iterator[FoundCredential]:
     """Look in a state's outputs and resources, and then in the rest of its text."""
     found = detector.find(text)
     if not found:  # spares parsing, which is most of the work
@@ -216,7 +216,7 @@ def in_state(text: str, detector: Detector) -> Iterator[Finding]:
         for path, leaf in _strings(value):
             for detected in detector.find(leaf):
                 told.add(detected.key)
-                yield Finding(_field(label, path), detected, remedy)
+                yield FoundCredential(_field(label, path), detected, remedy)
     yield from _untold(found, told)
 
 
@@ -246,19 +246,19 @@ def _at(value: object, path: object) -> object:
     return value
 
 
-def _untold(found: Iterable[Detected], told: set[str]) -> Iterator[Finding]:
+def _untold(found: Iterable[Detected], told: set[str]) -> Iterator[FoundCredential]:
     """Yield what lies outside of the fields that we know."""
     for detected in found:
         if detected.key not in told:
-            yield Finding("somewhere in the text", detected, SOURCE_REMEDY)
+            yield FoundCredential("somewhere in the text", detected, SOURCE_REMEDY)
 
 
-def in_lines(label: str, text: str, detector: Detector) -> Iterator[Finding]:
+def in_lines(label: str, text: str, detector: Detector) -> Iterator[FoundCredential]:
     """Look in a text of any kind; a finding names the line."""
     for detected in detector.find(text):
         before, is_plain, _ = text.partition(detected.key)
         line = f", line {before.count(NEWLINE) + 1}" if is_plain else ""
-        yield Finding(f"{label}{line}", detected, SOURCE_REMEDY)
+        yield FoundCredential(f"{label}{line}", detected, SOURCE_REMEDY)
 
 
 def _state_parts(state: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pytest_tfoidc.terraform.audit.detector import Detected, Detector
-from pytest_tfoidc.terraform.audit.finders import OUTPUT_REMEDY, STATE_REMEDY, Finding
+from pytest_tfoidc.terraform.audit.finders import OUTPUT_REMEDY, STATE_REMEDY, FoundCredential
 
 LARGE = 16 * 1024 * 1024  # bytes, from which on a state is too large to be parsed
 CHUNK = 4 * 1024 * 1024
@@ -21,7 +21,7 @@ NAME = re.compile(rb'\n {2,8}"(module|mode|type|name)": "((?:[^"\\]|\\.)*)"')
 ATTRIBUTE = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:')
 
 
-def in_large_state(path: Path, detector: Detector) -> Iterator[Finding]:
+def in_large_state(path: Path, detector: Detector) -> Iterator[FoundCredential]:
     """Look for credentials in a state; a finding names the resource that is before it."""
     told: set[str] = set()
     with path.open("rb") as file:
@@ -51,17 +51,17 @@ def _may_hold(chunk: bytes, detector: Detector) -> bool:
     return any(start in chunk for start in STARTS) or detector.knows(chunk)
 
 
-def _finding(file: BinaryIO, offset: int, chunk: bytes, detected: Detected) -> Finding:
+def _finding(file: BinaryIO, offset: int, chunk: bytes, detected: Detected) -> FoundCredential:
     place = chunk.find(detected.key.encode("utf-8", "surrogatepass"))
     if place < 0:
-        return Finding("somewhere in the text", detected, STATE_REMEDY)
+        return FoundCredential("somewhere in the text", detected, STATE_REMEDY)
     start = max(0, offset + place - LOOK_BACK)
     file.seek(start)
     before = file.read(offset + place - start)
     attribute = [m[1].decode("utf-8", "replace") for m in ATTRIBUTE.finditer(before[-2000:])]
     label, remedy = _label(before)
     last = f", `{attribute[-1]}`" if attribute else ""
-    return Finding(f"{label}{last}", detected, remedy)
+    return FoundCredential(f"{label}{last}", detected, remedy)
 
 
 def _label(before: bytes) -> tuple[str, str]:

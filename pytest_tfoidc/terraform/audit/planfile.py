@@ -56,13 +56,13 @@ class MalformedError(ValueError):
     """Bytes that are not what a plan holds. Never quotes them."""
 
 
-class Unknown(Enum):
+class UnknownValue(Enum):
     """A value that is known after apply only."""
 
     UNKNOWN = "known after apply"
 
 
-UNKNOWN: Final = Unknown.UNKNOWN
+UNKNOWN: Final = UnknownValue.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class PlanPart:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedPlan:
-    """What a saved plan keeps. Its repr shows no value that could be a secret.
+    """The content of a saved plan. Its repr shows no value that could be a secret.
 
     A plan with a `state_store` (Terraform 1.15) has its type and configuration in the backend's
     place, and `provider_config` besides. `variables` holds those that were set, not those that

@@ -1,4 +1,4 @@
-"""What a file in Terraform's language holds, whichever of its two syntaxes it is written in."""
+"""The content of a file in Terraform's language, whichever of its two syntaxes it is written in."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Body:
-    """What stands in a file or between a block's braces, in the order of the source."""
+    """The content of a file or of a block's braces, in the order of the source."""
 
     attributes: Mapping[str, Attribute] = field(default_factory=lambda: MappingProxyType({}))
     blocks: tuple[Block, ...] = ()

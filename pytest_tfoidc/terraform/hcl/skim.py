@@ -18,7 +18,7 @@ _HEADER = re.compile(rb"[ \t]*([A-Za-z_][\w-]*)[ \t]")
 
 @dataclass(frozen=True)
 class Needed:
-    """What is needed of the blocks of one type.
+    """The parts of the blocks of one type that are needed.
 
     Attributes:
         names: The arguments and inner blocks.

@@ -1,4 +1,4 @@
-"""What is deployed as far as Terraform has told, and a note of it beside the workspace.
+"""The deployed resources as far as Terraform has told, and a note of them beside the workspace.
 
 Whoever says the last words of a run may be another process than the one that has deployed: the
 controller of pytest-xdist, or the next run. The note is in the workspace's own folder, so that it
@@ -29,7 +29,7 @@ PLACE = (  # what tells a state from others, in the configurations of backends; 
 
 @dataclass(frozen=True, kw_only=True)
 class Remains:
-    """What one workspace has deployed.
+    """The resources that one workspace has deployed.
 
     Attributes:
         module: The module's folder.

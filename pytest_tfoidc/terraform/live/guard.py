@@ -1,4 +1,4 @@
-"""What a workspace asks before it writes: on the stand-in nothing, in a live context a guard.
+"""The guard that a workspace asks before it writes; on the stand-in it allows everything.
 
 The guard keeps a workspace to the state that is its own, refuses a state that holds what the
 workspace did not make, and sees to it that nothing is left where Terraform can remove it.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.errors import PlanError, TerraformError
 from pytest_tfoidc.terraform.audit.planfile import read_plan
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.live.scope import planned_in, require_allowed
 from pytest_tfoidc.terraform.live.state import (
     CLOUD,
@@ -29,7 +30,6 @@ from pytest_tfoidc.terraform.live.state import (
     imports_error,
     require_no_imports,
 )
-from pytest_tfoidc.terraform.runner import Flag
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.plan import Plan

@@ -55,7 +55,7 @@ class Hold:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What a child has to inherit to share the lock."""
+        """The descriptors that a child has to inherit to share the lock."""
         return () if self._descriptor is None else (self._descriptor,)
 
     def share(self) -> Hold:
@@ -66,7 +66,7 @@ class Hold:
         return other
 
     def release(self) -> None:
-        """Give our part in the lock back; a child that shares it keeps it."""
+        """Release our part in the lock; a child that shares it keeps it."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

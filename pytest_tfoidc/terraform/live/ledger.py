@@ -38,7 +38,7 @@ class LedgerError(TfOidcError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variable:
+class RecordedVariable:
     """A variable by name: its value where it is no secret, else where it came from.
 
     `is_json`: the value is JSON, of any type; else it is what `-var` takes.
@@ -51,7 +51,7 @@ class Variable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class RecordedState:
     """Where a state is.
 
     Attributes:
@@ -82,7 +82,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What a run has deployed, or is about to.
+    """An entry for what a run has deployed, or is about to.
 
     Attributes:
         id: Its name in the ledger.
@@ -111,9 +111,9 @@ class Entry:
     phase: str
     module: str
     root: str
-    state: Place
+    state: RecordedState
     revision: str = ""
-    variables: tuple[Variable, ...] = ()
+    variables: tuple[RecordedVariable, ...] = ()
     variable_files: tuple[str, ...] = ()
     backend_files: tuple[str, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
@@ -443,10 +443,10 @@ def _entry(found: dict[str, Any], entry_id: str) -> Entry:
         values[name] = tuple(values[name])
     state = values["state"]
     _require(isinstance(state["config"], dict))
-    values["state"] = Place(**{**state, "withheld": tuple(state["withheld"])})
-    values["variables"] = tuple([Variable(**one) for one in values["variables"]])
+    values["state"] = RecordedState(**{**state, "withheld": tuple(state["withheld"])})
+    values["variables"] = tuple([RecordedVariable(**one) for one in values["variables"]])
     values["planned"] = tuple([(address, action) for address, action in values["planned"]])
-    values["created"] = _moment(values["created"])
+    values["created"] = _read_moment(values["created"])
     return Entry(id=entry_id, **values)
 
 
@@ -455,7 +455,7 @@ def _require(holds: bool) -> None:  # noqa: FBT001 - the condition itself
         raise TypeError
 
 
-def _moment(text: str) -> datetime:
+def _read_moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(text)

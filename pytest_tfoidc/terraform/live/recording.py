@@ -30,8 +30,8 @@ from pytest_tfoidc.terraform.live.ledger import (
     Entry,
     Ledger,
     LedgerError,
-    Place,
-    Variable,
+    RecordedState,
+    RecordedVariable,
     new_id,
 )
 from pytest_tfoidc.terraform.live.revision import revision_of
@@ -60,7 +60,7 @@ TEST_STATES = (".terraform/test/*.tfstate", "errored_test.tfstate")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What every entry of a run has in common. `root`: what modules are named relative to."""
+    """The facts of all entries of a run. `root`: what modules are named relative to."""
 
     run: str
     root: Path
@@ -107,7 +107,7 @@ class Recorder:
 
 
 class Record:
-    """What the ledger knows of one workspace."""
+    """The ledger's record of one workspace."""
 
     def __init__(self, recorder: Recorder, workspace: Workspace) -> None:
         self._recorder = recorder
@@ -174,7 +174,7 @@ class Record:
             module=_relative(workspace.module, facts.root),
             root=str(facts.root),
             revision=revision_of(workspace.module),
-            state=self._place() if kind == STATE else Place(backend="memory"),
+            state=self._place() if kind == STATE else RecordedState(backend="memory"),
             variables=tuple(self._variables()),
             variable_files=tuple(_relative(f, facts.root) for f in inputs.variable_files),
             backend_files=tuple(_relative(f, facts.root) for f in inputs.backend_files),
@@ -195,19 +195,19 @@ class Record:
             with contextlib.suppress(FileNotFoundError):  # a module without providers has none
                 self._ledger.keep(entry.id, name, (self._workspace.path / name).read_bytes())
 
-    def _place(self) -> Place:
+    def _place(self) -> RecordedState:
         """Say where the state is, as Terraform has understood its configuration."""
         workspace = self._workspace
         if workspace.local_state is not None:
             path = workspace.local_state.relative_to(self._ledger.folder.absolute())
             config: dict[str, Any] = {"path": path.as_posix()}
-            return Place(
+            return RecordedState(
                 backend=LOCAL, config=config, workspace=workspace.selected, is_isolated=True
             )
         backend, config = _cached_backend(workspace.path / CACHE_NAME)
         kept, withheld = without_secrets(backend, config, workspace.setting.redactor)
         place = workspace.guard.place
-        return Place(
+        return RecordedState(
             backend=backend,
             config=kept,
             withheld=withheld,
@@ -216,14 +216,14 @@ class Record:
             is_isolated=place is not None and not place.is_own,
         )
 
-    def _variables(self) -> Iterator[Variable]:
+    def _variables(self) -> Iterator[RecordedVariable]:
         workspace = self._workspace
         declared = {one.name: one for one in workspace.configuration.variables}
         given = dict(text.split("=", 1) for text in workspace.inputs.variables)
         values = workspace.values
         for name in declared:
             if name not in {*given, *values} and ENVIRONMENT + name in workspace.runner.environment:
-                yield Variable(name=name, source=ENVIRONMENT + name)
+                yield RecordedVariable(name=name, source=ENVIRONMENT + name)
         texts = {name: json.loads(as_json_file({name: one}))[name] for name, one in values.items()}
         for name, value in {**given, **texts}.items():
             known = declared.get(name)
@@ -231,9 +231,9 @@ class Record:
             text = json.dumps(value, ensure_ascii=False) if is_json else value
             is_secret = known is not None and (known.sensitive or known.ephemeral)
             if is_secret or may_be_secret(name, text, workspace.setting.redactor):
-                yield Variable(name=name, source=TEST_ITSELF if is_json else OPTION)
+                yield RecordedVariable(name=name, source=TEST_ITSELF if is_json else OPTION)
             else:
-                yield Variable(name=name, value=text, is_json=is_json)
+                yield RecordedVariable(name=name, value=text, is_json=is_json)
 
     def read(self, line: str) -> None:
         """Take in what Terraform says of resources while it applies or destroys.

@@ -25,14 +25,14 @@ class SubscriptionError(UsageError):
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedSubscription:
     """A subscription that is named somewhere; `id` is empty where it cannot be told."""
 
     id: str
     where: str
 
 
-def require_allowed(named: Iterable[Named], allowed: Collection[str]) -> None:
+def require_allowed(named: Iterable[NamedSubscription], allowed: Collection[str]) -> None:
     """Make sure that only allowed subscriptions are named.
 
     Args:
@@ -49,7 +49,7 @@ def require_allowed(named: Iterable[Named], allowed: Collection[str]) -> None:
             raise _refused(one, allowed)
 
 
-def _refused(named: Named, allowed: Collection[str]) -> SubscriptionError:
+def _refused(named: NamedSubscription, allowed: Collection[str]) -> SubscriptionError:
     what = f"The subscription {named.id} may not be touched by tests."
     cause = f"{OPTION} allows {', '.join(sorted(allowed))} only"
     remedy = "Sign in to the test subscription, or allow this one as well."
@@ -59,21 +59,21 @@ def _refused(named: Named, allowed: Collection[str]) -> SubscriptionError:
     return SubscriptionError(what, where=named.where, cause=cause, remedy=remedy)
 
 
-def written_in(module: RootModule) -> Iterator[Named]:
+def written_in(module: RootModule) -> Iterator[NamedSubscription]:
     """Find the subscriptions that provider blocks of a module and of its local ones spell out."""
     for one in (module, *module.called_modules()):
         yield from _in_files(one.files)
 
 
-def _in_files(files: Iterable[Path]) -> Iterator[Named]:
+def _in_files(files: Iterable[Path]) -> Iterator[NamedSubscription]:
     for file in files:
         for block in parser.parse_file(file).of_type("provider"):
             value = block.body.literal(SUBSCRIPTION_ID)
             if isinstance(value, str) and value:
-                yield Named(value, f"{file}:{block.line}")
+                yield NamedSubscription(value, f"{file}:{block.line}")
 
 
-def planned_in(plan: Mapping[str, Any]) -> Iterator[Named]:
+def planned_in(plan: Mapping[str, Any]) -> Iterator[NamedSubscription]:
     """Find the subscriptions that a plan would touch beside the environment's.
 
     Args:
@@ -85,7 +85,7 @@ def planned_in(plan: Mapping[str, Any]) -> Iterator[Named]:
         given = config.get("expressions", {}).get(SUBSCRIPTION_ID)
         if given is not None:
             is_root = not config.get("module_address")
-            yield Named(_value(given, variables if is_root else {}), f"provider {key}")
+            yield NamedSubscription(_value(given, variables if is_root else {}), f"provider {key}")
     for change in plan.get("resource_changes", ()):
         after = change.get("change", {}).get("after")
         if change.get("mode") == "managed" and isinstance(after, Mapping):
@@ -102,10 +102,10 @@ def _value(given: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _in_arguments(address: str, after: Mapping[str, Any]) -> Iterator[Named]:
+def _in_arguments(address: str, after: Mapping[str, Any]) -> Iterator[NamedSubscription]:
     for name in SCOPES:
         value = after.get(name)
         if isinstance(value, str):
             match = IN_ID.match(value)
             if match or (name == SUBSCRIPTION_ID and value):
-                yield Named(match[1] if match else value, f"{address}, {name}")
+                yield NamedSubscription(match[1] if match else value, f"{address}, {name}")

@@ -52,7 +52,7 @@ class ForeignResourceError(TfOidcError):
 
 @dataclass(frozen=True)
 class KeyRule:
-    """What stands for a key in a backend.
+    """The rule for the key of a state in a backend.
 
     Attributes:
         attribute: The argument.
@@ -271,7 +271,7 @@ def _too_long(rule: KeyRule, backend: str, base: str, key: str) -> LiveStateErro
 
 @dataclass(frozen=True)
 class Held:
-    """What a state holds. `resources`: their addresses; `outputs`: their names."""
+    """The content of a state. `resources`: their addresses; `outputs`: their names."""
 
     resources: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()

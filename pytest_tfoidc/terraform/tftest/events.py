@@ -1,4 +1,4 @@
-"""What the lines of `terraform test -json` say.
+"""The meaning of the lines of `terraform test -json`.
 
 Lines are read leniently: what is not understood is no event, and never an outcome.
 https://developer.hashicorp.com/terraform/internals/machine-readable-ui
@@ -66,7 +66,7 @@ def read_line(line: str, *, redact: Callable[[str], str] = str) -> TestEvent | N
     return TestEvent(
         kind=kind,
         text=diagnostic.text if diagnostic else redact(_text(message.get("@message"))),
-        at=_moment(_text(message.get("@timestamp"))),
+        at=_read_moment(_text(message.get("@timestamp"))),
         file=_text(message.get("@testfile")) or _text(own.get("path")),
         run=_text(message.get("@testrun")) or _text(own.get("run")),
         progress=_text(own.get("progress")),
@@ -106,7 +106,7 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _moment(text: str) -> datetime | None:
+def _read_moment(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00"))  # Z came with Python 3.11
     except ValueError:

@@ -21,13 +21,13 @@ from pytest_tfoidc.diagnostics import Diagnostic
 from pytest_tfoidc.ending import LeftRunning
 from pytest_tfoidc.errors import ExecutableError, TerraformError, TfOidcError, UsageError
 from pytest_tfoidc.processes import LineListener
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.runner import (
     GRACE_SECONDS,
     LOOK_SECONDS,
     Completed,
-    Flag,
-    Running,
+    RunningCommand,
 )
 from pytest_tfoidc.terraform.tftest.events import TestEvent, read_line
 from pytest_tfoidc.terraform.tftest.files import numbered
@@ -105,7 +105,7 @@ def require_test_command(executable: Executable) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What became of one run. `seconds`: as Terraform tells them; `changes`: in words.
+    """The result of one run. `seconds`: as Terraform tells them; `changes`: in words.
 
     `cause` says why Terraform gave no outcome; it is empty where Terraform gave one.
     """
@@ -121,7 +121,7 @@ class RunResult:
 
 @dataclass(frozen=True, kw_only=True)
 class FileResult:
-    """What became of a file, its teardown included.
+    """The result of a file, its teardown included.
 
     Attributes:
         file: The file, relative to the module.
@@ -149,7 +149,7 @@ class FileResult:
 
 @dataclass
 class _Run:
-    """What is known of a run so far."""
+    """The state of a run so far."""
 
     started: datetime | None = None
     is_started: bool = False
@@ -202,7 +202,7 @@ class FileRun:
         self._seen: Counter[str] = Counter()
         self._condition = threading.Condition()
         self._result: FileResult | None = None
-        self._running: Running | None = None
+        self._running: RunningCommand | None = None
         self._deployed: dict[str, tuple[str, ...]] = {}  # by the run whose state it is
         self._is_stopped = False
         self._in_teardown = self._is_torn_down = False
@@ -297,7 +297,7 @@ class FileRun:
 
     @property
     def log(self) -> tuple[str, ...]:
-        """What a person would have seen so far."""
+        """The log as a person would have seen it so far."""
         with self._condition:
             return tuple(self._log)
 
@@ -380,7 +380,7 @@ class FileRun:
         options = dataclasses.replace(self._options, verbose=self._options.verbose or is_recorded)
         return options.arguments()
 
-    def _started(self, running: Running) -> None:
+    def _started(self, running: RunningCommand) -> None:
         with self._condition:
             self._running = running
             if self._is_stopped:

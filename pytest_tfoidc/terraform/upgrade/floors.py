@@ -1,17 +1,10 @@
-"""The versions from which on clients refresh ID tokens on Azure DevOps by themselves."""
+"""The gain of an upgrade that crosses a version from which on a client refreshes by itself."""
 
 from __future__ import annotations
 
+from pytest_tfoidc.refreshfloors import FLOORS
 from pytest_tfoidc.terraform.upgrade.spec import TERRAFORM
 from pytest_tfoidc.terraform.versions import Version
-
-# docs/protocol.md, section 2: the changelogs of these projects.
-FLOORS = {
-    TERRAFORM: Version((1, 11, 2)),
-    "hashicorp/azurerm": Version((4, 18, 0)),
-    "hashicorp/azuread": Version((3, 2, 0)),
-    "azure/azapi": Version((2, 0, 1)),
-}
 
 
 def floor_note(subject: str, before: Version, after: Version) -> str:
@@ -22,7 +15,7 @@ def floor_note(subject: str, before: Version, after: Version) -> str:
         before: The version that the step starts from.
         after: The version that it goes to.
     """
-    floor = FLOORS.get(subject)
+    floor = Version(FLOORS[subject]) if subject in FLOORS else None
     if floor is None or (before < floor) == (after < floor):
         return ""
     what = "its azurerm backend" if subject == TERRAFORM else subject

@@ -1,4 +1,4 @@
-"""What a plan would change: by address and attribute, before and after.
+"""The changes of a plan: by address and attribute, before and after.
 
 Source: https://developer.hashicorp.com/terraform/internals/json-format
 """
@@ -44,7 +44,7 @@ class Change:
 
     @property
     def name(self) -> str:
-        """What allowances are compared with."""
+        """The name that allowances are compared with."""
         if self.kind == REPLACE:
             return f"replace:{self.address}"
         path = ".".join(part for part in (self.address, self.attribute) if part)

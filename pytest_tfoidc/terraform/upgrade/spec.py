@@ -52,7 +52,7 @@ class Move:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What moves together, and how it is judged.
+    """A step of an upgrade: what moves together, and how it is judged.
 
     Attributes:
         moves: What moves.

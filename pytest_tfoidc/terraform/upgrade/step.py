@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import TerraformError
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.module import ProviderRequirement, RootModule
 from pytest_tfoidc.terraform.plan import Plan
-from pytest_tfoidc.terraform.runner import Flag
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.upgrade.plan_diff import (
     ERROR,
@@ -52,7 +52,7 @@ SNAPSHOT = "before-upgrade.tfstate"
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """What is in force before or after: a Terraform, and the version of each provider."""
+    """One side of a step: a Terraform, and the version of each provider."""
 
     executable: Executable
     versions: Mapping[str, str]
@@ -60,7 +60,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What the plan under TO says. `changes`: what is not tolerated, empty if all is well."""
+    """The plan under TO, judged. `changes`: what is not tolerated, empty if all is well."""
 
     judgement: Judgement
     state_upgrades: tuple[StateUpgrade, ...]

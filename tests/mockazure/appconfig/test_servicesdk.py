@@ -20,24 +20,12 @@ from azure.core.exceptions import (  # noqa: E402 - the same
     ResourceNotFoundError,
 )
 
-from tests.mockazure.vaultkit import World, world  # noqa: E402 - the same
+from tests.mockazure.vaultkit import World  # noqa: E402 - the same
 
 ResourceReadOnlyError = sdk.ResourceReadOnlyError
 OWNER = "5ae67dd6-50cb-40e7-96ff-dc2bfa4b606b"
 READER = "516239f1-63e1-4d78-a4de-a74fb236a071"
 NAMES = "/providers/Microsoft.Authorization/roleAssignments/00000000-0000-0000-0000-00000000000"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[World]:
-    with world() as made:
-        yield made
-
-
-@pytest.fixture
-def here(shared: World) -> Iterator[World]:
-    with shared.azure.lent():
-        yield shared
 
 
 def store(here: World, **properties: Any) -> str:

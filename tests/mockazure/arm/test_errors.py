@@ -11,13 +11,6 @@ from tests.mockazure.armclient import NET, READER, RG, VNET, Arm, S
 LOCK = f"{VNET}/providers/Microsoft.Authorization/locks/keep"
 
 
-@pytest.fixture
-def arm() -> Arm:
-    made = Arm()
-    made.group()
-    return made
-
-
 @pytest.mark.parametrize(
     ("path", "code"),
     [

@@ -9,13 +9,6 @@ from tests.mockazure.armclient import READER, RG, VNET, Arm, S
 VNETS = f"{RG}/providers/Microsoft.Network/virtualNetworks"
 
 
-@pytest.fixture
-def arm() -> Arm:
-    made = Arm()
-    made.group()
-    return made
-
-
 def names(arm: Arm, path: str) -> list[str]:
     return [item["name"] for item in arm("GET", path).json["value"]]
 

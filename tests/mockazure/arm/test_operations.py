@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -16,14 +15,6 @@ KIND = "Microsoft.Network/virtualNetworkGateways"
 GATEWAY = f"{RG}/providers/{KIND}/gw"
 ACCOUNT = f"{RG}/providers/Microsoft.Storage/storageAccounts/acct"
 BODY = {"location": "westeurope", "properties": {}}
-
-
-@pytest.fixture
-def arm() -> Iterator[Arm]:
-    made = Arm()
-    made.group()
-    yield made
-    made.clock.reset()
 
 
 def local(url: str) -> str:

@@ -42,7 +42,7 @@ class Sdk:
         )
 
     def _policy(self) -> object:
-        """Give a policy that brings a new token each time; the SDK's own refuse plain HTTP."""
+        """Return a policy that brings a new token each time; the SDK's own refuse plain HTTP."""
         policies = importlib.import_module("azure.core.pipeline.policies")
         arm = self.arm
 

@@ -11,13 +11,6 @@ from tests.mockazure.armclient import NET, RG, SUBSCRIPTION, TENANT, VNET, Arm, 
 IDENTITY = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 
 
-@pytest.fixture
-def arm() -> Arm:
-    made = Arm()
-    made.group()
-    return made
-
-
 def test_a_resource_reads_as_it_was_written_with_what_azure_adds(arm: Arm) -> None:
     body = {
         "location": "westeurope",

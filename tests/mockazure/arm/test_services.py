@@ -1,4 +1,4 @@
-"""What types of single services read back, and what statuses they answer with."""
+"""The types of single services: what they read back, and the statuses that they answer with."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ from tests.mockazure.armclient import RG, Arm, S
 
 P = f"{RG}/providers"
 BODY = {"location": "westeurope", "properties": {}}
-
-
-@pytest.fixture
-def arm() -> Arm:
-    made = Arm()
-    made.group()
-    return made
 
 
 @pytest.mark.parametrize(

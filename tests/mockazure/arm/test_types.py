@@ -1,4 +1,4 @@
-"""What types read back beyond what was written: one line for each entry of the table."""
+"""The values that types read back beyond what was written: one line for each entry."""
 
 from __future__ import annotations
 
@@ -17,13 +17,6 @@ SOA = {"email", "expireTime", "host", "refreshTime", "retryTime", "serialNumber"
 VAULT = f"{P}/Microsoft.KeyVault/vaults/kv"
 DELETED = f"{S}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/kv"
 BODY = {"location": "westeurope", "properties": {}}
-
-
-@pytest.fixture
-def arm() -> Arm:
-    made = Arm()
-    made.group()
-    return made
 
 
 def made(arm: Arm, kind: str, name: str = "one", body: object = None) -> Any:  # noqa: ANN401 - JSON

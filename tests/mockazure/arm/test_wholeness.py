@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,14 +13,6 @@ SITE = f"{P}/Microsoft.Web/sites/app"
 COSMOS = f"{P}/Microsoft.DocumentDB/databaseAccounts/db"
 SERVER = f"{P}/Microsoft.DBforPostgreSQL/flexibleServers/pg"
 BODY: dict[str, Any] = {"location": "westeurope", "properties": {}}
-
-
-@pytest.fixture
-def arm() -> Iterator[Arm]:
-    made = Arm()
-    made.group()
-    yield made
-    made.clock.reset()
 
 
 def put(arm: Arm, path: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

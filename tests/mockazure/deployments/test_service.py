@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,14 +16,6 @@ from tests.mockazure.armclient import RG, Answer, Arm, S
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 KIND = "providers/Microsoft.Resources/deployments"
 VNET = "Microsoft.Network/virtualNetworks"
-
-
-@pytest.fixture
-def arm() -> Iterator[Arm]:
-    made = Arm()
-    made.group()
-    yield made
-    made.clock.reset()
 
 
 def template(*resources: Any, **parts: Any) -> dict[str, Any]:

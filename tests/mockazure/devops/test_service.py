@@ -55,11 +55,11 @@ class Client:
         return self.send(method, filled.rstrip("/") + query, body)
 
     def project(self) -> str:
-        """Give the id of the project that is there from the start."""
+        """Return the id of the project that is there from the start."""
         return str(self.call("GET", PROJECTS, projectId="project").json["id"])
 
     def connection(self, name: str = "connection", app: str = "") -> dict[str, Any]:
-        """Give the body that creates a service connection."""
+        """Return the body that creates a service connection."""
         parameters = {"serviceprincipalid": app, "tenantid": TENANT}
         return {
             "name": name,

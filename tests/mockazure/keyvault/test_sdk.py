@@ -29,22 +29,10 @@ from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402 -
 from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: E402 - the same
 from cryptography.hazmat.primitives.serialization import pkcs12  # noqa: E402 - the same
 
-from tests.mockazure.vaultkit import Someone, World, world  # noqa: E402 - the same
+from tests.mockazure.vaultkit import Someone, World  # noqa: E402 - the same
 
 STRANGER = "99999999-0000-0000-0000-000000000000"
 OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"  # Key Vault Secrets Officer
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[World]:
-    with world() as made:
-        yield made
-
-
-@pytest.fixture
-def here(shared: World) -> Iterator[World]:
-    with shared.azure.lent():
-        yield shared
 
 
 @pytest.fixture

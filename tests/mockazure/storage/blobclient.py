@@ -16,6 +16,8 @@ LEASE = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
 KEY = SigningKey()  # making one takes a tenth of a second; it is made at its first use
 
+BLOB = "/state/terraform.tfstate"  # the backend's state
+
 
 class ManualClock:
     """A clock that stands still until it is moved."""
@@ -82,7 +84,7 @@ class BlobClient:
 
 
 def code(response: Response) -> tuple[int, str]:
-    """Give the status and the error code, both of the header and, where there is one, the body."""
+    """Return the status and the error code, of the header and, where there is one, the body."""
     header = response.headers.get("x-ms-error-code", "")
     if response.body and header:
         match = re.search(rb"<Code>(\w+)</Code><Message>[^<]", response.body)
@@ -92,6 +94,6 @@ def code(response: Response) -> tuple[int, str]:
 
 
 def names(response: Response, tag: str = "Name") -> list[str]:
-    """Give the texts of one element of an XML answer."""
+    """Return the texts of one element of an XML answer."""
     assert response.status == 200
     return re.findall(f"<{tag}(?: [^>]*)?>([^<]*)</{tag}>", response.body.decode())

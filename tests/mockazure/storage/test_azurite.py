@@ -25,7 +25,7 @@ import trustme
 from pytest_tfoidc.httpserver import LOOPBACK, Request, Response
 from pytest_tfoidc.mockazure.server import STORAGE_HOSTS, MockAzure, Service
 from pytest_tfoidc.session import STANDIN_BACKEND, OidcSession, SessionOptions
-from pytest_tfoidc.terraform.runner import Flag
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.workspace import Workspace
 
 AZURITE = os.environ.get("TFOIDC_AZURITE")
@@ -164,7 +164,7 @@ def call(mock: MockAzure, method: str, target: str, *, headers: Mapping[str, str
 
 @dataclass
 class Told:
-    """What came out of the story: what each command ended with, and what was asked for that."""
+    """The result of the story: what each command ended with, and what was asked for that."""
 
     outcomes: dict[str, object] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)

@@ -34,7 +34,7 @@ OUTER = {k: v for k, v in os.environ.items() if k != "TF_CLI_CONFIG_FILE"}
 
 
 def executable() -> str | None:
-    """Give the Terraform to test with; the embedded one where the environment asks for that."""
+    """Return the Terraform to test with; the embedded one where the environment asks for that."""
     return os.environ.get("TFOIDC_TEST_EXECUTABLE")
 
 

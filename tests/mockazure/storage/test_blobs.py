@@ -6,15 +6,18 @@ import json
 import pytest
 
 from pytest_tfoidc.mockazure.storage.store import md5
-from tests.mockazure.storage.blobclient import HOST, LEASE, OTHER, VERSION, BlobClient, code, names
+from tests.mockazure.storage.blobclient import (
+    BLOB,
+    HOST,
+    LEASE,
+    OTHER,
+    VERSION,
+    BlobClient,
+    code,
+    names,
+)
 
-BLOB = "/state/terraform.tfstate"
 WORKSPACE = "/state/terraform.tfstateenv:dev"
-
-
-@pytest.fixture
-def blobs() -> BlobClient:
-    return BlobClient()
 
 
 def test_the_backends_first_init_gets_the_statuses_that_azure_gives(blobs: BlobClient) -> None:

@@ -15,17 +15,11 @@ from pytest_tfoidc.mockazure.storage.auth import (
     string_to_sign,
 )
 from pytest_tfoidc.mockazure.storage.service import BlobService
-from tests.mockazure.storage.blobclient import HOST, VERSION, BlobClient, code
+from tests.mockazure.storage.blobclient import BLOB, HOST, VERSION, BlobClient, code
 
-BLOB = "/state/terraform.tfstate"
+pytestmark = pytest.mark.usefixtures("with_a_blob")
+
 LISTING = "/state?restype=container&comp=list"
-
-
-@pytest.fixture
-def blobs() -> BlobClient:
-    client = BlobClient()
-    client.put(BLOB, b"state")
-    return client
 
 
 def bearer(blobs: BlobClient, token: str, host: str = HOST) -> tuple[int, str, str, bytes]:
@@ -127,7 +121,7 @@ def shared_key(
     account: str = "acct",
     **headers: str,
 ) -> dict[str, str]:
-    """Give a request's headers with a `SharedKey` authorization."""
+    """Return a request's headers with a `SharedKey` authorization."""
     own = {"x-ms-date": "Fri, 02 Jan 2026 03:04:05 GMT", "x-ms-version": VERSION}
     own |= {name.replace("_", "-"): value for name, value in headers.items()}
     path, _, query = target.partition("?")
@@ -255,7 +249,7 @@ def service_sas(
     start: datetime | None = None,
     extra: str = "",
 ) -> str:
-    """Give the query of a service SAS that lives for an hour, written from Microsoft's page."""
+    """Return the query of a service SAS that lives for an hour, written from Microsoft's page."""
     end = stamp(blobs.clock.now() + timedelta(hours=1))
     begin = stamp(start) if start else ""
     resource = f"/blob/acct{path}"
@@ -274,7 +268,7 @@ def service_sas(
 def account_sas(
     blobs: BlobClient, permissions: str, *, levels: str = "sco", services: str = "b"
 ) -> str:
-    """Give the query of an account SAS that lives for an hour."""
+    """Return the query of an account SAS that lives for an hour."""
     end = stamp(blobs.clock.now() + timedelta(hours=1))
     lines = ["acct", permissions, services, levels, "", end, "", "", VERSION, "", ""]
     signature = sign(blobs.service.key_for("acct"), "\n".join(lines)).replace("+", "%2B")

@@ -4,17 +4,11 @@ import uuid
 
 import pytest
 
-from tests.mockazure.storage.blobclient import LEASE, OTHER, BlobClient, code
+from tests.mockazure.storage.blobclient import BLOB, LEASE, OTHER, BlobClient, code
 
-BLOB = "/state/terraform.tfstate"
+pytestmark = pytest.mark.usefixtures("with_a_blob")
+
 STATES = ("available", "leased", "expired", "breaking", "broken")
-
-
-@pytest.fixture
-def blobs() -> BlobClient:
-    client = BlobClient()
-    client.put(BLOB, b"state")
-    return client
 
 
 def bring(blobs: BlobClient, state: str) -> None:

@@ -23,11 +23,6 @@ ACCOUNT_URL = "http://acct.blob.core.windows.net"
 
 
 @pytest.fixture
-def blobs() -> BlobClient:
-    return BlobClient()
-
-
-@pytest.fixture
 def server(blobs: BlobClient) -> Iterator[LoopbackServer]:
     with LoopbackServer(blobs.service.handle) as running:
         yield running

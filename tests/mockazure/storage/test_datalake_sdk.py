@@ -18,22 +18,10 @@ from azure.core.exceptions import (  # noqa: E402 - after the check that it is t
     ResourceNotFoundError,
 )
 
-from tests.mockazure.vaultkit import World, world  # noqa: E402 - the same
+from tests.mockazure.vaultkit import World  # noqa: E402 - the same
 
 ACCOUNT = "acct"
 URL = f"https://{ACCOUNT}.dfs.core.windows.net"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[World]:
-    with world() as made:
-        yield made
-
-
-@pytest.fixture
-def here(shared: World) -> Iterator[World]:
-    with shared.azure.lent():
-        yield shared
 
 
 @pytest.fixture(params=["bearer", "key"])

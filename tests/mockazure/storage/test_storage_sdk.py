@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -23,22 +22,10 @@ from azure.core.exceptions import (  # noqa: E402 - the same
     ResourceNotFoundError,
 )
 
-from tests.mockazure.vaultkit import World, world  # noqa: E402 - the same
+from tests.mockazure.vaultkit import World  # noqa: E402 - the same
 
 ACCOUNT = "acct"
 KINDS = ("bearer", "key", "sas")
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[World]:
-    with world() as made:
-        yield made
-
-
-@pytest.fixture
-def here(shared: World) -> Iterator[World]:
-    with shared.azure.lent():
-        yield shared
 
 
 def key(here: World) -> str:

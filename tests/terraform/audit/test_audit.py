@@ -549,7 +549,7 @@ resource "terraform_data" "x" {
 
 @pytest.fixture(params=["path", "embedded"])
 def terraform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealTerraform]:
-    """Give a Terraform whose state lies on a server that asks for a password."""
+    """Return a Terraform whose state lies on a server that asks for a password."""
     argv = terraform_argv(request.param)
     if not argv:
         pytest.skip(f"no Terraform: {request.param}")

@@ -341,7 +341,7 @@ def test_values_survive_both_syntaxes(attributes: dict[str, parser.Literal]) -> 
 
 
 def written(value: parser.Literal) -> str:
-    """Give the native syntax of a value."""
+    """Return the native syntax of a value."""
     if isinstance(value, list):
         return f"[{', '.join(written(item) for item in value)}]"
     if isinstance(value, dict):

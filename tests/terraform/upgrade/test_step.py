@@ -12,19 +12,18 @@ from pathlib import Path
 import pytest
 
 from pytest_tfoidc import OidcSession, SessionOptions
-from pytest_tfoidc.checks.oidc import CHECKS
+from pytest_tfoidc.checks.oidc import MADE
 from pytest_tfoidc.checks.parts import Subject
 from pytest_tfoidc.checks.upgrade import UpgradeFailure, UpgradeStory
 from pytest_tfoidc.errors import TerraformError, UsageError
+from pytest_tfoidc.refreshfloors import FLOORS
 from pytest_tfoidc.reporting.upgradetable import UpgradeRow, markdown_table, terminal_table
 from pytest_tfoidc.terraform.backend import NO_INPUTS
 from pytest_tfoidc.terraform.executable import find_executable
 from pytest_tfoidc.terraform.source_files import last_override
-from pytest_tfoidc.terraform.upgrade.floors import FLOORS
 from pytest_tfoidc.terraform.upgrade.provider_store import UpgradeError, locked_versions
 from pytest_tfoidc.terraform.upgrade.spec import TERRAFORM, Step, parse_steps
 from pytest_tfoidc.terraform.upgrade.step import PINS, UpgradeStep
-from pytest_tfoidc.terraform.versions import Version
 from pytest_tfoidc.terraform.workspace import Workspace
 from tests.providers.providermirror import HOST, MOCKCLOUD, lay_out
 
@@ -58,7 +57,7 @@ def session(tmp_path: Path) -> Iterator[OidcSession]:
         context="mock",
         environment=environment,
         executable=wanted,
-        relay=Version(release) < FLOORS[TERRAFORM],  # below it the backend cannot do without
+        relay=release < FLOORS[TERRAFORM],  # below it the backend cannot do without
     )
     with OidcSession(options) as session:
         yield session
@@ -96,7 +95,7 @@ def delayed_apply(session: OidcSession, upgrade: UpgradeStep) -> None:
             clock=session.oidc_clock,
             delay=timedelta(minutes=30),
         )
-        CHECKS["delayed_apply"](subject)
+        MADE["delayed_apply"](subject)
 
 
 @pytest.mark.proof

@@ -1,1 +1,1 @@
-"""What families of resource types need beyond being stored."""
+"""The families of resource types that need more than being stored."""

@@ -1,4 +1,4 @@
-"""What Azure computes for resources: the functions that the table of types names.
+"""The values that Azure computes for resources: the functions that the table of types names.
 
 Each takes the resource that is being written (`New`). Those for `Rules.adds` give properties, those
 for `Rules.implied` a whole document, those for `Rules.actions` an answer.

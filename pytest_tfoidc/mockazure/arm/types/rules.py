@@ -15,7 +15,7 @@ Merges = Callable[[Mapping[str, Any], str, Mapping[str, Any]], Properties]
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What a type needs beyond echo.
+    """The rules of a type that needs more than an echo.
 
     `adds`: properties; `beside`: what stands beside them, such as `kind`.
     `created`: the status of a PUT that creates; `accepted`: of one that takes its time;

@@ -1,4 +1,4 @@
-"""What types of resources need beyond being stored and given back: one entry each.
+"""The types of resources that need more than being stored and given back: one entry each.
 
 A type that reads back what was written needs no entry at all. To add one that does not:
 

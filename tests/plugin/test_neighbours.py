@@ -28,7 +28,7 @@ def echo(_request: Request) -> Response:
 
 
 def memory() -> float:
-    """Give this process's resident memory in MB."""
+    """Return this process's resident memory in MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 1e6
 
 

@@ -71,7 +71,7 @@ def check(session: OidcSession, folder: Path, habit: str, *, count: int = AT_ONC
 
 
 def habits_of(shown: Evidence, service: str = "management.azure.com") -> ClientExpiries:
-    """Give what was forced on the provider."""
+    """Return what was forced on the provider."""
     (found,) = [
         one for one in shown.clients if (one.client, one.service) == ("habits 1.0.0", service)
     ]
