@@ -61,7 +61,12 @@ class SharedDeployment:
             self._chosen = wanted if len(wanted) >= LEAST else ()
         if item.name not in self._chosen:
             return None
-        verdict = self._verdict(item)
+        try:
+            verdict = self._verdict(item)
+        except BaseException:  # the run ends: there may be no time later
+            with contextlib.suppress(TfOidcError):  # the first error is the one to show
+                self._clean_up()
+            raise
         if verdict is None:
             self._give_up()
             return None
