@@ -22,7 +22,6 @@ def run_page(project: Project, python: str) -> pytest.RunResult:
     return project.run("--tf-module", "module", "--tf-check", "none")
 
 
-@pytest.mark.proof
 def test_every_example_runs(project: Project) -> None:
     python = "\n".join(blocks("python"))
     count = len(re.findall(r"^def test_", python, flags=re.MULTILINE))
