@@ -583,6 +583,7 @@ def configure(config: pytest.Config) -> None:
             masks_to=2 if hasattr(config, "workerinput") else 1,
         )
     config.stash[RUN] = run
+    config.pluginmanager.register(run.stopping, "tfoidc-stopping")
     run.user_existing = UserExisting(config)
     with usage_errors():
         run.watching = Watching(run, config)

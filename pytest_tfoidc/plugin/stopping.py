@@ -54,6 +54,7 @@ class Stopping:
         self._words: threading.Timer | None = None
         self._lock = threading.Lock()
         self.has_spoken = False
+        self.is_interrupted = False
         self.is_finishing = False
         self.troubles: list[str] = []
         self.kept: list[str] = []
@@ -81,12 +82,17 @@ class Stopping:
             with contextlib.suppress(OSError):
                 os.kill(process, number)
         self._speak_in_time(ending)
-        if ending.is_waiting:
+        if ending.is_waiting or (self.is_interrupted and not self.is_finishing):
             return
         name = signal.Signals(number).name
         if self.is_finishing:
             raise pytest.exit.Exception(f"{name} while the run was ending")
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped(name)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """Raise nothing while pytest tells where it was interrupted: nobody would catch it."""
+        self.is_interrupted = True
 
     def _speak_in_time(self, ending: Ending) -> None:
         """Say the last words before somebody kills us, wherever we hang."""

@@ -23,6 +23,7 @@ from unittest import mock
 from pytest_tfoidc import rehearsal
 from pytest_tfoidc.clock import real_seconds, real_sleep
 from pytest_tfoidc.mockazure.server import MockAzure
+from pytest_tfoidc.plugin.stopping import PERHAPS
 from pytest_tfoidc.rehearsal import RehearsalOptions, rehearse
 from tests.providers.providermirror import SHELF, lay_out
 from tests.signals_kit import default_signals
@@ -117,8 +118,8 @@ class Outcome:
 
     def faults(self) -> list[str]:
         """List what must not be."""
-        said = {name.removesuffix(" (perhaps)") for name in self.named}
-        sure = {name for name in self.named if not name.endswith(" (perhaps)")}
+        said = {name.removesuffix(PERHAPS) for name in self.named}
+        sure = {name for name in self.named if not name.endswith(PERHAPS)}
         found = {
             "still running": self.processes,
             "not named": sorted(set(self.there) - said),
@@ -378,6 +379,8 @@ def _look(scene: Scene, azure: MockAzure, outcome: Outcome) -> None:
     if scene.cell.is_by_force:  # nobody could say it: the notes do
         words = "tfoidc: NOT " + "\n".join(notes)
     outcome.named = _named(words)
+    if scene.cell.is_by_force:  # and what goes on without pytest may destroy it: a sweep finds out
+        outcome.named = [f"{name.removesuffix(PERHAPS)}{PERHAPS}" for name in outcome.named]
     outcome.traceback = "Traceback (most recent call last)" in printed
     outcome.output = printed[-4000:]
     now = azure.clock.now()
@@ -409,10 +412,10 @@ def _named(words: str) -> list[str]:
     named = []
     for name in ("a", "b"):
         address = f"shelf_item.{name}"
-        if f"{address} (perhaps)" in said or (
+        if f"{address}{PERHAPS}" in said or (
             found and "run 'makes'" in said and address not in said
         ):
-            named.append(f"{name} (perhaps)")
+            named.append(f"{name}{PERHAPS}")
         elif address in said:
             named.append(name)
     return named
