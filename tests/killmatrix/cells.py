@@ -224,7 +224,10 @@ class Scene:
         """Whether the phase is reached."""
         if self.held:
             return (self.folder / f"at-{self.held}").exists()
-        plans = [p for p in self.temp.rglob("tfplan") if p.stat().st_size]
+        try:
+            plans = [p for p in self.temp.rglob("tfplan") if p.stat().st_size]
+        except FileNotFoundError:  # a folder has gone meanwhile
+            return False
         return bool(plans) and not self.terraforms()
 
     def release(self) -> None:
