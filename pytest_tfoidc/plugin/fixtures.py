@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, overload
 
 import pytest
 
@@ -24,10 +24,37 @@ if TYPE_CHECKING:
     from pytest_tfoidc.session import OidcClock, OidcSession
     from pytest_tfoidc.terraform.workspace import Workspace
 
-WorkspaceFactory = Callable[..., "Workspace"]
-StackFactory = Callable[..., Mapping[str, "Workspace"]]
 VARIABLES = "tf_variables"  # the marker
 E = TypeVar("E", bound="Event")
+
+
+class WorkspaceFactory(Protocol):
+    """Makes workspaces of any path: the fixture `tf_workspace`."""
+
+    def __call__(
+        self,
+        path: str | Path,
+        *,
+        variables: Mapping[str, object] | None = None,
+        variable_files: Iterable[str | Path] = (),
+        backend_config: Mapping[str, object] | None = None,
+        environment: Mapping[str, str | None] | None = None,
+    ) -> Workspace:
+        """Make one, with inputs of its own."""
+        ...
+
+
+class StackFactory(Protocol):
+    """Deploys several modules in order: the fixture `tf_stack`."""
+
+    def __call__(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        variables: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> Mapping[str, Workspace]:
+        """Deploy them, and return a workspace for each."""
+        ...
 
 
 def _run(request: pytest.FixtureRequest) -> PytestRun:
