@@ -81,7 +81,11 @@ def oidc_context(_oidc_session: OidcSession) -> PipelineContext:
 
 @pytest.fixture(scope="session")
 def oidc_credential(_oidc_session: OidcSession) -> RefreshingCredential:
-    """Return the refreshing credential for Azure SDKs; `AsyncRefreshingCredential` wraps it."""
+    """Return the refreshing credential for Azure SDKs; `AsyncRefreshingCredential` wraps it.
+
+    On the stand-in the clients of a test that uses it reach the stand-in, and what they change is
+    put back after the test.
+    """
     return _oidc_session.credential
 
 
@@ -109,8 +113,8 @@ def _oidc_isolation(request: pytest.FixtureRequest, _oidc_session: OidcSession) 
 
 @pytest.fixture(autouse=True)
 def _mock_issuer_is_put_back(request: pytest.FixtureRequest) -> None:
-    """Isolate every test that uses `mock_issuer`, whose own scope is the session."""
-    if "mock_issuer" in request.fixturenames:
+    """Isolate every test that can change the stand-in by a fixture whose scope is the session."""
+    if {"mock_issuer", "oidc_credential"} & set(request.fixturenames):
         request.getfixturevalue("_oidc_isolation")
 
 

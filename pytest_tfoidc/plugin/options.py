@@ -223,8 +223,8 @@ OPTIONS = (
     Option(
         "test-jump",
         "let the stand-in's clock jump as a run block starts, or with @teardown for RUN as a test"
-        " file's teardown does: --tf-test-jump=@teardown=1h or --tf-test-jump ::@teardown=1h, for pytest"
-        " takes a word that begins with @ for a file (repeatable)",
+        " file's teardown does: --tf-test-jump=@teardown=1h or --tf-test-jump ::@teardown=1h, for"
+        " pytest takes a word that begins with @ for a file (repeatable)",
         "[FILE::]RUN=TIME",
         many=True,
     ),

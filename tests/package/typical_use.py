@@ -1,4 +1,4 @@
-"""What users write with the fixtures and the objects, for type checkers: it is not run.
+"""Typical use: what users write with the fixtures and the objects, for type checkers: it is not run.
 
 mypy --strict reads it with everything else; basedpyright, which is pyright, in the linters' run.
 """
