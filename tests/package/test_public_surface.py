@@ -1,4 +1,4 @@
-"""What users import is complete, told in the manual, and changes by intention only."""
+"""The public surface is complete, told in the manual, and changes by intention only."""
 
 from __future__ import annotations
 

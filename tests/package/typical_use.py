@@ -1,4 +1,4 @@
-"""Typical use: what users write with the fixtures and the objects, for type checkers: it is not run.
+"""Typical use: what users write with fixtures and objects, for type checkers. It is not run.
 
 mypy --strict reads it with everything else; basedpyright, which is pyright, in the linters' run.
 """
