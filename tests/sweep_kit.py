@@ -55,6 +55,30 @@ resource "terraform_data" "one" {
 }
 """
 
+S3 = """
+terraform {
+  backend "s3" {
+    bucket                      = "states"
+    key                         = "prod.tfstate"
+    region                      = "eu-west-1"
+    access_key                  = "made-up"
+    secret_key                  = "made-up"
+    use_path_style              = true
+    skip_credentials_validation = true
+    skip_metadata_api_check     = true
+    skip_requesting_account_id  = true
+    skip_region_validation      = true
+    endpoints = {
+      s3 = "ENDPOINT"
+    }
+  }
+}
+
+resource "terraform_data" "this" {
+  input = "one"
+}
+"""
+
 
 class _WithoutBackend(OidcSession):
     """A session that uses the module's own backend, as outside of a rehearsal."""

@@ -122,9 +122,11 @@ def test_the_state_is_written_after_the_children_have_ended(
     """The command dies of the signal at once; what it has started ends half a second later."""
     state, ended = tmp_path / "state.json", tmp_path / "ended"
     child = (
-        "import signal, sys, threading, pathlib\n"
-        "for n in (1, 2, 3, 15): signal.signal(n, lambda *_: None)\n"
+        "import signal, threading, pathlib\n"
+        "asked = threading.Event()\n"
+        "for n in (1, 2, 3, 15): signal.signal(n, lambda *_: asked.set())\n"
         "print('ready', flush=True)\n"
+        "asked.wait(30)\n"
         "threading.Event().wait(0.4)\n"
         f"pathlib.Path({str(ended)!r}).touch()\n"
     )

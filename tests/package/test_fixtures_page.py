@@ -24,7 +24,6 @@ def run_page(project: Project, python: str) -> pytest.RunResult:
     return project.run("--tf-module", "module", "--tf-check", "none")
 
 
-@pytest.mark.proof
 def test_every_example_runs(project: Project) -> None:
     texts = [text for text in blocks("python") if HAS_AZURE or "azure.mgmt" not in text]
     python = "\n".join(texts)

@@ -58,7 +58,6 @@ resource "terraform_data" "calm" { input = "timestamp" }
     )
 
 
-@pytest.mark.proof
 def test_a_difference_that_is_allowed_with_a_reason_passes(project: Project) -> None:
     project.module(main=ALWAYS)
     match = 'match = "replace:terraform_data.deploy"'
@@ -89,7 +88,6 @@ def test_an_allowance_for_other_modules_is_none_here(project: Project) -> None:
     project.check("delayed_apply").assert_outcomes(passed=1)
 
 
-@pytest.mark.proof
 def test_a_finding_that_is_said_to_be_no_secret_passes_and_is_named_otherwise(
     project: Project,
 ) -> None:

@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from pytest_tfoidc.terraform.live.state import (
 )
 from tests.project_kit import FAULTS
 from tests.providers.providermirror import lay_out
+from tests.sweep_kit import S3
 
 EXECUTABLE = os.environ.get("TFOIDC_TEST_EXECUTABLE")
 TFOIDC = (sys.executable, "-m", "pytest_tfoidc.cli")
@@ -59,29 +60,6 @@ resource "terraform_data" "this" {
 }
 """
 )
-S3 = """
-terraform {
-  backend "s3" {
-    bucket                      = "states"
-    key                         = "prod.tfstate"
-    region                      = "eu-west-1"
-    access_key                  = "made-up"
-    secret_key                  = "made-up"
-    use_path_style              = true
-    skip_credentials_validation = true
-    skip_metadata_api_check     = true
-    skip_requesting_account_id  = true
-    skip_region_validation      = true
-    endpoints = {
-      s3 = "ENDPOINT"
-    }
-  }
-}
-
-resource "terraform_data" "this" {
-  input = "one"
-}
-"""
 HTTP = """
 terraform {
   backend "http" {
@@ -237,23 +215,6 @@ def test_the_state_object_goes_with_what_it_held_and_not_before(how: str, tmp_pa
                 assert "terraform_data" in (read(place.blob) or "")
                 assert "GMT" in session.state_blobs.last_written(place.blob)
             assert read(place.blob) is None
-
-
-@pytest.fixture
-def s3() -> Iterator[tuple[str, Any]]:
-    """Yield the URL of an S3 on loopback, and a client of it."""
-    boto3 = pytest.importorskip("boto3")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    keys = {"aws_access_key_id": "made-up", "aws_secret_access_key": "made-up"}
-    client = boto3.client("s3", endpoint_url=url, region_name="eu-west-1", **keys)
-    client.create_bucket(
-        Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    yield url, client
-    client.close()
-    server.stop()
 
 
 def test_a_state_in_s3_is_a_tests_own_and_its_object_is_removed(

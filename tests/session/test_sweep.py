@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -22,8 +23,9 @@ from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.live.deadlines import DeadlineError
 from pytest_tfoidc.terraform.live.ledger import Entry, LedgerError, RecordedVariable
 from pytest_tfoidc.terraform.live.recording import holder, managed
+from pytest_tfoidc.terraform.live.state import held_by
 from tests.project_kit import EXECUTABLE, Project, text_of
-from tests.sweep_kit import DATA, KEY, MODULE, World, world_of
+from tests.sweep_kit import DATA, KEY, MODULE, S3, World, world_of
 
 AT_ONCE = timedelta()
 EXECUTABLE_GIVEN = os.environ.get(EXECUTABLE)
@@ -436,6 +438,28 @@ def test_a_state_in_a_file_outlives_the_run_that_made_it(world: World) -> None:
     assert destroyed(world.sweep(standin_backend=False))
     names = sorted(path.name for path in world.ledger.folder.iterdir())
     assert names == [".gitignore", "durations"]
+
+
+def test_what_a_killed_run_has_left_in_s3_is_destroyed(world: World, s3: tuple[str, Any]) -> None:
+    url, client = s3
+    world.write(S3.replace("ENDPOINT", url))
+    with world.abandoned(inputs=Inputs(), standin_backend=False) as workspace:
+        workspace.init()
+        workspace.apply()
+    [key] = objects(client)
+    assert key.startswith("prod.tfstate.tfoidc/")
+    assert held_by(objects(client)[key])
+    assert only(world.sweep(standin_backend=False)).status == "destroyed"
+    assert not any(held_by(state) for state in objects(client).values())
+    assert world.ledger.entries() == []
+
+
+def objects(client: Any) -> dict[str, str]:  # noqa: ANN401 - boto3 makes its clients as it runs
+    """Return the states that a bucket holds."""
+    keys = [one["Key"] for one in client.list_objects_v2(Bucket="states").get("Contents", ())]
+    return {
+        key: client.get_object(Bucket="states", Key=key)["Body"].read().decode() for key in keys
+    }
 
 
 def test_each_workspace_of_a_module_has_an_entry_of_its_own(world: World) -> None:

@@ -98,7 +98,6 @@ def delayed_apply(session: OidcSession, upgrade: UpgradeStep) -> None:
         MADE["delayed_apply"](subject)
 
 
-@pytest.mark.proof
 def test_the_step_to_a_version_that_refreshes_is_clean_and_cures_the_delayed_apply(
     session: OidcSession, module: Path
 ) -> None:
