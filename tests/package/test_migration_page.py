@@ -27,7 +27,6 @@ def run_page(project: Project, python: str) -> pytest.RunResult:
     return project.run("--tf-module", "shop", "--tf-check", "none")
 
 
-@pytest.mark.proof
 def test_our_half_runs_and_so_do_the_run_blocks(project: Project) -> None:
     python = block("python")
     assert python.count("assert") == ASSERTIONS
