@@ -100,5 +100,9 @@ class TerraformError(TfOidcError):
         return f"{message}\n\n{self.output.strip()}" if self.output.strip() else message
 
 
+class StalePlanError(TerraformError):
+    """A saved plan was not applied, for the state has changed since; no token has expired."""
+
+
 class TerraformTimeoutError(TerraformError):
     """A Terraform command took longer than it was allowed to."""

@@ -84,6 +84,21 @@ class PipelineContext:
         return KINDS[self.kind].label
 
     @property
+    def subscription(self) -> str:
+        """The subscription's id, for clients that need one.
+
+        Raises:
+            ContextError: The environment names none.
+        """
+        if self.subscription_id is None:
+            raise ContextError(
+                "The environment names no subscription.",
+                where="ARM_SUBSCRIPTION_ID",
+                remedy="Set it to the subscription's id.",
+            )
+        return self.subscription_id
+
+    @property
     def refreshable(self) -> bool:
         """Whether a new ID token can be had when the old one has died."""
         return KINDS[self.kind].is_refreshable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, overload
 
 import pytest
 
@@ -24,10 +24,37 @@ if TYPE_CHECKING:
     from pytest_tfoidc.session import OidcClock, OidcSession
     from pytest_tfoidc.terraform.workspace import Workspace
 
-WorkspaceFactory = Callable[..., "Workspace"]
-StackFactory = Callable[..., Mapping[str, "Workspace"]]
 VARIABLES = "tf_variables"  # the marker
 E = TypeVar("E", bound="Event")
+
+
+class WorkspaceFactory(Protocol):
+    """Makes workspaces of any path: the fixture `tf_workspace`."""
+
+    def __call__(
+        self,
+        path: str | Path,
+        *,
+        variables: Mapping[str, object] | None = None,
+        variable_files: Iterable[str | Path] = (),
+        backend_config: Mapping[str, object] | None = None,
+        environment: Mapping[str, str | None] | None = None,
+    ) -> Workspace:
+        """Make one, with inputs of its own."""
+        ...
+
+
+class StackFactory(Protocol):
+    """Deploys several modules in order: the fixture `tf_stack`."""
+
+    def __call__(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        variables: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> Mapping[str, Workspace]:
+        """Deploy them, and return a workspace for each."""
+        ...
 
 
 def _run(request: pytest.FixtureRequest) -> PytestRun:
@@ -54,7 +81,11 @@ def oidc_context(_oidc_session: OidcSession) -> PipelineContext:
 
 @pytest.fixture(scope="session")
 def oidc_credential(_oidc_session: OidcSession) -> RefreshingCredential:
-    """Return the refreshing credential for Azure SDKs; `AsyncRefreshingCredential` wraps it."""
+    """Return the refreshing credential for Azure SDKs; `AsyncRefreshingCredential` wraps it.
+
+    On the stand-in the clients of a test that uses it reach the stand-in, and what they change is
+    put back after the test.
+    """
     return _oidc_session.credential
 
 
@@ -82,8 +113,8 @@ def _oidc_isolation(request: pytest.FixtureRequest, _oidc_session: OidcSession) 
 
 @pytest.fixture(autouse=True)
 def _mock_issuer_is_put_back(request: pytest.FixtureRequest) -> None:
-    """Isolate every test that uses `mock_issuer`, whose own scope is the session."""
-    if "mock_issuer" in request.fixturenames:
+    """Isolate every test that can change the stand-in by a fixture whose scope is the session."""
+    if {"mock_issuer", "oidc_credential"} & set(request.fixturenames):
         request.getfixturevalue("_oidc_isolation")
 
 

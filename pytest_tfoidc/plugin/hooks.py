@@ -14,6 +14,7 @@ import pytest
 
 from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.plugin import (
+    azureclients,
     deployment,
     fixtures,
     items,
@@ -123,6 +124,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     from pytest_tfoidc.plugin import xdist  # noqa: PLC0415 - imports pytest-xdist
 
     return xdist.scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Lead a test's Azure SDK clients to the stand-in."""
+    with azureclients.led(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Lead the Azure SDK clients of fixtures that end now to the stand-in."""
+    with azureclients.led_to_the_end(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -223,7 +223,8 @@ OPTIONS = (
     Option(
         "test-jump",
         "let the stand-in's clock jump as a run block starts, or with @teardown for RUN as a test"
-        " file's teardown does (repeatable)",
+        " file's teardown does: --tf-test-jump=@teardown=1h or --tf-test-jump ::@teardown=1h, for"
+        " pytest takes a word that begins with @ for a file (repeatable)",
         "[FILE::]RUN=TIME",
         many=True,
     ),
@@ -556,7 +557,7 @@ def _jump(text: str) -> Jump:
             f"{text!r} is no jump.",
             where="--tf-test-jump",
             remedy="Write RUN=TIME, FILE::RUN=TIME or @teardown=TIME, as in second_run=1h or"
-            " --tf-test-jump=@teardown=1h (with `=`: pytest takes a word that begins with @ for a"
-            " file of arguments).",
+            " --tf-test-jump=@teardown=1h (with `=`, or as ::@teardown=1h: pytest takes a word that"
+            " begins with @ for a file of arguments).",
         )
     return Jump(file=file, run=run, by=_duration("--tf-test-jump", duration), text=text)

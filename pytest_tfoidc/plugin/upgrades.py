@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -126,7 +126,14 @@ def register(config: pytest.Config) -> None:
     config.pluginmanager.register(report, "tfoidc-upgrades")
 
 
-UpgradeFactory = Callable[[str, str, str], AbstractContextManager["UpgradeStep"]]
+class UpgradeFactory(Protocol):
+    """Makes upgrade steps: the fixture `tf_upgrade`."""
+
+    def __call__(
+        self, subject: str, before: str, after: str
+    ) -> AbstractContextManager[UpgradeStep]:
+        """Make a step: of a provider, or of `terraform`; pinned to `before` in the block."""
+        ...
 
 
 def make_factory(run: PytestRun, module: Path, *, item: str) -> UpgradeFactory:

@@ -65,6 +65,16 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             " --tf-var suffix=-test."
         ),
     ),
+    (
+        r"Saved plan is stale",
+        "the state has changed since the plan was made. No token has expired.",
+        "plan again and apply that plan; let nothing apply between the two.",
+    ),
+    (
+        r"Saved plan does not match the given state",
+        "the plan is for another state: it was made with another backend or workspace.",
+        "plan again where it is applied.",
+    ),
     *ENTRA,
     (
         r"InvalidAuthenticationTokenTenant|LinkedAuthorizationFailed",

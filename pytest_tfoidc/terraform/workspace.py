@@ -21,7 +21,7 @@ import filelock
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
 from pytest_tfoidc.ending import Ending
-from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
+from pytest_tfoidc.errors import ModuleError, StalePlanError, TerraformError, UsageError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
@@ -76,6 +76,7 @@ CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
 LOG_LINES = 10  # of what Terraform printed beside its diagnostics
 GIVEN = "the values of --tf-var"  # in the place of the file that it is written to
+STALE = "Saved plan is stale"
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
 RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
@@ -551,6 +552,7 @@ class Workspace:
 
         Raises:
             UsageError: Variables are given for a saved plan, or one cannot be used.
+            StalePlanError: The state has changed since the plan was made.
             TerraformError: It failed.
             LiveStateError: In a live context: the state holds what was not made here.
             ForeignResourceError: In a live context: the plan imports something.
@@ -960,7 +962,8 @@ class Workspace:
         how = "was killed" if done.exit_code < 0 else "failed"
         product = self.setting.executable.product.lower()
         command = f"`{product} {done.command}` {how} with exit code {done.exit_code}"
-        return TerraformError(
+        is_stale = any(one.summary == STALE for one in errors)
+        return (StalePlanError if is_stale else TerraformError)(
             redact(_headline(errors, missing, crash) or f"{command}."),
             where=f"{self.module}: {command}.",
             cause=redact("\n".join(map(str, missing))),

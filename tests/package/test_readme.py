@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_tfoidc.checks.names import CHECKS
+from pytest_tfoidc.doctor.repository import examine
 from pytest_tfoidc.plugin import fixtures, options
 from tests.project_kit import Project
 
@@ -112,3 +113,49 @@ def test_tfoidc_mock_runs_a_command_against_the_stand_in(project: Project) -> No
     )
     assert done.returncode == 0, done.stderr
     assert "Terraform has been successfully initialized" in done.stdout
+
+
+def test_the_command_of_every_user_is_understood(project: Project) -> None:
+    """Each is collected: its options are known, and its steps are items."""
+    project.module("infra", files={"tests/one.tftest.hcl": 'run "first" {\n  command = plan\n}\n'})
+    commands = [line for text in (*blocks("sh"), *blocks("yaml")) for line in pytest_commands(text)]
+    assert len(commands) == 4
+    upgrades = 0
+    for command in sorted(set(commands)):
+        result = project.run(*shlex.split(command)[1:], "--collect-only", "-q")
+        ids = result.outlines
+        assert result.ret == 0
+        assert {"infra::oidc::delayed_apply", "infra/tests/one.tftest.hcl::first"} <= set(ids)
+        upgrades += "infra::upgrade::hashicorp/azurerm[4.16.0-5.2.0]" in ids
+    assert upgrades == 1
+
+
+def pytest_commands(text: str) -> list[str]:
+    """Return the lines of a script or a pipeline that run pytest."""
+    return re.findall(r"^(?:\s*- run: |\s*)(pytest .*)$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_doctor_finds_nothing_in_the_pipelines(tmp_path: Path, number: int) -> None:
+    azure_devops, github = blocks("yaml")
+    text = (azure_devops, github)[number]
+    assert problems(text, tmp_path, is_github=number == 1) == []
+
+
+def test_the_doctor_finds_a_mistake_planted_in_a_pipeline(tmp_path: Path) -> None:
+    azure_devops, github = blocks("yaml")
+    assert "TFO407" in problems(
+        github.replace("id-token: write", "id-token: none"), tmp_path / "g", is_github=True
+    )
+    without, _, _ = azure_devops.partition("    env:\n")
+    assert "TFO401" in problems(without, tmp_path / "a", is_github=False)
+
+
+def problems(text: str, folder: Path, *, is_github: bool) -> list[str]:
+    """Return what the doctor finds in a pipeline file."""
+    name = ".github/workflows/ci.yml" if is_github else "azure-pipelines.yml"
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    report = examine(folder, environment={})
+    return [one.id for one in report.findings if one.id.startswith("TFO4")]

@@ -95,6 +95,51 @@ def test_a_variable_of_the_wrong_type(project: Project) -> None:
     assert "a number is required" in text_of(result)
 
 
+STALE_PLAN = """\
+import pytest
+
+import pytest_tfoidc
+
+
+def test_stale(tf_module):
+    tf_module.init()
+    plan = tf_module.plan()
+    tf_module.apply()
+    tf_module.apply(plan)
+
+
+def test_expired(tf_module, mock_issuer):
+    tf_module.init()
+    plan = tf_module.plan()
+    mock_issuer.fail("entra", effect="expire", times="always")
+    with pytest.raises(pytest_tfoidc.TerraformError, match="AADSTS700024") as failed:
+        tf_module.apply(plan)
+    assert not isinstance(failed.value, pytest_tfoidc.StalePlanError)
+    raise failed.value
+
+
+def test_caught(tf_module):
+    tf_module.init()
+    plan = tf_module.plan()
+    tf_module.apply()
+    with pytest.raises(pytest_tfoidc.StalePlanError):
+        tf_module.apply(plan)
+"""
+
+
+@pytest.mark.proof
+def test_a_stale_plan_is_told_apart_from_an_expired_token(project: Project) -> None:
+    project.module(files={"test_plans.py": STALE_PLAN})
+    result = project.run("--tf-module=module", "--tf-check=none")
+    result.assert_outcomes(passed=1, failed=2)
+    _, stale, expired = re.split(r"_{3,} test_(?:stale|expired).* _{3,}", text_of(result))
+    assert "Cause: the state has changed since the plan was made. No token has expired." in stale
+    assert "Remedy: plan again and apply that plan" in stale
+    assert "AADSTS" not in stale
+    assert "AADSTS700024" in expired
+    assert "the state has changed" not in expired.partition("short test summary")[0]
+
+
 def test_a_variable_file_that_does_not_exist(project: Project) -> None:
     project.module()
     assert_refused(project.run(*DELAYED, "--tf-var-file=prod.tfvars"), "*no such file*", "Where: *")

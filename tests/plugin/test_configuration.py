@@ -75,9 +75,16 @@ def test_an_id_that_is_there_and_deselected_is_found(suite: Project) -> None:
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-@pytest.mark.parametrize("word", ["--tf-test-jump=@teardown=1h", "--tf-test-jump=::@teardown=1h"])
-def test_a_jump_of_the_teardown_is_no_file(suite: Project, word: str) -> None:
-    assert collected(suite.run("--collect-only", "-q", word))
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--tf-test-jump=@teardown=1h"],
+        ["--tf-test-jump=::@teardown=1h"],
+        ["--tf-test-jump", "::@teardown=1h"],
+    ],
+)
+def test_a_jump_of_the_teardown_is_no_file(suite: Project, words: list[str]) -> None:
+    assert collected(suite.run("--collect-only", "-q", *words))
 
 
 def test_what_has_no_unit_is_told_what_to_write_and_events_can_be_counted(
