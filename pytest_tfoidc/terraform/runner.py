@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock, real_seconds
 from pytest_tfoidc.diagnostics import before_diagnostics, read_diagnostic
 from pytest_tfoidc.ending import Ending, LeftRunning
@@ -240,6 +241,10 @@ class Runner:
         try:
             with child, self.ending.running(self._left(child, command), child.interrupt):
                 self._attend(child, watch, on_start, command)
+        except OSError as error:
+            if child.has_begun:
+                raise
+            raise self._not_started(command, error) from error
         finally:
             seconds = real_seconds() - started
             if self.deployed is not None and command in DEPLOYING and not child.is_let_go:
@@ -259,6 +264,15 @@ class Runner:
             f"`{self.executable.product.lower()} {command}` was not begun: there is no time.",
             where=self.module,
             cause=f"The run was asked to end: {', then '.join(self.ending.signals)}.",
+        )
+
+    def _not_started(self, command: str, error: OSError) -> TerraformError:
+        where = f"{self.module}: {self.executable.argv[0]}"
+        return TerraformError(
+            f"`{self.executable.product.lower()} {command}` could not be started.",
+            where=": ".join(filter(None, (where, error.filename))),
+            cause=error.strerror or str(error),
+            remedy=shortages.start_remedy(error),
         )
 
     def _following(self, command: str, on_line: LineListener | None) -> LineListener | None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import filelock
 
+from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
 from pytest_tfoidc.ending import Ending
@@ -193,7 +194,7 @@ class Workspace:
             )
             self.runner = self.runner_in(self.path)
         except BaseException:
-            shutil.rmtree(self.base, ignore_errors=True)
+            shortages.remove_tree(self.base)
             raise
         self.guard = self._make_guard(item)
         states, recorder = setting.live_states, setting.recorder
@@ -268,7 +269,7 @@ class Workspace:
         if self.local_state is not None and not any(one.entry for one in self._records.values()):
             shutil.rmtree(self.local_state.parent, ignore_errors=True)
         if not self.keep:
-            shutil.rmtree(self.base, ignore_errors=True)
+            shortages.remove_tree(self.base)
 
     def __enter__(self) -> Workspace:
         """Return the workspace."""
@@ -960,11 +961,12 @@ class Workspace:
         how = "was killed" if done.exit_code < 0 else "failed"
         product = self.setting.executable.product.lower()
         command = f"`{product} {done.command}` {how} with exit code {done.exit_code}"
+        full = shortages.full_disk([self.base])
         return TerraformError(
             redact(_headline(errors, missing, crash) or f"{command}."),
             where=f"{self.module}: {command}.",
-            cause=redact("\n".join(map(str, missing))),
-            remedy=MISSING_REMEDY if missing else "",
+            cause=full or redact("\n".join(map(str, missing))),
+            remedy=shortages.DISK if full else MISSING_REMEDY if missing else "",
             output=output or redact(done.text),
             exit_code=done.exit_code,
             missing=tuple(dict(one.stub) for one in missing if one.stub),
