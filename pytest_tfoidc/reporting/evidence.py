@@ -109,5 +109,10 @@ def write_report(reads: Sequence[Read], path: Path) -> None:
     with tempfile.NamedTemporaryFile(  # 0600, as what it replaces may be secret
         "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
     ) as file:
-        file.write(text)
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:  # a full disk
+            Path(file.name).unlink()
+            raise
     Path(file.name).replace(path)
