@@ -68,6 +68,7 @@ from pytest_tfoidc.terraform.variablesfile import (
 
 BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
+STATEFUL = frozenset({"apply", "destroy", "plan", "refresh", "import"})  # read or write a state
 APPLY_PLAN_FILE = "tfplan-apply"
 DEFAULT_WORKSPACE = "default"
 HIDDEN = "(sensitive value)"  # how `terraform console` writes it
@@ -192,7 +193,7 @@ class Workspace:
             self.inventory = Deployed(
                 module=module, workspace=self.path, base=self.base if is_real else None
             )
-            self.runner = self.runner_in(self.path)
+            self.runner = self._own_runner()
         except BaseException:
             shortages.remove_tree(self.base)
             raise
@@ -258,6 +259,21 @@ class Workspace:
             deployed=self.inventory,
         )
 
+    def _own_runner(self) -> Runner:
+        runner = self.runner_in(self.path)
+        runner.learn = self._learn
+        return runner
+
+    def _learn(self, command: str, plan: str) -> None:
+        """Let the redactor know what a plan or a state marks as sensitive: logs may have it."""
+        hide = self.setting.redactor.hide
+        with contextlib.suppress(ValueError):  # it prints none
+            if plan:
+                shown = self.runner.ask("show", "-json", "-no-color", plan)
+                hide(*sensitive_in_plan(json.loads(shown)))
+        if command in STATEFUL:
+            hide(*sensitive_in_state(self.runner.ask("state", "pull")))
+
     def close(self) -> None:
         """Remove the copy, unless it is to be kept or holds the only way to what is deployed.
 
@@ -282,7 +298,7 @@ class Workspace:
     def use(self, executable: Executable) -> None:
         """Run every command from now on with another Terraform."""
         self.setting = dataclasses.replace(self.setting, executable=executable)
-        shared, self.runner = self.runner.shared, self.runner_in(self.path)
+        shared, self.runner = self.runner.shared, self._own_runner()
         self.runner.shared = shared
 
     def init(
