@@ -55,7 +55,7 @@ ENTRA = tuple(
 # The first that matches wins: the more special one stands before the more general one.
 KNOWN: tuple[tuple[str, str, str], ...] = (
     (
-        r"(?i)no space left on device|disk quota exceeded|not enough space on the disk",
+        r"no space left on device|disk quota exceeded|not enough space on the disk",
         "a disk is full: what had to be written was not.",
         "make room on it, or set TMPDIR to a folder on another one.",
     ),
