@@ -238,7 +238,11 @@ class Output:
         """
         self._reader, self._name = tempfile.mkstemp(prefix="tfoidc-output-")  # 0600
         flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self.writer = os.open(self._name, flags)
+        try:
+            self.writer = os.open(self._name, flags)
+        except OSError:  # a umask that denies us our own files
+            self.finish(keep=False)
+            raise
         if not WINDOWS:  # which removes no file that is open
             self._unlink()
 
@@ -371,8 +375,8 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs, or was let go."""
-        return None if self._is_let_go else self._process.returncode
+        """The exit code, negative for a signal; None before its end, or where it was let go."""
+        return None if self._is_let_go or not self.has_begun else self._process.returncode
 
     @property
     def is_interrupted(self) -> bool:
@@ -392,13 +396,14 @@ class Child:
                 self.out.follow()
                 self.err.follow()
         except BaseException:  # we were interrupted, or no thread can be started any more
-            if self._has_begun:
+            if self.has_begun:
                 self.__exit__()
             raise
         return self
 
     @property
-    def _has_begun(self) -> bool:
+    def has_begun(self) -> bool:
+        """Whether it could be started."""
         return hasattr(self, "_process")
 
     def _started(self) -> subprocess.Popen[bytes]:

@@ -34,6 +34,7 @@ BLOCK = 24  # bytes of a long secret that give it away also without the rest
 LONG = 2 * BLOCK  # bytes from which on parts of a secret are looked for
 LEAST_PART = 20  # bytes
 FEW_SHORT = 8  # forms, that are looked for one by one
+COMMON = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^0-9A-Za-z]+|(.)\1+")  # parts of ordinary text
 
 CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, and moving about
@@ -79,8 +80,18 @@ class _Row:
 
     def numbers(self, piece: bytes) -> Iterator[int]:
         """Return the numbers, one of which is read wherever the piece stands."""
+        return (int.from_bytes(part, sys.byteorder) for part in self._parts(piece))
+
+    def is_rare(self, piece: bytes) -> bool:
+        """Tell whether none of its numbers is likely to stand in ordinary text."""
+        return len(piece) >= self.least and not any(map(COMMON.fullmatch, self._parts(piece)))
+
+    def _parts(self, piece: bytes) -> Iterator[bytes]:
+        """Return the bytes of the numbers: of those that are read together, a rare one."""
         for place in range(self.stride):
-            yield int.from_bytes(piece[place : place + self.size], sys.byteorder)
+            starts = range(place, len(piece) - self.size + 1, self.stride)
+            parts = [piece[start : start + self.size] for start in starts]
+            yield next((part for part in parts if not COMMON.fullmatch(part)), parts[0])
 
     def read(self, text: bytes) -> Iterable[int]:
         """Return a text as numbers."""
@@ -89,6 +100,7 @@ class _Row:
 
 
 ROWS = (_Row(8, 16, "Q"), _Row(4, 8, "I"), _Row(4, 4, "I"))  # the fastest first
+ALWAYS = ROWS[1]  # is read in any case, for the marks
 
 
 @dataclass(frozen=True)
@@ -177,7 +189,8 @@ class _Index:
 
     def _add_piece(self, piece: _Piece) -> None:
         part = piece.part
-        row = next(row for row in ROWS if len(part) >= row.least)
+        rows = (ALWAYS, *ROWS) if ALWAYS.is_rare(part) else ROWS
+        row = next(row for row in rows if len(part) >= row.least)
         for number in row.numbers(part):
             self._pieces[row].setdefault(number, set()).add(piece)
 

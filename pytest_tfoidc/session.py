@@ -296,6 +296,7 @@ class OidcSession:
             request_url=relay.url if relay else context.request_url or "",
             request_token=relay.bearer if relay else context.request_token or "",
             isolated=self.options.isolated,
+            tokens=[self.options.environment.get(name, "") for name in REQUEST_TOKEN],
         )
         for withheld in ready.withheld:
             self.events.emit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,17 +35,55 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 USAGE = 2
+PIPE_BROKEN = 128 + 13  # as shells say it of a command that SIGPIPE ended
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EBADF, errno.EFBIG})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand, and give its exit code."""
-    parser = _parser()
+    _open_closed_streams()
     try:
-        parsed = parser.parse_args(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in UNWRITABLE:
+            raise
+        return _unwritten(error)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        parsed = _parser().parse_args(arguments)
         return int(parsed.run(parsed))
     except TfOidcError as error:
         sys.stderr.write(f"tfoidc: {harmless(Redactor().redact(str(error)))}\n")
         return USAGE
+
+
+def _open_closed_streams() -> None:
+    """Open what we were started without: what is said there is said to nobody."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+            setattr(sys, name, nowhere)
+
+
+def _unwritten(error: OSError) -> int:
+    """Say that nobody got what was to be said; who has gone away, as `head` does, knows."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+    if error.errno == errno.EPIPE:
+        return PIPE_BROKEN
+    lost = TfOidcError(
+        "The output cannot be written.",
+        where="standard output",
+        cause=error.strerror or str(error),
+        remedy="Make room where it goes, or send it elsewhere.",
+    )
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"tfoidc: {lost}\n")
+    return USAGE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,6 +40,7 @@ class HeldToken:
     grant: Grant
     expires_on: int
     refresh_on: int | None
+    asked_at: float
 
     @classmethod
     def of(cls, grant: Grant, *, asked_at: float) -> HeldToken:
@@ -48,16 +49,16 @@ class HeldToken:
         if refresh_in is None and grant.expires_in >= HALF_LIFE_FROM:
             refresh_in = grant.expires_in // 2
         refresh_on = None if refresh_in is None else int(asked_at + refresh_in)
-        return cls(grant, int(asked_at + grant.expires_in), refresh_on)
+        return cls(grant, int(asked_at + grant.expires_in), refresh_on, asked_at)
 
     def is_dead(self, now: float) -> bool:
-        """Tell whether it has expired."""
-        return now >= self.expires_on
+        """Tell whether it has expired, or may have: the clock was set back."""
+        return now >= self.expires_on or now < self.asked_at
 
     def is_due(self, now: float) -> bool:
         """Tell whether it should be renewed, although it is good."""
         recommended = self.refresh_on is not None and now >= self.refresh_on
-        return recommended or self.expires_on - now <= RENEW_BEFORE
+        return recommended or self.expires_on - now <= RENEW_BEFORE or self.is_dead(now)
 
 
 class _Entry:

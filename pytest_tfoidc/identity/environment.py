@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -96,13 +96,14 @@ class ArmEnvironment:
     withheld: tuple[Withheld, ...]
 
 
-def arm_environment(
+def arm_environment(  # noqa: PLR0913 - settings, keyword only
     context: PipelineContext,
     *,
     outer: Mapping[str, str],
     request_url: str,
     request_token: str,
     isolated: bool = True,
+    tokens: Iterable[str] = (),
 ) -> ArmEnvironment:
     """Make the environment of a Terraform, its providers and its backend.
 
@@ -113,6 +114,7 @@ def arm_environment(
         request_token: The bearer for it.
         isolated: Whether the child runs in a workspace of ours. False leaves the user's
             `TF_DATA_DIR`, `TF_CLI_ARGS` and `TF_INPUT` as they are.
+        tokens: More that no child gets in any form: the pipeline's own around a stand-in.
     """
     added = {
         **_identity(context),
@@ -120,7 +122,7 @@ def arm_environment(
         **_no_proxy(outer),
     }
     own = Redactor()
-    own.add(*{context.request_token, context.static_token} - {"", request_token})
+    own.add(*{context.request_token, context.static_token, *tokens} - {"", request_token})
     kept, withheld = {}, []
     for name, value in outer.items():
         reason = _reason(name, isolated=isolated)

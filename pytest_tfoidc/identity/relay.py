@@ -69,8 +69,11 @@ class _Held:
     since: datetime
 
     def remains(self, now: datetime) -> float:
-        """Return the share of its life that remains: 1 when it was issued, 0 when it expires."""
-        life = self.token.lifetime
+        """Return the share of its life that remains: 1 when it was issued, 0 when it expires.
+
+        Nothing is known of that where the clock was set back meanwhile.
+        """
+        life = self.token.lifetime if now >= self.since else timedelta()
         return (self.token.expires_at - now) / life if life > timedelta() else 0.0
 
 

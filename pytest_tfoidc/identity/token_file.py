@@ -46,6 +46,7 @@ class KeptTokenFile:
         self._audience = audience
         self._events = events or EventLog()
         self._token: IdToken | None = None
+        self._since = clock.now()
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="tfoidc-token-file", daemon=True)
@@ -65,7 +66,7 @@ class KeptTokenFile:
                 self._events.emit(failed)
                 raise
             self._write(token)
-            self._token = token
+            self._token, self._since = token, now
             self._events.emit(
                 IdTokenFetched(at=now, audience=self._audience, expires_at=token.expires_at)
             )
@@ -89,8 +90,10 @@ class KeptTokenFile:
                     wait = 10 * LOOK_SECONDS  # it is an event; the old token may still be good
 
     def _is_due(self) -> bool:
-        token = self._token
-        return token is None or token.expires_at - self._clock.now() < MARGIN * token.lifetime
+        token, now = self._token, self._clock.now()
+        if token is None or now < self._since:  # the clock was set back: nobody knows its age
+            return True
+        return token.expires_at - now < MARGIN * token.lifetime
 
     def __enter__(self) -> KeptTokenFile:
         """Write the first token, and begin to keep it."""

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_tfoidc.events import ItemFinished
 from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, agent_name
+from pytest_tfoidc.utf8 import as_utf8
 
 if TYPE_CHECKING:
     from pytest_tfoidc.plugin.run import PytestRun
@@ -164,7 +165,7 @@ class Agent:
 def _append(name: str | None, text: str) -> None:
     if name:
         with Path(name).open("a", encoding="utf-8") as file:
-            file.write(text)
+            file.write(as_utf8(text))
 
 
 def _azure_summary(text: str) -> list[str]:
@@ -173,7 +174,7 @@ def _azure_summary(text: str) -> list[str]:
     if not folder or not Path(folder).is_dir():
         return []
     file = Path(folder) / f"tfoidc-{secrets.token_hex(4)}.md"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(as_utf8(text), encoding="utf-8")
     return [f"##vso[task.uploadsummary]{file}"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.plugin.run import EVIDENCE, RUN, PytestRun
+from pytest_tfoidc.shortages import shortage
 
 # In the same words of two failures: ids of requests, and moments.
 CHANGING = re.compile(
@@ -91,7 +92,8 @@ class ModuleItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override] # noqa: ANN401 - pytest's own
         """Show what happened and what to do, then Terraform's words; no traceback of ours."""
-        text = told(excinfo.value, self._run, item=self.nodeid)
+        error = shortage(excinfo.value) or excinfo.value
+        text = told(error, self._run, item=self.nodeid)
         return super().repr_failure(excinfo) if text is None else text
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -14,6 +14,7 @@ import pytest
 from pytest_tfoidc.plugin.agents import REPORT_KEY
 from pytest_tfoidc.plugin.items import ModuleItem
 from pytest_tfoidc.plugin.run import EVIDENCE, RUN, PytestRun
+from pytest_tfoidc.utf8 import as_utf8
 
 if TYPE_CHECKING:
     from pytest_tfoidc.reporting.upgradetable import UpgradeRow
@@ -117,7 +118,7 @@ class UpgradeReport:
             terminalreporter.line(line)
         if self._markdown is not None:
             with self._markdown.open("a", encoding="utf-8") as file:
-                file.write(f"### Upgrades\n\n{markdown_table(self._rows)}\n")
+                file.write(as_utf8(f"### Upgrades\n\n{markdown_table(self._rows)}\n"))
 
 
 def register(config: pytest.Config) -> None:

@@ -48,12 +48,18 @@ OUT_OF_REACH = (
     r"|connection reset|i/o timeout"
     r"|deadline exceeded|Client\.Timeout|TLS handshake|x509:|unreachable|\bEOF\b|\b50[234]\b)"
 )
+FULL_DISK = r"no space left on device|disk quota exceeded|not enough space on the disk"
 ENTRA = tuple(
     (rf"{ENTRA_PREFIX}{number}\b", meaning.cause, meaning.remedy)
     for number, meaning in MEANINGS.items()
 )
 # The first that matches wins: the more special one stands before the more general one.
 KNOWN: tuple[tuple[str, str, str], ...] = (
+    (
+        FULL_DISK,
+        "a disk is full: what had to be written was not.",
+        "make room on it, or set TMPDIR to a folder on another one.",
+    ),
     (
         r"to be managed via Terraform this resource needs to be imported|Resource already exists",
         (
@@ -259,7 +265,7 @@ def diagnose(
     Returns:
         None where the text is none that is known.
     """
-    lock = find_lock(text)
+    lock = None if re.search(FULL_DISK, text) else find_lock(text)  # a lock that nobody holds
     if lock is not None:
         return _locked(lock, holder)
     unwrapped = re.sub(r"\s*\n[│|\s]*", " ", text)

@@ -20,6 +20,7 @@ from pytest_tfoidc import events as kinds
 from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import Event
+from pytest_tfoidc.utf8 import as_utf8
 
 SCHEMA = "tfoidc-events"
 VERSION = 1
@@ -50,7 +51,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - a field's
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return value
+    return as_utf8(value) if isinstance(value, str) else value
 
 
 def event_of(record: Record) -> Event | None:

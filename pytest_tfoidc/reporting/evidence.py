@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.reporting.eventlines import Read, read_lines, require_place
+from pytest_tfoidc.utf8 import as_utf8
 
 Writer = Callable[[Sequence[Read]], str]
 
@@ -101,12 +102,17 @@ def write_report(reads: Sequence[Read], path: Path) -> None:
         OSError: It cannot be written.
         UsageError: Its name does not say which form it has.
     """
-    text = _writer(path, "")(reads)
+    text = as_utf8(_writer(path, "")(reads))
     if path.exists() and not path.is_file():  # a device
         path.write_text(text, encoding="utf-8")
         return
     with tempfile.NamedTemporaryFile(  # 0600, as what it replaces may be secret
         "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
     ) as file:
-        file.write(text)
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:  # a full disk
+            Path(file.name).unlink()
+            raise
     Path(file.name).replace(path)

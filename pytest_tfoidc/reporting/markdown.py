@@ -25,6 +25,7 @@ from pytest_tfoidc.reporting.runstory import (
 )
 from pytest_tfoidc.reporting.summary import labelled, shown_for
 from pytest_tfoidc.reporting.timeline import BAD, words_of
+from pytest_tfoidc.utf8 import as_utf8
 
 MARKING = re.compile(r"[^A-Za-z0-9\s.,;:/+=%()'-]")  # what Markdown or HTML could take for its own
 WORTH = (ClockMoved, CommandFinished, IdTokenFetched, IdTokenMinted, TokensExpired, *BAD)
@@ -35,7 +36,7 @@ BACKTICKS = re.compile("`+")
 
 def marked(text: str) -> str:
     """Return a text that Markdown and HTML show as it is, in one line."""
-    told = " ".join(harmless(text).split())
+    told = " ".join(harmless(as_utf8(text)).split())
     return MARKING.sub(lambda found: f"&#{ord(found[0])};", told)
 
 

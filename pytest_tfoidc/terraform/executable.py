@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_tfoidc import processes
+from pytest_tfoidc import processes, shortages
 from pytest_tfoidc.errors import ExecutableError
 from pytest_tfoidc.terraform import embedded, logfile
 
@@ -102,7 +102,7 @@ def _probe(
             seconds=PROBE_SECONDS,
         )
     except OSError as error:
-        raise _not_terraform(argv, str(error)) from error
+        raise _not_started(argv, error) from error
     if done.exit_code is None:
         cause = f"`version -json` was still running after {PROBE_SECONDS:g} s"
         raise _not_terraform(argv, cause)
@@ -122,6 +122,18 @@ def _version(printed: str) -> str | None:
         return str(version["terraform_version"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _not_started(argv: tuple[str, ...], error: OSError) -> ExecutableError:
+    """Return what is wrong: with the program, or with the machine, which could run none."""
+    if not shortages.blames_machine(error, argv[0]):
+        return _not_terraform(argv, str(error))
+    return ExecutableError(
+        "No program can be started on this machine.",
+        where=": ".join(filter(None, (argv[0], error.filename))),
+        cause=error.strerror or str(error),
+        remedy=shortages.start_remedy(error),
+    )
 
 
 def _not_terraform(argv: tuple[str, ...], cause: str) -> ExecutableError:

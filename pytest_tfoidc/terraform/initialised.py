@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pytest_tfoidc import shortages
+
 LOCK_FILE = ".terraform.lock.hcl"
 PROVIDERS = Path(".terraform", "providers")
 MODULES = Path(".terraform", "modules")
@@ -46,7 +48,7 @@ class Initialised:
     def close(self) -> None:
         """Remove it."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shortages.remove_tree(self._folder)
 
 
 def key_of(

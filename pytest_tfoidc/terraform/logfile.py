@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pytest_tfoidc.errors import ModuleError
@@ -22,7 +22,11 @@ CHUNK = 256 * 1024
 
 @contextlib.contextmanager
 def redacted_log(
-    environment: Mapping[str, str], redactor: Redactor, *, folder: Path
+    environment: Mapping[str, str],
+    redactor: Redactor,
+    *,
+    folder: Path,
+    learn: Callable[[], None] = lambda: None,
 ) -> Iterator[dict[str, str]]:
     """Return the variables that lead a command's log to a private file, and pass it on at the end.
 
@@ -30,6 +34,7 @@ def redacted_log(
         environment: The command's environment; without a log file in it, nothing is done.
         redactor: Takes secrets out.
         folder: Where a relative path starts.
+        learn: Is called before anything is passed on: it tells the redactor what is new.
 
     Raises:
         ModuleError: The user's file cannot be written.
@@ -46,6 +51,7 @@ def redacted_log(
     try:
         yield {VARIABLE: name}
     finally:
+        learn()
         _pass_on(private, target, redactor)
         private.unlink(missing_ok=True)
 

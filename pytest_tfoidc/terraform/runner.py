@@ -10,10 +10,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from pytest_tfoidc import processes, shortages
 from pytest_tfoidc.clock import Clock, real_seconds
 from pytest_tfoidc.diagnostics import before_diagnostics, read_diagnostic
 from pytest_tfoidc.ending import Ending, LeftRunning
@@ -34,7 +35,7 @@ from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.commandline import command_line
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.live.deployed import Deployed
-from pytest_tfoidc.terraform.logfile import redacted_log
+from pytest_tfoidc.terraform.logfile import LEVELS, VARIABLE, redacted_log
 from pytest_tfoidc.terraform.steps import steps_of
 from pytest_tfoidc.terraform.turning import TURNED, Turning
 
@@ -47,6 +48,8 @@ DEPLOYING = frozenset({"apply", "destroy"})  # `testrun` follows `test`
 READING |= {"state list", "state pull", "state show", "version", "workspace list"}
 MOST_TRIES = 6  # for a host that is refused; of one client, in half a minute
 KILL_SECONDS = 5.0  # for it to stop after that
+LOGGING = frozenset({VARIABLE, *LEVELS})
+ASK_SECONDS = 60.0  # for what is asked beside a command
 LOOK_SECONDS = 0.02  # between two looks at a Terraform and at the time that is left
 BY_INTERRUPT = (-signal.SIGINT, 128 + signal.SIGINT)  # how scripts around Terraform end
 NUMBERS = itertools.count(1)  # of commands, in this process
@@ -159,6 +162,7 @@ class Runner:
         self.redactor = redactor
         self.timeout = timeout
         self.refusals_are_final = refusals_are_final
+        self.learn: Callable[[str, str], None] = lambda _command, _plan: None  # of secrets
         self.shared: tuple[int, ...] = ()  # descriptors of locks that end with the child, too
         self.ending = ending or Ending()
         self.deployed = deployed
@@ -197,7 +201,8 @@ class Runner:
         """
         if self.ending.has_to_stop:
             raise self._not_begun(command)
-        with redacted_log(self.environment, self.redactor, folder=Path.cwd()) as log:
+        learn = partial(self.learn, command, str(options.get("out", "")))
+        with redacted_log(self.environment, self.redactor, folder=Path.cwd(), learn=learn) as log:
             return self._run(
                 command,
                 *arguments,
@@ -240,6 +245,10 @@ class Runner:
         try:
             with child, self.ending.running(self._left(child, command), child.interrupt):
                 self._attend(child, watch, on_start, command)
+        except OSError as error:
+            if child.has_begun:
+                raise
+            raise self._not_started(command, error) from error
         finally:
             seconds = real_seconds() - started
             if self.deployed is not None and command in DEPLOYING and not child.is_let_go:
@@ -250,6 +259,26 @@ class Runner:
             raise self._stopped(done, watch)
         return done
 
+    def ask(self, *line: str) -> str:
+        """Return what a short command prints, without a log and without events.
+
+        It is for what has to be known before another command's log is passed on. Nothing where the
+        command fails, or where there is no time.
+        """
+        if self.ending.has_to_stop:
+            return ""
+        quiet = {k: v for k, v in self.environment.items() if k not in LOGGING}
+        try:
+            done = processes.run(
+                [*self.executable.argv, *line],
+                environment=quiet,
+                directory=self.directory,
+                seconds=ASK_SECONDS,
+            )
+        except OSError:
+            return ""
+        return done.stdout if done.exit_code == 0 else ""
+
     def _steps(self, number: int, only: str) -> LineListener:
         return steps_of(self._events, clock=self._clock, number=number, only=only)
 
@@ -259,6 +288,15 @@ class Runner:
             f"`{self.executable.product.lower()} {command}` was not begun: there is no time.",
             where=self.module,
             cause=f"The run was asked to end: {', then '.join(self.ending.signals)}.",
+        )
+
+    def _not_started(self, command: str, error: OSError) -> TerraformError:
+        where = f"{self.module}: {self.executable.argv[0]}"
+        return TerraformError(
+            f"`{self.executable.product.lower()} {command}` could not be started.",
+            where=": ".join(filter(None, (where, error.filename))),
+            cause=error.strerror or str(error),
+            remedy=shortages.start_remedy(error),
         )
 
     def _following(self, command: str, on_line: LineListener | None) -> LineListener | None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import filelock
 
+from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
 from pytest_tfoidc.ending import Ending
@@ -67,6 +68,7 @@ from pytest_tfoidc.terraform.variablesfile import (
 
 BACKEND_FILE = ".tfoidc.tfbackend"
 PLAN_FILE = "tfplan"
+STATEFUL = frozenset({"apply", "destroy", "plan", "refresh", "import"})  # read or write a state
 APPLY_PLAN_FILE = "tfplan-apply"
 DEFAULT_WORKSPACE = "default"
 HIDDEN = "(sensitive value)"  # how `terraform console` writes it
@@ -192,9 +194,9 @@ class Workspace:
             self.inventory = Deployed(
                 module=module, workspace=self.path, base=self.base if is_real else None
             )
-            self.runner = self.runner_in(self.path)
+            self.runner = self._own_runner()
         except BaseException:
-            shutil.rmtree(self.base, ignore_errors=True)
+            shortages.remove_tree(self.base)
             raise
         self.guard = self._make_guard(item)
         states, recorder = setting.live_states, setting.recorder
@@ -258,6 +260,21 @@ class Workspace:
             deployed=self.inventory,
         )
 
+    def _own_runner(self) -> Runner:
+        runner = self.runner_in(self.path)
+        runner.learn = self._learn
+        return runner
+
+    def _learn(self, command: str, plan: str) -> None:
+        """Let the redactor know what a plan or a state marks as sensitive: logs may have it."""
+        hide = self.setting.redactor.hide
+        with contextlib.suppress(ValueError):  # it prints none
+            if plan:
+                shown = self.runner.ask("show", "-json", "-no-color", plan)
+                hide(*sensitive_in_plan(json.loads(shown)))
+        if command in STATEFUL:
+            hide(*sensitive_in_state(self.runner.ask("state", "pull")))
+
     def close(self) -> None:
         """Remove the copy, unless it is to be kept or holds the only way to what is deployed.
 
@@ -269,7 +286,7 @@ class Workspace:
         if self.local_state is not None and not any(one.entry for one in self._records.values()):
             shutil.rmtree(self.local_state.parent, ignore_errors=True)
         if not self.keep:
-            shutil.rmtree(self.base, ignore_errors=True)
+            shortages.remove_tree(self.base)
 
     def __enter__(self) -> Workspace:
         """Return the workspace."""
@@ -282,7 +299,7 @@ class Workspace:
     def use(self, executable: Executable) -> None:
         """Run every command from now on with another Terraform."""
         self.setting = dataclasses.replace(self.setting, executable=executable)
-        shared, self.runner = self.runner.shared, self.runner_in(self.path)
+        shared, self.runner = self.runner.shared, self._own_runner()
         self.runner.shared = shared
 
     def init(
@@ -962,12 +979,13 @@ class Workspace:
         how = "was killed" if done.exit_code < 0 else "failed"
         product = self.setting.executable.product.lower()
         command = f"`{product} {done.command}` {how} with exit code {done.exit_code}"
+        full = shortages.full_disk([self.base])
         is_stale = any(one.summary == STALE for one in errors)
         return (StalePlanError if is_stale else TerraformError)(
             redact(_headline(errors, missing, crash) or f"{command}."),
             where=f"{self.module}: {command}.",
-            cause=redact("\n".join(map(str, missing))),
-            remedy=MISSING_REMEDY if missing else "",
+            cause=full or redact("\n".join(map(str, missing))),
+            remedy=shortages.DISK if full else MISSING_REMEDY if missing else "",
             output=output or redact(done.text),
             exit_code=done.exit_code,
             missing=tuple(dict(one.stub) for one in missing if one.stub),

@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from requests.auth import _basic_auth_str
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from pytest_tfoidc.clock import real_seconds
@@ -36,8 +38,11 @@ BODY = json.dumps({"location": "westeurope", "properties": {"x": "y" * 300}}).en
 async def client(port: int, ca_file: str, bearer: str, numbers: range) -> None:
     """Write and read resources over one connection that is kept alive."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n\r\n".encode())
-    await reader.readuntil(b"\r\n\r\n")
+    shown = f"Proxy-Authorization: {os.environ['PROXY_CREDENTIAL']}\r\n"
+    writer.write(f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n{shown}\r\n".encode())
+    passed = await reader.readuntil(b"\r\n\r\n")
+    if not passed.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(passed.decode())
     context = ssl.create_default_context(cafile=ca_file)
     await writer.start_tls(context, server_hostname=HOST)
     head = f"Host: {HOST}\r\nAuthorization: {bearer}\r\nContent-Length: "
@@ -63,8 +68,9 @@ def rate(azure: Azure, first: int) -> float:
     """Return the requests a second that the server serves."""
     bearer = azure.bearer()["Authorization"]
     command = [sys.executable, __file__, str(azure.mock.port), str(azure.mock.ca_file), str(first)]
-    environment = {**os.environ, "BEARER": bearer}
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    shown = _basic_auth_str("tfoidc", azure.mock.credential.password)
+    environment = {**os.environ, "BEARER": bearer, "PROXY_CREDENTIAL": shown}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return SAMPLE / float(done.stdout)
 
 

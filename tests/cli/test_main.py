@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -165,3 +166,41 @@ def test_a_signal_before_the_command_keeps_it_from_being_started(tmp_path: Path)
         )
     assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "")
     assert state.exists()
+
+
+@pytest.mark.parametrize("arguments", [("audit", "."), ("doctor",), ("doctor", "--json")])
+def test_an_output_that_cannot_be_written_is_told_in_one_message(
+    arguments: tuple[str, ...],
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*TFOIDC, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "tfoidc: The output cannot be written.\nWhere: standard output\n"
+        "Cause: No space left on device\nRemedy: Make room where it goes, or send it elsewhere.\n"
+    )
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*TFOIDC, "audit", "."], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("arguments", ["audit .", "mock -- true", "--version"])
+def test_without_standard_streams_the_exit_code_is_the_same(closed: str, arguments: str) -> None:
+    line = f"{shlex.join(TFOIDC)} {arguments}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{line} {closed}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -160,6 +160,16 @@ def test_a_token_is_renewed_when_the_azure_sdks_renew_theirs(
     assert value(credential.get_token(ARM)) == "s3cret-2"
 
 
+def test_a_token_is_renewed_where_the_clock_is_set_back(
+    credential: RefreshingCredential, entra: TinyEntra, clock: ManualClock
+) -> None:
+    credential.get_token(ARM)
+    clock.advance(-timedelta(hours=2))
+    assert value(credential.get_token(ARM)) == "s3cret-2"
+    assert value(credential.get_token(ARM)) == "s3cret-2"
+    assert len(entra.requests) == 2
+
+
 def test_an_outage_at_entra_goes_unnoticed_while_the_token_lives(
     credential: RefreshingCredential, entra: TinyEntra, clock: ManualClock
 ) -> None:

@@ -197,6 +197,17 @@ def test_tokens_of_seconds_are_held_as_well(
     assert token_of(ask(http, relay)) != first
 
 
+def test_a_token_of_which_nobody_knows_the_age_is_renewed(
+    http: requests.Session, relay: IdTokenRelay, source: ScriptedSource, clock: ManualClock
+) -> None:
+    first = token_of(ask(http, relay))
+    clock.advance(-timedelta(hours=2))  # this machine's clock is set back
+    second = token_of(ask(http, relay))
+    assert second != first
+    assert token_of(ask(http, relay)) == second
+    assert len(source.asked) == 2
+
+
 def test_an_outage_shorter_than_the_margin_goes_unnoticed(
     http: requests.Session,
     relay: IdTokenRelay,

@@ -54,6 +54,14 @@ def test_the_token_is_renewed_after_half_its_life(
         assert parse_id_token(kept.path.read_text(), now=clock.now())
 
 
+def test_the_token_is_renewed_where_the_clock_is_set_back(
+    kept: KeptTokenFile, clock: ManualClock, events: EventLog
+) -> None:
+    with kept:
+        clock.advance(-timedelta(hours=2))
+        assert eventually(lambda: len(events.of(IdTokenFetched)) == 2)
+
+
 def test_after_a_jump_the_token_can_be_renewed_at_once(
     kept: KeptTokenFile, clock: ManualClock
 ) -> None:

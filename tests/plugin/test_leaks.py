@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import stat
+from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +17,7 @@ OUTPUT, VARIABLE, ACCESS_KEY, STATE = (
     "canary-access-key-4713",
     "canary-in-state-4714",
 )
+PIPELINE, PLANTED = "canary-pipeline-4716", "canary-other-4717"  # of the pipeline; of nobody
 CANARIES = (OUTPUT, VARIABLE, ACCESS_KEY, STATE)
 MAIN = f"""
 variable "password" {{
@@ -73,7 +77,7 @@ def test_texts(tf_module, arm_env, oidc_credential):
     for text in (token, bearer, encoded, bearer.encode().hex(), values["out"]["secret"]):
         print("printed", text)
         print("told", text, file=sys.stderr)
-        logging.getLogger("x").warning("logged %s", text)
+        logging.getLogger("x").warning("logged %s of %s", text, tf_module.module)
         warnings.warn(f"warned {text}")
     raise RuntimeError(f"raised {token} {bearer} {values['out']['given']} {values['state']}")
 
@@ -96,54 +100,115 @@ def hunted(text: str, canaries: list[str]) -> list[str]:
     return found
 
 
+REPORTS = tuple(f"report.{ending}" for ending in ("html", "md", "json", "svg"))
+WRITTEN = ("junit.xml", "log.txt", "events.jsonl", "terraform.log", *REPORTS)
+CHILDREN = ("arguments", "environments")
+OURS = frozenset(
+    {"main.tf", "test_it.py", "bearer.txt", "terraform-wrapper", "given.tfvars", "given.tfbackend"}
+)
+# What every process of the run was started with, whenever Terraform is.
+LOOK = """
+for one in /proc/[0-9]*; do
+  if grep -qz "^TMPDIR={temp}\\$" $one/environ; then cat $one/cmdline; echo; fi
+done 2>/dev/null >> {path}/arguments
+cat /proc/$$/environ >> {path}/environments
+"""
+
+
+def hunt(project: Project, module: str, *options: str) -> tuple[pytest.RunResult, dict[str, str]]:
+    """Run the tests; return what came of it, and the text of every outlet by its name."""
+    project.module(module, main=MAIN)
+    (project.path / "test_it.py").write_text(TESTS)
+    wrapper = project.wrapper(LOOK.format(temp=project.temp, path=project.path))
+    reports = [f"--tf-report={name}" for name in REPORTS]
+    files = ("--junitxml=junit.xml", "--log-file=log.txt", "--tf-events=events.jsonl", *reports)
+    (project.path / "given.tfvars").write_text(f'password = "{VARIABLE}"\n')
+    (project.path / "given.tfbackend").write_text(f'access_key = "{ACCESS_KEY}"\n')
+    given = ("--tf-module", module, "--tf-check=delayed_apply", "--tf-var-file=given.tfvars")
+    result = project.run(*given, *files, *options, module, "test_it.py", executable=wrapper)
+    found = {
+        str(path.relative_to(project.path)): path.read_text("utf-8", "replace")
+        for path in project.path.rglob("*")
+        if path.is_file() and path.name not in OURS and "runpytest" not in path.name
+    }
+    return result, {**found, "screen": text_of(result)}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The environment of a pipeline's step; the secrets in it."""
+    encoded = base64.b64encode(f":{PIPELINE}".encode()).decode()
+    for name, value in {
+        "TF_LOG": "TRACE",
+        "TF_LOG_PATH": "terraform.log",
+        "SOME_API_TOKEN": "canary-environment-4715",
+        "SYSTEM_ACCESSTOKEN": PIPELINE,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "http.extraheader",
+        "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {encoded}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return [PIPELINE, "canary-environment-4715"]
+
+
 @pytest.mark.parametrize(
     "options",
     [
-        ("-vv", "--showlocals", "-rA", "-o", "log_cli=true"),
-        ("-s", "--tb=native", "--log-file=log.txt"),
+        ("-vvv", "--showlocals", "-rA", "-o", "log_cli=true"),
+        ("-s", "--tb=native"),
         ("--capture=tee-sys", "--tb=long", "-l"),
-        ("-n1", "--showlocals", "-rA"),
-        (f"--tf-backend-config=access_key={ACCESS_KEY}", "-vv", "-l"),  # init fails
+        ("-n2", "-vvv", "--showlocals", "-rA"),
+        ("--tf-backend-config=given.tfbackend", "-vv", "-l"),  # init fails
     ],
     ids=["verbose", "uncaptured", "tee", "xdist", "failing-init"],
 )
 def test_no_canary_leaves_a_run(
-    project: Project, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+    project: Project, environment: list[str], options: tuple[str, ...]
 ) -> None:
-    project.module(main=MAIN)
-    (project.path / "test_it.py").write_text(TESTS)
-    monkeypatch.setenv("TF_LOG", "TRACE")
-    monkeypatch.setenv("TF_LOG_PATH", "terraform.log")
-    monkeypatch.setenv("SOME_API_TOKEN", "canary-environment-4715")
-    module = ("--tf-module", "module", "--tf-check=none", f"--tf-var=password={VARIABLE}")
-    result = project.run(
-        *module,
-        "--junitxml=junit.xml",
-        *options,
-        "test_it.py",
-    )
-    result.assert_outcomes(failed=3, warnings=result.parseoutcomes().get("warnings", 0))
+    result, outlets = hunt(project, "module", *options)
+    assert result.parseoutcomes()["failed"] >= 3
+    assert set(outlets) >= {"screen", *WRITTEN, *CHILDREN}
     bearer = (project.path / "bearer.txt").read_text()
-    canaries = [*CANARIES, "canary-environment-4715", bearer]
-    assert hunted(text_of(result), canaries) == []
-    assert "eyJ" not in text_of(result)
-    for name in ("junit.xml", "terraform.log", "log.txt"):
-        file = project.path / name
-        if file.exists():
-            assert hunted(file.read_text(), canaries) == [], name
-            assert "eyJhbGciOi" not in file.read_text(), name
-    assert (project.path / "terraform.log").stat().st_mode & 0o077 == 0
+    canaries = [*CANARIES, *environment, bearer]
+    meant = {"environments": [bearer, "canary-environment-4715"]}  # the relay's, and the user's own
+    for name, text in outlets.items():
+        forbidden = [one for one in canaries if one not in meant.get(name, ())]
+        assert hunted(text, forbidden) == [], name
+        assert "eyJhbGciOi" not in text, name
+    for name in ("terraform.log", *REPORTS):
+        assert (project.path / name).stat().st_mode & 0o077 == 0, name
     assert project.left_over() == []
 
 
-def test_the_hunt_finds_what_is_planted(project: Project) -> None:
-    project.module(main=MAIN)
-    (project.path / "test_it.py").write_text("def test_it():\n    assert 'canary-other-1' == 'x'\n")
-    result = project.run("--junitxml=junit.xml", "test_it.py")
-    assert hunted(text_of(result), ["canary-other-1"])
-    assert hunted((project.path / "junit.xml").read_text(), ["canary-other-1"])
-    for form in (str, lambda t: t.encode().hex(), lambda t: base64.b64encode(t.encode()).decode()):
-        assert hunted(f"a {form('canary-other-1')} b", ["canary-other-1"])
+def test_the_hunt_finds_what_is_planted_in_each_outlet(
+    project: Project, environment: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert environment
+    monkeypatch.setenv("OTHER", PLANTED)
+    _, outlets = hunt(project, PLANTED, "-vvv", "--showlocals")
+    found = {name for name, text in outlets.items() if hunted(text, [PLANTED])}
+    assert found >= {"screen", *WRITTEN, *CHILDREN}
+
+
+@pytest.mark.parametrize(
+    "form", [str, lambda t: t.encode().hex(), lambda t: base64.b64encode(t.encode()).decode()]
+)
+def test_the_hunt_finds_every_form(form: Callable[[str], str]) -> None:
+    assert hunted(f"a {form(PLANTED)} b", [PLANTED]) == [PLANTED] * max(1, form is str)
+
+
+def test_a_kept_workspace_is_nobody_elses(project: Project) -> None:
+    module = project.module(main=MAIN)
+    options = ("--tf-module", "module", "--tf-check=delayed_apply", "--tf-keep")
+    project.run(*options, f"--tf-var=password={VARIABLE}").assert_outcomes(passed=1)
+    kept = [path for path in project.temp.rglob("*") if path.is_file()]
+    holding = [path for path in kept if VARIABLE.encode() in path.read_bytes()]
+    assert holding  # the hunt finds what is there
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in holding)
+    (base,) = project.temp.iterdir()
+    assert stat.S_IMODE(base.stat().st_mode) == 0o700
+    assert module.stat().st_mode & 0o055  # as users' own folders are
+    shutil.rmtree(base)
 
 
 def test_variables_are_no_arguments(project: Project) -> None:

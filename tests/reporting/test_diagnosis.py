@@ -309,6 +309,18 @@ def joined(text: str) -> str:
 
 TEXTS = tomllib.loads((Path(__file__).parent / "near_misses.toml").read_text("utf-8"))["text"]
 PAIRS = (
+    (
+        "Error: Error locking state: could not write lock info: no space left on device",
+        "Error: Error locking state: could not write lock info: no such file or directory",
+    ),
+    (
+        "Error: Failed to install provider: write .terraform/x: disk quota exceeded",
+        "Error: Failed to install provider: write .terraform/x: operation not permitted",
+    ),
+    (
+        "Error: Failed to save state: write x: There is not enough space on the disk.",
+        "Error: Failed to save state: write x: There is no file x on the disk.",
+    ),
     *map(pair_of, TEXTS),
     *((entra(f"AADSTS{number}"), entra(f"AADSTS{number}9")) for number in (*CODES, *MORE_CODES)),
 )

@@ -15,6 +15,8 @@ from pytest_tfoidc.terraform.audit.planfile import SavedPlan
 LOCK_NAME = ".terraform.lock.hcl"
 BACKEND_CONFIG = "-backend-config"
 NEWLINE = "\n"
+# Of a value, as a state writes them: `"string"`, `["list", "string"]`.
+TYPES = ("string", "number", "bool", "list", "set", "map", "object", "tuple")
 
 AZURERM = "azurerm"
 AZURERM_FIELDS = {
@@ -243,7 +245,16 @@ def _at(value: object, path: object) -> object:
             value = value[key]  # type: ignore[index] # what it is not, is no KeyError but a TypeError
         except (KeyError, IndexError, TypeError):
             return None
-    return value
+    return _untyped(value)
+
+
+def _untyped(value: object) -> object:
+    """Return a value of a dynamic attribute without the type that a state writes beside it."""
+    written = _dict(value)
+    kind = written.get("type")
+    name = kind[0] if isinstance(kind, list) and kind else kind
+    is_dynamic = written.keys() == {"value", "type"} and name in TYPES
+    return written["value"] if is_dynamic else value
 
 
 def _untold(found: Iterable[Detected], told: set[str]) -> Iterator[FoundCredential]:

@@ -186,7 +186,7 @@ class Ledger:
         Raises:
             LedgerError: It cannot be written.
         """
-        text = json.dumps(entry.as_json(), ensure_ascii=False) + "\n"
+        text = json.dumps(entry.as_json()) + "\n"
         with self._writing(entry.id):
             self._prepare()
             write_durably(self.folder / f"{entry.id}{SUFFIX}", text.encode())
@@ -217,7 +217,7 @@ class Ledger:
         path = self.folder / f"{entry_id}{JOURNAL_SUFFIX}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            text = "".join(json.dumps(line) + "\n" for line in lines)
             os.write(descriptor, text.encode())
             os.fsync(descriptor)
         finally:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pytest_tfoidc.errors import ModuleError, PlanError
 from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
 from pytest_tfoidc.terraform.audit.audit import CachedCredential, audit_path, audit_workspace
+from pytest_tfoidc.terraform.audit.finders import sensitive_in_state
 from tests.terraform.audit.planfiles import (
     RealTerraform,
     backend_message,
@@ -629,3 +630,20 @@ def test_real_terraforms_states_are_understood(terraform: RealTerraform) -> None
     in_plan = {c.field for c in found if c.file == "tfplan"}
     assert in_plan == {f"state, {field}" for field in expected}
     assert len(found) == 2 * len(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        ("word", "word"),
+        ({"value": "word", "type": "string"}, "word"),  # of terraform_data, which takes any type
+        ({"value": {"a": "word"}, "type": ["object", {"a": "string"}]}, {"a": "word"}),
+        ({"value": "word", "type": "secret"}, {"value": "word", "type": "secret"}),  # a user's own
+        ({"value": "word"}, {"value": "word"}),
+    ],
+)
+def test_of_what_a_state_marks_its_type_is_no_secret(value: object, secret: object) -> None:
+    path = [{"type": "get_attr", "value": "input"}]
+    instance = {"attributes": {"input": value}, "sensitive_attributes": [path]}
+    resources = [{"type": "terraform_data", "name": "kept", "instances": [instance]}]
+    assert list(sensitive_in_state(json.dumps({"resources": resources}))) == [secret]

@@ -18,6 +18,7 @@ JWT = (
     "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL3giLCJzdWIiOiJ5IiwiZXhwIjoxOTAwMDAwMDAwfQ."
     "c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw"
 )
+OLD_PLANS = Path(__file__).parent / "oldplans"  # of one module, whose variable is a token in some
 KEY = "Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYmF6Zm9vYmFyYg=="
 SAS = "?sv=2022-11-02&ss=b&sig=abcDEF123%2BxyzABCDEFGHIJKLMNOPQRSTUVW%3D"
 PEM = "-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0\\n-----END PRIVATE KEY-----"
@@ -185,6 +186,13 @@ def test_json_names_file_field_and_remedy(
     assert finding["file"] == "terraform.tfvars"
     assert finding["field"] == "variable `admin_password`"
     assert finding["remedy"]
+
+
+@pytest.mark.parametrize("version", ["1.6.6", "1.8.4", "1.10.5", "1.12.2"])
+def test_plans_that_older_terraforms_wrote_are_read(version: str) -> None:
+    (found,) = audit(OLD_PLANS / f"planted-{version}.tfplan").found
+    assert (found.field, found.kind) == ("root variable `label`", "JWT")
+    assert audit(OLD_PLANS / f"clean-{version}.tfplan").found == ()
 
 
 def test_an_archive_is_unpacked_and_nothing_outside_of_it_is_written(tmp_path: Path) -> None:
