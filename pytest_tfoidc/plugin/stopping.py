@@ -239,7 +239,7 @@ def last_words(
     lines = [f"tfoidc: NOT everything was destroyed{why}:"]
     for one in remains:
         is_busy = any(left.module == Path(one.module).name for left in commands)
-        lines += _words_for(one, is_sure=not is_busy and _is_alive(one.process))
+        lines += _words_for(one, is_sure=not is_busy and one.process == os.getpid())
     lines += [
         f"  `terraform {left.command}` of {left.module} (process {left.process}) was interrupted"
         " and is still at it: wait for its end before anything else."
@@ -251,18 +251,8 @@ def last_words(
     return lines
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def _words_for(one: Remains, *, is_sure: bool) -> list[str]:
-    """Say what a module has deployed; what a Terraform has told nobody about is there perhaps."""
+    """Say what a module has deployed; what another process was at is there perhaps."""
     names = (n if is_sure or n.endswith(PERHAPS) else n + PERHAPS for n in one.resources)
     found = ", ".join(names) or "nothing that Terraform has told of"
     return [
