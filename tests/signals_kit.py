@@ -7,14 +7,14 @@ import signal
 import threading
 from collections.abc import Iterator
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextlib.contextmanager
 def default_signals() -> Iterator[None]:
     """Let children that are started in the block take signals that we ignore.
 
-    A shell without job control starts what stands before `&` with SIGINT ignored, and `nohup` does
+    A shell without job control starts what stands before `&` with SIGINT and SIGQUIT ignored, and `nohup` does
     so with SIGHUP; children inherit that. What is handled here is the default for a child.
     """
     before = {}

@@ -195,10 +195,13 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("arguments", ["audit .", "mock -- true", "--version"])
-def test_without_standard_streams_the_exit_code_is_the_same(closed: str, arguments: str) -> None:
+def test_without_standard_streams_the_exit_code_is_the_same(
+    tmp_path: Path, closed: str, arguments: str
+) -> None:
     line = f"{shlex.join(TFOIDC)} {arguments}"
     done = subprocess.run(
         ["/bin/sh", "-c", f"{line} {closed}"],
+        cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
