@@ -14,8 +14,9 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 def default_signals() -> Iterator[None]:
     """Let children that are started in the block take signals that we ignore.
 
-    A shell without job control starts what stands before `&` with SIGINT and SIGQUIT ignored, and `nohup` does
-    so with SIGHUP; children inherit that. What is handled here is the default for a child.
+    A shell without job control starts what stands before `&` with SIGINT and SIGQUIT ignored, and
+    `nohup` does so with SIGHUP; children inherit that. What is handled here is the default for a
+    child.
     """
     before = {}
     if threading.current_thread() is threading.main_thread():
