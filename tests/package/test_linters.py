@@ -49,3 +49,14 @@ def test_the_hooks_are_local_and_coverage_is_outside_the_default_run() -> None:
     parser.read_string(read("tox.ini"))
     assert "coverage" not in parser["tox"]["env_list"]
     assert "coverage report" in parser["testenv:coverage"]["commands"]
+
+
+def test_every_proof_is_run_with_every_line_of_terraform() -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(read("tox.ini"))
+    listed = set(parser["proofs"]["files"].replace("\\", "").split())
+    mark = "@pytest.mark." + "proof"
+    files = (ROOT / "tests").rglob("test_*.py")
+    assert listed == {
+        str(file.relative_to(ROOT)) for file in files if mark in file.read_text(encoding="utf-8")
+    }
