@@ -15,7 +15,7 @@ from tests.reporting.test_page import HOSTILE, failing, lines_of, story
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
 AXE = os.environ.get("TFOIDC_AXE", "")  # axe.min.js of the npm package axe-core
 MANY = 10_000
-MOST_MILLISECONDS = 2_000
+MOST_MILLISECONDS = 20_000  # 1,600 on a busy machine; no bet on how busy CI is
 MOST_BYTES = 5_000_000
 LOOKS = [(width, scheme) for width in (360, 1920) for scheme in ("light", "dark")]
 
