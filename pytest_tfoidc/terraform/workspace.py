@@ -337,26 +337,26 @@ class Workspace:
             options["backend_config"] = [*map(str, files), BACKEND_FILE]
         else:
             options["backend"] = False
-        key = "" if upgrade or self.plugin_folder is not None else self._configuration_key()
-        initialised = self.setting.initialised
-        if key:
-            initialised.give(key, self.path)
-        with self._plugin_cache():
+        is_own = upgrade or self.plugin_folder is not None
+        once = contextlib.nullcontext() if is_own else self._fetched_once()
+        with once, self._plugin_cache():
             done = self._run("init", **options)
-        if key:
-            initialised.keep(key, self.path)
         if backend:
             self.guard.check_state()
         return done
 
-    def _configuration_key(self) -> str:
-        """Return what this has in common with workspaces for which init fetches the same."""
+    @contextlib.contextmanager
+    def _fetched_once(self) -> Iterator[None]:
+        """Let init find what it has fetched for another workspace of the same configuration."""
         called = (self.copy.of(module.path) for module in self.configuration.called_modules())
-        return key_of(
+        key = key_of(
             (self.path, *called),
             executable=self.setting.executable.argv,
             environment=self.runner.environment,
         )
+        self.setting.initialised.give(key, self.path)
+        yield
+        self.setting.initialised.keep(key, self.path)
 
     @property
     def _backend_type(self) -> str:

@@ -15,7 +15,8 @@ from tests.reporting.test_page import HOSTILE, failing, lines_of, story
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not on PATH")
 AXE = os.environ.get("TFOIDC_AXE", "")  # axe.min.js of the npm package axe-core
 MANY = 10_000
-MOST_MILLISECONDS = 20_000  # 1,600 on a busy machine; no bet on how busy CI is
+MOST_MILLISECONDS = 2_000
+TRIES = 3  # the quickest counts: the machine may be busy for a moment
 MOST_BYTES = 5_000_000
 LOOKS = [(width, scheme) for width in (360, 1920) for scheme in ("light", "dark")]
 
@@ -77,7 +78,7 @@ def test_ten_thousand_events_are_open_soon(chromium: Browser, tmp_path: Path) ->
     page = tmp_path / "many.html"
     assert write_reports(lines_of(many), [page]) == {}
     assert page.stat().st_size < MOST_BYTES
-    opened = chromium.open(page, width=1920, scheme="light")
-    assert opened.errors == []
+    opened = [chromium.open(page, width=1920, scheme="light") for _ in range(TRIES)]
+    assert [one.errors for one in opened] == [[]] * TRIES
     assert chromium.evaluate("document.querySelectorAll('tbody tr').length") >= MANY
-    assert opened.load < MOST_MILLISECONDS
+    assert min(one.load for one in opened) < MOST_MILLISECONDS
