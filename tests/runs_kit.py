@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_tfoidc.clock import real_sleep
 from tests.project_kit import EXECUTABLE, MODULES, Project
 from tests.signals_kit import default_signals
 
@@ -59,6 +60,7 @@ class Gate:
         self._pipe = folder / "gate"
         self._pid = folder / "gate.pid"
         self._log = folder / "log"
+        self._interrupted = folder / "gate.interrupted"
         for pipe in (self._pipe, self._pid):
             os.mkfifo(pipe)
         self.variables = (f"gate={self._pipe}", f"log={self._log}")
@@ -70,6 +72,11 @@ class Gate:
     def open(self) -> None:
         """Let the run end."""
         self._pipe.write_text("\n", encoding="ascii")
+
+    def wait_until_interrupted(self) -> None:
+        """Wait until the interrupt has come to the run that waits; the test's limit ends it."""
+        while not self._interrupted.exists():
+            real_sleep(0.01)
 
     @property
     def clean_ups(self) -> int:

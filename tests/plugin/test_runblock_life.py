@@ -65,6 +65,7 @@ def test_the_first_failure_stops_terraform_and_lets_it_clean_up(project: Project
     with started(project, *arguments, "-x") as process:
         gate.terraform()
         read_until(process, "::fails FAILED")
+        gate.wait_until_interrupted()
         gate.open()  # Terraform lets the run that it is at end first
         told = rest_of(process)
     assert "1 failed in" in told
@@ -77,6 +78,7 @@ def test_control_c_lets_terraform_clean_up(project: Project) -> None:
         gate.terraform()
         read_until(process, "::first PASSED")
         process.send_signal(signal.SIGINT)
+        gate.wait_until_interrupted()
         gate.open()
         assert "KeyboardInterrupt" in rest_of(process)
     assert process.returncode == pytest.ExitCode.INTERRUPTED

@@ -259,9 +259,13 @@ class FileRun:
                     return
 
     def stop(self) -> None:
-        """Interrupt Terraform, once: the current run ends, the others skip, teardown runs."""
+        """Interrupt Terraform, once: the current run ends, the others skip, teardown runs.
+
+        A teardown that runs already is left alone: its scripts would get the interrupt as well, and
+        what they were to destroy would stay.
+        """
         with self._condition:
-            if self._is_stopped or self._result is not None:
+            if self._is_stopped or self._in_teardown or self._result is not None:
                 return
             self._is_stopped = True
             if self._running is not None:

@@ -1,5 +1,6 @@
 # A run waits for as long as nobody writes to the pipe `gate`; clean-up leaves a line in `log`.
-# What waits takes no notice of the interrupt that Terraform's group gets, as Ctrl-C in a terminal.
+# What waits goes on after the interrupt that Terraform's group gets, as Ctrl-C in a terminal, and
+# leaves a word of it.
 
 variable "gate" {
   type = string
@@ -27,6 +28,6 @@ resource "terraform_data" "gate" {
   triggers_replace = var.waits
 
   provisioner "local-exec" {
-    command = var.waits ? "trap '' INT; echo $PPID > '${var.gate}.pid'; read line < '${var.gate}'" : "true"
+    command = var.waits ? "trap ': > \"${var.gate}.interrupted\"' INT; echo $PPID > '${var.gate}.pid'; until read line < '${var.gate}'; do :; done" : "true"
   }
 }

@@ -24,6 +24,14 @@ from tests.runs_kit import Gate
 
 RUNS = ("first", "waits", "last")
 FILE = "tests/gate.tftest.hcl"
+DESTROYS_SLOWLY = """\
+resource "terraform_data" "kept" {
+  provisioner "local-exec" {
+    when    = destroy
+    command = "trap ': > %(gate)s.interrupted' INT; echo $PPID > %(gate)s.pid; read line < %(gate)s"
+  }
+}
+"""
 pytestmark = pytest.mark.timeout(60)
 
 
@@ -82,6 +90,24 @@ def test_stopping_interrupts_terraform_once_however_often_it_is_asked_for(
     assert file_run.wait("last").status == "skip"
     assert gate.clean_ups == 1
     assert not any("Two interrupts" in line for line in result.log)
+
+
+def test_stopping_leaves_a_teardown_alone(session: OidcSession, gate: Gate, tmp_path: Path) -> None:
+    module = tmp_path / "destroys_slowly"
+    (module / "tests").mkdir(parents=True)
+    (module / "tests/only.tftest.hcl").write_text('run "only" {}', encoding="utf-8")
+    (module / "main.tf").write_text(DESTROYS_SLOWLY % {"gate": tmp_path / "gate"}, encoding="utf-8")
+    with session.workspace(module) as workspace:
+        workspace.init(backend=False)
+        file = "tests/only.tftest.hcl"
+        run = FileRun(workspace=workspace, file=file, runs=("only",), options=TestOptions())
+        run.start()
+        gate.terraform()
+        wait_for(run, "tearing down")
+        run.stop()
+        gate.open()
+        assert run.finish().is_clean
+    assert not (tmp_path / "gate.interrupted").exists()
 
 
 def test_abandoning_ends_terraform_without_a_clean_up(file_run: FileRun, gate: Gate) -> None:
