@@ -427,7 +427,6 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(line, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.proof
 def test_the_repository_can_be_asked_and_nothing_is_written_to_it(project: Project) -> None:
     shop = watched(project)
     main = """\
