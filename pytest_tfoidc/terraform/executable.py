@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_tfoidc import processes, shortages
 from pytest_tfoidc.errors import ExecutableError
 from pytest_tfoidc.terraform import embedded, logfile
+from pytest_tfoidc.terraform.toldversions import keep_version, known_version, program_of
 
 EMBEDDED = "embedded"
 TERRAFORM, OPENTOFU = "Terraform", "OpenTofu"
@@ -48,7 +49,7 @@ class Executable:
 
 
 def find_executable(wanted: str | None, environment: Mapping[str, str]) -> Executable:
-    """Find the Terraform to run, and ask it for its version.
+    """Find the Terraform to run, and its version: it is asked once a machine.
 
     Args:
         wanted: A path, a name on PATH, or `embedded`; None looks for `terraform`, `tofu` and the
@@ -95,6 +96,21 @@ def embedded_executable(library: Path, environment: Mapping[str, str]) -> Execut
 def _probe(
     argv: tuple[str, ...], environment: Mapping[str, str], *, is_embedded: bool = False
 ) -> Executable:
+    program = program_of(argv)
+    version = known_version(program, environment)
+    if version is None:
+        version = _ask(argv, environment)
+        keep_version(program, version, environment)
+    product = OPENTOFU if Path(argv[-1]).name.startswith("tofu") else TERRAFORM
+    return Executable(argv=argv, product=product, version=version, embedded=is_embedded)
+
+
+def _ask(argv: tuple[str, ...], environment: Mapping[str, str]) -> str:
+    """Let a Terraform tell its version.
+
+    Raises:
+        ExecutableError: It is none, or does not run here.
+    """
     try:
         done = processes.run(
             [*argv, "version", "-json"],
@@ -111,8 +127,7 @@ def _probe(
         said = (done.stderr or done.stdout).strip().splitlines()
         answer = repr(said[0]) if said else "nothing"
         raise _not_terraform(argv, f"`version -json` answered {answer}")
-    product = OPENTOFU if Path(argv[-1]).name.startswith("tofu") else TERRAFORM
-    return Executable(argv=argv, product=product, version=version, embedded=is_embedded)
+    return version
 
 
 def _version(printed: str) -> str | None:
