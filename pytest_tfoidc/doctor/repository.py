@@ -27,7 +27,7 @@ from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.refreshfloors import TERRAFORM, floor_of
 from pytest_tfoidc.terraform.executable import Executable, find_executable
 from pytest_tfoidc.terraform.hcl import parser
-from pytest_tfoidc.terraform.runner import terraform_environment
+from pytest_tfoidc.terraform.settings import terraform_environment
 from pytest_tfoidc.terraform.upgrade.floors import floor_note
 from pytest_tfoidc.terraform.upgrade.suite import upgrade_steps
 from pytest_tfoidc.terraform.versions import PARTS, parse_version

@@ -89,7 +89,7 @@ class RunBlockFile(pytest.File):
         from pytest_tfoidc.terraform.tftest.files import distinct_names, read_test_file  # noqa: PLC0415 - heavy
         from pytest_tfoidc.terraform.tftest.run import require_test_command  # noqa: PLC0415 - heavy
 
-        executable = self._run.session.executable
+        executable = self._run.executable
         try:
             require_test_command(executable)
             blocks = read_test_file(self.path, opentofu=executable.product == "OpenTofu").runs
@@ -109,7 +109,7 @@ class RunBlockFile(pytest.File):
         self._recording.enter_context(run.recorded(self, self.module))
         self._mark = run.session.events.mark()
         workspace = _initialized(self.config, self.module)
-        if run.session.is_live:
+        if run.is_live:
             _require_harmless(workspace)
         items = [item for item in self.session.items if item.parent is self]
         self._remaining = {item.name for item in items}
@@ -233,7 +233,7 @@ def _require_harmless(workspace: Workspace) -> None:
 def kept_resources(config: pytest.Config, items: Iterable[pytest.Item]) -> list[str]:
     """Say which run blocks leave resources behind on purpose, in a live context."""
     run = config.stash[RUN]
-    if not run.settings.modules or not run.session.is_live:
+    if not run.settings.modules or not run.is_live:
         return []
     return [
         f"tfoidc: live: {item.nodeid} (line {item.block.line}): {item.block.keeps}, so what it"
@@ -316,9 +316,9 @@ def validate(config: pytest.Config) -> None:
         TfOidcError: An option is not known to the Terraform at hand, or means nothing here.
     """
     run = config.stash[RUN]
-    _options(config).require(run.session.executable)
+    _options(config).require(run.executable)
     found = [(module, file) for module in run.settings.modules for file in _found(config, module)]
-    if run.settings.test_jumps and run.session.is_live:
+    if run.settings.test_jumps and run.is_live:
         raise UsageError(
             f"Nobody can move the clock in a live context ({run.session.context.label}).",
             where="--tf-test-jump",
@@ -355,7 +355,7 @@ def _found(config: pytest.Config, module: Path) -> frozenset[Path]:
         files = discover(
             module,
             test_directory=run.settings.test_directory,
-            opentofu=run.session.executable.product == "OpenTofu",
+            opentofu=run.executable.product == "OpenTofu",
         )
         known[module] = frozenset(files)
     return known[module]

@@ -59,8 +59,24 @@ def find_executable(wanted: str | None, environment: Mapping[str, str]) -> Execu
     Raises:
         ExecutableError: There is none, or it is not Terraform.
     """
+    return _probe(*_found(wanted, environment), environment=environment)
+
+
+def known_executable(wanted: str | None, environment: Mapping[str, str]) -> Executable | None:
+    """Return what `find_executable` would, where that needs not be asked for its version.
+
+    Raises:
+        ExecutableError: There is none.
+    """
+    argv, is_embedded = _found(wanted, environment)
+    version = known_version(program_of(argv), environment)
+    return None if version is None else _executable(argv, version, is_embedded=is_embedded)
+
+
+def _found(wanted: str | None, environment: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """Return what runs Terraform, and whether that is the embedded one."""
     if wanted == EMBEDDED:
-        return _embedded(environment)
+        return _embedded(), True
     if wanted:
         found = shutil.which(wanted, path=environment.get("PATH"))
         if found is None:
@@ -69,18 +85,22 @@ def find_executable(wanted: str | None, environment: Mapping[str, str]) -> Execu
                 where="--tf-executable",
                 remedy=HOW_TO_GET_ONE,
             )
-        return _probe((str(Path(found).absolute()),), environment)
+        return (str(Path(found).absolute()),), False
     for name in ("terraform", "tofu"):
         if found := shutil.which(name, path=environment.get("PATH")):
-            return _probe((found,), environment)
-    return _embedded(environment)
+            return (found,), False
+    return _embedded(), True
 
 
-def _embedded(environment: Mapping[str, str]) -> Executable:
+def _embedded() -> tuple[str, ...]:
     path = embedded.library()
     if path is None:
         raise ExecutableError("There is no Terraform here.", where="PATH", remedy=HOW_TO_GET_ONE)
-    return embedded_executable(Path(path), environment)
+    return _embedded_argv(Path(path))
+
+
+def _embedded_argv(library: Path) -> tuple[str, ...]:
+    return (sys.executable, "-IS", embedded.__file__, str(library))
 
 
 def embedded_executable(library: Path, environment: Mapping[str, str]) -> Executable:
@@ -89,18 +109,24 @@ def embedded_executable(library: Path, environment: Mapping[str, str]) -> Execut
     Raises:
         ExecutableError: It is no such library.
     """
-    argv = (sys.executable, "-IS", embedded.__file__, str(library))
-    return _probe(argv, environment, is_embedded=True)
+    return _probe(_embedded_argv(library), is_embedded=True, environment=environment)
 
 
 def _probe(
-    argv: tuple[str, ...], environment: Mapping[str, str], *, is_embedded: bool = False
+    argv: tuple[str, ...],
+    is_embedded: bool,  # noqa: FBT001 - as `_found` returns it
+    *,
+    environment: Mapping[str, str],
 ) -> Executable:
     program = program_of(argv)
     version = known_version(program, environment)
     if version is None:
         version = _ask(argv, environment)
         keep_version(program, version, environment)
+    return _executable(argv, version, is_embedded=is_embedded)
+
+
+def _executable(argv: tuple[str, ...], version: str, *, is_embedded: bool) -> Executable:
     product = OPENTOFU if Path(argv[-1]).name.startswith("tofu") else TERRAFORM
     return Executable(argv=argv, product=product, version=version, embedded=is_embedded)
 
