@@ -307,11 +307,11 @@ class PytestRun:
 
     def _findings(self) -> list[str]:
         """Say what the doctor finds in a live environment, and what our own does not mend."""
-        from pytest_tfoidc.doctor.environment import NEUTRALISED, examine_environment  # noqa: PLC0415 - as above
-
         session, settings = self.session, self.settings
         if not session.is_live:
             return []
+        from pytest_tfoidc.doctor.environment import NEUTRALISED, examine_environment  # noqa: PLC0415 - as above
+
         examined = examine_environment(
             session.options.environment,
             now=session.clock.now(),
@@ -344,10 +344,10 @@ class PytestRun:
 
     def _leftovers(self) -> list[str]:
         """Say what earlier runs have left of the modules under test, and how it is removed."""
-        from pytest_tfoidc.terraform.live.ledger import Damaged, Ledger  # noqa: PLC0415 - as above
-
         if not self.session.is_live:
             return []
+        from pytest_tfoidc.terraform.live.ledger import Damaged, Ledger  # noqa: PLC0415 - as above
+
         modules = {self.name_of(module) for module in self.settings.modules}
         found = Ledger(self.ledger).entries()
         left = [one for one in found if isinstance(one, Damaged) or one.module in modules]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pytest_tfoidc.diagnostics import Diagnostic
     from pytest_tfoidc.terraform.missing import MissingRead
     from pytest_tfoidc.terraform.tftest.files import RunBlock
-    from pytest_tfoidc.terraform.tftest.run import FileResult, FileRun, RunResult, TestOptions
+    from pytest_tfoidc.terraform.tftest.options import TestOptions
+    from pytest_tfoidc.terraform.tftest.run import FileResult, FileRun, RunResult
     from pytest_tfoidc.terraform.workspace import Workspace
 
 ENDINGS = (".tftest.hcl", ".tftest.json", ".tofutest.hcl", ".tofutest.json")
@@ -87,7 +88,7 @@ class RunBlockFile(pytest.File):
     def collect(self) -> Iterator[RunItem]:
         """Make an item for each run block, without running Terraform."""
         from pytest_tfoidc.terraform.tftest.files import distinct_names, read_test_file  # noqa: PLC0415 - heavy
-        from pytest_tfoidc.terraform.tftest.run import require_test_command  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.terraform.tftest.options import require_test_command  # noqa: PLC0415 - heavy
 
         executable = self._run.executable
         try:
@@ -275,7 +276,7 @@ def _initialized(config: pytest.Config, module: Path) -> Workspace:
 
 
 def _options(config: pytest.Config) -> TestOptions:
-    from pytest_tfoidc.terraform.tftest.run import TestOptions  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.tftest.options import TestOptions  # noqa: PLC0415 - heavy
 
     settings = config.stash[RUN].settings
     return TestOptions(
@@ -335,7 +336,7 @@ def validate(config: pytest.Config) -> None:
 
 def _is_meant_here(jump: Jump, module: Path, file: Path) -> bool:
     from pytest_tfoidc.terraform.tftest.files import read_test_file  # noqa: PLC0415 - heavy
-    from pytest_tfoidc.terraform.tftest.run import TEARDOWN  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.tftest.options import TEARDOWN  # noqa: PLC0415 - heavy
 
     if not _is_meant(jump, file.relative_to(module).as_posix()):
         return False

@@ -145,7 +145,7 @@ class Watching:
         """Find out where progress can be shown."""
         period = self._run.settings.progress
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        if self._input or reporter is None or not period:
+        if self._input or reporter is None or not period or self._config.option.collectonly:
             return
         if self._config.get_verbosity() < 0 and not self._run.settings.wants_progress:
             return
