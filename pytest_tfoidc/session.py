@@ -47,6 +47,7 @@ from pytest_tfoidc.prospect import (
 from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
+from pytest_tfoidc.terraform.copies import MOST_SPARE, Copies
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
 from pytest_tfoidc.terraform.initialised import Initialised
 from pytest_tfoidc.terraform.live.deadlines import deadline_of
@@ -170,6 +171,7 @@ class OidcSession:
         self.notes: tuple[str, ...] = ()
         self._cleanup = contextlib.ExitStack()
         self._initialised = Initialised()
+        self._copies = Copies(most_spare=MOST_SPARE)
         self._isolations = 0
         self.context: PipelineContext
         self.source: IdTokenSource
@@ -188,6 +190,7 @@ class OidcSession:
     def stop(self) -> None:
         """Close everything that `start` opened."""
         self._initialised.close()
+        self._copies.close()
         self._cleanup.close()
 
     def __enter__(self) -> OidcSession:
@@ -479,6 +482,7 @@ class OidcSession:
             recorder=self.recorder,
             deadline=self.deadline,
             initialised=self._initialised,
+            copies=self._copies,
             lock_timeout=self.options.lock_timeout or lock_timeout_of(self.options.environment),
             is_put_back=lambda: self.is_put_back,
             live_states=self.live_states,
