@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from pytest_tfoidc.records import dataclass
 
 DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
 

@@ -12,16 +12,15 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn
 
-from pytest_tfoidc.authvariables import CONNECTION, REQUEST_TOKEN, REQUEST_URL
+from pytest_tfoidc.authvariables import REQUEST_TOKEN
 from pytest_tfoidc.clock import (
     VirtualClock,
-    format_duration,
     parse_duration,
     real_seconds,
     real_sleep,
@@ -39,9 +38,17 @@ from pytest_tfoidc.identity.subscription import subscription_name
 from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
+from pytest_tfoidc.prospect import (
+    ACCESS_TOKEN_LIFETIME,
+    ID_TOKEN_LIFETIME,
+    REPLACED,
+    describe_stand_in,
+)
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.cliconfig import with_absolute_paths_inside
+from pytest_tfoidc.terraform.copies import MOST_SPARE, Copies
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
 from pytest_tfoidc.terraform.initialised import Initialised
 from pytest_tfoidc.terraform.live.deadlines import deadline_of
@@ -58,7 +65,7 @@ from pytest_tfoidc.terraform.live.state import (
 )
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import prepare_log, with_absolute_paths
-from pytest_tfoidc.terraform.runner import terraform_environment
+from pytest_tfoidc.terraform.settings import terraform_environment
 from pytest_tfoidc.terraform.workspace import Workspace, WorkspaceSetting
 
 STANDIN_BACKEND = MappingProxyType(
@@ -112,8 +119,8 @@ class SessionOptions:
     timeout: float | None = None
     allowed_hosts: tuple[str, ...] = ()
     ca_file: Path | None = None
-    id_token_lifetime: timedelta = timedelta(minutes=5)
-    access_token_lifetime: timedelta = timedelta(minutes=60)
+    id_token_lifetime: timedelta = ID_TOKEN_LIFETIME
+    access_token_lifetime: timedelta = ACCESS_TOKEN_LIFETIME
     id_token_command: tuple[str, ...] = ()
     audience: str | None = None
     isolated: bool = True
@@ -165,6 +172,7 @@ class OidcSession:
         self.notes: tuple[str, ...] = ()
         self._cleanup = contextlib.ExitStack()
         self._initialised = Initialised()
+        self._copies = Copies(most_spare=MOST_SPARE)
         self._isolations = 0
         self.context: PipelineContext
         self.source: IdTokenSource
@@ -183,6 +191,7 @@ class OidcSession:
     def stop(self) -> None:
         """Close everything that `start` opened."""
         self._initialised.close()
+        self._copies.close()
         self._cleanup.close()
 
     def __enter__(self) -> OidcSession:
@@ -354,11 +363,10 @@ class OidcSession:
         if self.mock is None:
             where = _live(self.context)
         else:
-            lifetimes = (self.options.id_token_lifetime, self.options.access_token_lifetime)
-            id_token, access_token = map(format_duration, lifetimes)
-            where = (
-                f"stand-in for {self.context.label}: ID tokens live {id_token},"
-                f" access tokens {access_token}"
+            where = describe_stand_in(
+                self.context.label,
+                id_token=self.options.id_token_lifetime,
+                access_token=self.options.access_token_lifetime,
             )
         relay = "on" if self.relay else "off"
         return f"{self.executable} | {where} | relay {relay}"
@@ -480,6 +488,7 @@ class OidcSession:
             recorder=self.recorder,
             deadline=self.deadline,
             initialised=self._initialised,
+            copies=self._copies,
             lock_timeout=self.options.lock_timeout or lock_timeout_of(self.options.environment),
             is_put_back=lambda: self.is_put_back,
             live_states=self.live_states,
@@ -765,11 +774,6 @@ def _live(context: PipelineContext) -> str:
     expires_at = context.static_token_expires_at
     end = f" and dies at {expires_at:%H:%M:%S} UTC" if expires_at else ""
     return f"{where}: its one ID token cannot be refreshed{end}"
-
-
-# What a real pipeline around a simulated run would put in the way of the stand-in's variables.
-# Tokens and secrets are not among them: `arm_environment` withholds those, and says so.
-REPLACED = frozenset({*REQUEST_TOKEN, *REQUEST_URL, *CONNECTION})
 
 
 def _without_pipeline(environment: Mapping[str, str]) -> dict[str, str]:

@@ -34,6 +34,14 @@ def keys_that_were_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "new_key", lambda: _key(next(numbers)))
 
 
+@pytest.fixture(autouse=True)
+def cache_of_the_tests(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep what is found out once a machine out of the home, which is another one in each test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache-of-the-tests"))
+
+
 @pytest.fixture
 def clock() -> Iterator[VirtualClock]:
     """A virtual clock; afterwards time is as it was."""

@@ -11,7 +11,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -24,10 +23,11 @@ from pytest_tfoidc.doctor.pipeline_yaml import examine_pipeline
 from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.refreshfloors import TERRAFORM, floor_of
 from pytest_tfoidc.terraform.executable import Executable, find_executable
 from pytest_tfoidc.terraform.hcl import parser
-from pytest_tfoidc.terraform.runner import terraform_environment
+from pytest_tfoidc.terraform.settings import terraform_environment
 from pytest_tfoidc.terraform.upgrade.floors import floor_note
 from pytest_tfoidc.terraform.upgrade.suite import upgrade_steps
 from pytest_tfoidc.terraform.versions import PARTS, parse_version

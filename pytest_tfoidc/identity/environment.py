@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.withheld import (
     ISOLATED,
@@ -125,7 +126,7 @@ def arm_environment(  # noqa: PLR0913 - settings, keyword only
     own.add(*{context.request_token, context.static_token, *tokens} - {"", request_token})
     kept, withheld = {}, []
     for name, value in outer.items():
-        reason = _reason(name, isolated=isolated)
+        reason = reason_to_withhold(name, isolated=isolated)
         if reason is None and own.knows(value):
             reason = OTHER_NAME
         if reason is None:
@@ -160,7 +161,7 @@ def _whole_pairs(variables: Mapping[str, str]) -> dict[str, str]:
     return {**rest, GIT_COUNT: str(len(pairs))}
 
 
-def _reason(name: str, *, isolated: bool) -> str | None:
+def reason_to_withhold(name: str, *, isolated: bool) -> str | None:
     """Say why a variable is withheld; None where it is not."""
     names = {**WITHHELD, **ISOLATED} if isolated else WITHHELD
     prefixes = {**WITHHELD_PREFIXES, **ISOLATED_PREFIXES} if isolated else WITHHELD_PREFIXES

@@ -8,19 +8,19 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import requests
-import requests.adapters
-
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
+from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
+    import requests
+
     from pytest_tfoidc.identity.pipeline import PipelineContext
 
 TOTAL_SECONDS = 60.0  # azurerm's own attempts end after 26 s; a pipeline's outage may be longer
@@ -161,6 +161,8 @@ class Transport:
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
     ) -> Answer:
+        import requests  # noqa: PLC0415 - heavy; many runs never ask for anything
+
         with requests.Session() as session:
             session.trust_env = False  # also keeps ~/.netrc away from the Authorization header
             try:
@@ -199,6 +201,8 @@ def _read(response: requests.Response) -> bytes:
 
 def _no_answer(error: Exception) -> NoAnswerError:
     """Say in our own words what went wrong: the library's hold the URL with its query."""
+    import requests  # noqa: PLC0415 - as above
+
     detail = _detail(error)
     kinds: tuple[tuple[type[Exception], str, bool], ...] = (
         (requests.exceptions.ProxyError, "the proxy did not let us through", True),

@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-import requests.utils
 import trustme
 
 from pytest_tfoidc.errors import UsageError
@@ -82,8 +81,14 @@ def public_certificates(environment: Mapping[str, str]) -> bytes:
     What it names for git alone is added.
     """
     named = [environment[name] for name in BUNDLE_VARIABLES if environment.get(name)]
-    usual = [ssl.get_default_verify_paths().cafile, requests.utils.DEFAULT_CA_BUNDLE_PATH]
+    usual = ssl.get_default_verify_paths().cafile
     for_git = environment.get(GIT_BUNDLE, "")
-    first = next((n for n in (*named, *usual) if n and Path(n).is_file()), None)
+    first = next((n for n in (*named, usual) if n and Path(n).is_file()), None) or _of_requests()
     wanted = dict.fromkeys(n for n in (first, for_git) if n and Path(n).is_file())
     return b"\n".join(Path(name).read_bytes() for name in wanted)
+
+
+def _of_requests() -> str:
+    import requests.utils  # noqa: PLC0415 - heavy; most machines have a bundle of their own
+
+    return requests.utils.DEFAULT_CA_BUNDLE_PATH

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from pytest_tfoidc.mockazure.directory import Application, Directory
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS, AccessToken, AccessTokens, from_seconds
+from pytest_tfoidc.records import dataclass
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 Find = Callable[[str, str], Application | None]

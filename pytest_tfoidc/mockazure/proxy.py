@@ -15,8 +15,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import requests.utils
-
 from pytest_tfoidc.mockazure.certificates import public_certificates
 
 if TYPE_CHECKING:
@@ -117,6 +115,8 @@ def upstream_proxy(host: str, environment: Mapping[str, str]) -> str | None:
     proxy = named.get("https_proxy") or named.get("all_proxy")
     if proxy is None:
         return None
+    import requests.utils  # noqa: PLC0415 - heavy; few runs go out through a proxy
+
     bypass = requests.utils.should_bypass_proxies(
         f"https://{host}/", no_proxy=named.get("no_proxy", "")
     )

@@ -30,16 +30,7 @@ from pytest_tfoidc.events import (
     RequestAnswered,
 )
 from pytest_tfoidc.httpserver import Connection, LoopbackServer, Request, Response
-from pytest_tfoidc.mockazure.appconfig.auth import AccessKey
-from pytest_tfoidc.mockazure.appconfig.service import STORES, ConfigurationStores
-from pytest_tfoidc.mockazure.arm.errors import ArmError
-from pytest_tfoidc.mockazure.arm.resource_ids import Place
-from pytest_tfoidc.mockazure.arm.service import VAULTS, ResourceManager
-from pytest_tfoidc.mockazure.arm.types.apps import configuration_access
-from pytest_tfoidc.mockazure.arm.types.base import account_keys
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
-from pytest_tfoidc.mockazure.deployments.service import NO_SECRETS
-from pytest_tfoidc.mockazure.devops.service import AzureDevOps
 from pytest_tfoidc.mockazure.directory import (
     OBJECT_ID,
     Application,
@@ -49,11 +40,9 @@ from pytest_tfoidc.mockazure.directory import (
 )
 from pytest_tfoidc.mockazure.entra import Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
-from pytest_tfoidc.mockazure.graph.service import Graph
 from pytest_tfoidc.mockazure.issuer import ISSUER_HOSTS, Issuer
-from pytest_tfoidc.mockazure.keyvault.errors import VaultError
-from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
 from pytest_tfoidc.mockazure.pipelines import step_environment
+from pytest_tfoidc.mockazure.planes import Planes
 from pytest_tfoidc.mockazure.proxy import (
     HTTPS_PORT,
     REGISTRY_HOSTS,
@@ -67,19 +56,25 @@ from pytest_tfoidc.mockazure.proxy import (
     splice,
 )
 from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
-from pytest_tfoidc.mockazure.storage.accounts import StorageAccounts
-from pytest_tfoidc.mockazure.storage.service import SERVICES_OF_ACCOUNTS, BlobService
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 
 if TYPE_CHECKING:
     from jwt.types import Options
 
+    from pytest_tfoidc.mockazure.appconfig.service import ConfigurationStores
+    from pytest_tfoidc.mockazure.arm.service import ResourceManager
+    from pytest_tfoidc.mockazure.devops.service import AzureDevOps
+    from pytest_tfoidc.mockazure.graph.service import Graph
+    from pytest_tfoidc.mockazure.keyvault.service import KeyVaults
+    from pytest_tfoidc.mockazure.storage.accounts import StorageAccounts
+    from pytest_tfoidc.mockazure.storage.service import BlobService
+
 Service = Callable[[Request], Response]
 
 STORAGE_HOSTS = tuple(
     f"*.{service}.core.{cloud}"
-    for service in SERVICES_OF_ACCOUNTS
+    for service in ("blob", "queue", "table", "file", "dfs")
     for cloud in ("windows.net", "usgovcloudapi.net", "chinacloudapi.cn")
 )
 WEBSITE_HOSTS = tuple(
@@ -167,36 +162,34 @@ class MockAzure(LoopbackServer):
         self.access_tokens = AccessTokens(
             clock=clock, events=events, lifetime=access_token_lifetime
         )
+        self._planes = Planes(
+            clock=clock,
+            events=events,
+            access_tokens=self.access_tokens,
+            directory=self.directory,
+            identify=self._identify_connection,
+        )
         self._make_sign_in(id_token_lifetime)
-        self._make_planes()
-        self._join_planes()
         self.services: dict[tuple[str, ...], Service] = {
             EVERY_LOGIN_HOST: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
-            STORAGE_HOSTS: self.storage.handle,
-            WEBSITE_HOSTS: self.storage.websites.handle,
-            RESOURCE_MANAGER_HOSTS: self.resource_manager.handle,
-            GRAPH_HOSTS: self.graph.handle,
-            KEY_VAULT_HOSTS: self.key_vaults.handle,
-            CONFIGURATION_HOSTS: self.configurations.handle,
+            STORAGE_HOSTS: self._planes.handle_storage,
+            WEBSITE_HOSTS: self._planes.handle_website,
+            RESOURCE_MANAGER_HOSTS: self._planes.resource_manager.handle,
+            GRAPH_HOSTS: self._planes.graph.handle,
+            KEY_VAULT_HOSTS: self._planes.key_vaults.handle,
+            CONFIGURATION_HOSTS: self._planes.configurations.handle,
         }
         self.faults = Faults(clock=clock, services=SERVICES)
         self.requests = SeenRequests(SERVICES)
 
     def _make_sign_in(self, lifetime: timedelta) -> None:
         """Make who gives ID tokens, and who takes them for access tokens."""
-        self.devops = AzureDevOps(
-            access_tokens=self.access_tokens,
-            organization=self.directory.connection.organization,
-            project=self.directory.connection.project,
-            identify=self._identify_connection,
-            admits=lambda name: self.directory.named.admits("organization", name),
-        )
         self.issuer = Issuer(
             directory=self.directory,
             clock=self.clock,
             events=self.events,
-            connections=self.devops.identities,
+            connections=self._planes.made_connections,
             lifetime=lifetime,
         )
         self.entra = Entra(
@@ -208,53 +201,40 @@ class MockAzure(LoopbackServer):
             find=self._find_application,
         )
 
-    def _make_planes(self) -> None:
-        """Make the services that take access tokens."""
-        self.blobs = BlobService(
-            clock=self.clock,
-            access_tokens=self.access_tokens,
-            keys=account_keys,
-            tenant_id=self.directory.tenant_id,
-            tenant_of=self._tenant_of_account,
-        )
-        self.storage = StorageAccounts(
-            clock=self.clock,
-            access_tokens=self.access_tokens,
-            blobs=self.blobs,
-            tenant_id=self.directory.tenant_id,
-        )
-        self.resource_manager = ResourceManager(
-            clock=self.clock,
-            access_tokens=self.access_tokens,
-            subscription_id=self.directory.subscription_id,
-            tenant_id=self.directory.tenant_id,
-            events=self.events,
-            admits=lambda name: self.directory.named.admits("subscription", name),
-        )
-        self.graph = Graph(
-            clock=self.clock, access_tokens=self.access_tokens, tenant_id=self.directory.tenant_id
-        )
-        self.key_vaults = KeyVaults(
-            clock=self.clock,
-            access_tokens=self.access_tokens,
-            tenant_id=self.directory.tenant_id,
-            estate=self.resource_manager,
-            groups_of=self.graph.groups_of,
-        )
-        self.configurations = ConfigurationStores(
-            clock=self.clock,
-            access_tokens=self.access_tokens,
-            estate=self.resource_manager,
-            keys=_configuration_keys,
-        )
+    @property
+    def blobs(self) -> BlobService:
+        """Blobs."""
+        return self._planes.blobs()
 
-    def _join_planes(self) -> None:
-        """Let the services know of each other what Azure's do."""
-        self.access_tokens.time_jumps = lambda: not self.resource_manager.is_instant
-        self.resource_manager.groups_of(self.graph.groups_of)
-        self.resource_manager.on_purged(self._forget)
-        self.resource_manager.on_handed_over(self._take)
-        self.resource_manager.deployments.secrets = self._secret_of_parameter
+    @property
+    def storage(self) -> StorageAccounts:
+        """The other services of storage accounts."""
+        return self._planes.storage()
+
+    @property
+    def resource_manager(self) -> ResourceManager:
+        """Resource Manager."""
+        return self._planes.resource_manager()
+
+    @property
+    def graph(self) -> Graph:
+        """Microsoft Graph."""
+        return self._planes.graph()
+
+    @property
+    def devops(self) -> AzureDevOps:
+        """Azure DevOps' REST."""
+        return self._planes.devops()
+
+    @property
+    def key_vaults(self) -> KeyVaults:
+        """The key vaults."""
+        return self._planes.key_vaults()
+
+    @property
+    def configurations(self) -> ConfigurationStores:
+        """The configuration stores."""
+        return self._planes.configurations()
 
     def start(self) -> None:
         """Serve, and write the bundle that clients trust into a private file.
@@ -318,60 +298,20 @@ class MockAzure(LoopbackServer):
             service.restore(part)
 
     def _services(self) -> tuple[Any, ...]:
-        made = (self.blobs, self.resource_manager, self.graph, self.devops)
-        return (*made, self.key_vaults, self.configurations, self.storage)
+        return self._planes.all
 
     def _holders(self) -> tuple[Any, ...]:
         settings = (self.directory, self.issuer, self.entra, self.access_tokens, self.faults)
         return (*self._services(), *settings, self.requests)
 
-    def _secret_of_parameter(self, reference: Mapping[str, Any]) -> str:
-        """Return the secret that a deployment's parameter refers to.
-
-        Raises:
-            ArmError: There is none, or its vault does not let deployments in.
-        """
-        vault = reference.get("keyVault")
-        name = str(vault.get("id", "")).rpartition("/")[2] if isinstance(vault, dict) else ""
-        secret, version = (str(reference.get(n, "")) for n in ("secretName", "secretVersion"))
-        found = self.resource_manager.vault(name)
-        is_open = found is not None and found["properties"].get("enabledForTemplateDeployment")
-        value = self.key_vaults.secret(name, secret, version) if is_open else None
-        if value is None:
-            reason = (
-                "is not there" if is_open else "is in no vault with enabledForTemplateDeployment"
-            )
-            message = f"The secret '{secret}' of the key vault '{name}' {reason}."
-            raise ArmError(400, NO_SECRETS, message)
-        return value
-
-    def _take(self, place: Place, written: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a vault the secret or the key that was written in Resource Manager.
-
-        Raises:
-            ArmError: The vault refuses it.
-        """
-        vault = self.resource_manager.vault(place.parent.name)
-        host = str((vault or {}).get("properties", {}).get("vaultUri", "")).partition("//")[2]
-        try:
-            kind = place.kind.rpartition("/")[2].lower()
-            return self.key_vaults.take(host.strip("/"), kind, place.name, written)
-        except VaultError as error:
-            raise ArmError(error.status, error.code, error.message) from error
-
-    def _forget(self, kind: str, name: str) -> None:
-        """Drop the data of a resource that is purged. `kind`: its type, in lower case."""
-        if kind == VAULTS:
-            self.key_vaults.forget(name)
-        elif kind == STORES:
-            self.configurations.forget(name)
-
     def _find_application(self, client_id: str, tenant_id: str) -> Application | None:
         """Find whom Entra knows: configured, made in Graph or in Resource Manager, or named."""
-        made = self.graph.application(client_id) is not None
-        identity = self.resource_manager.principal_id(client_id)
+        graph, manager = self._planes.graph.made, self._planes.resource_manager.made
+        made = graph is not None and graph.application(client_id) is not None
+        identity = manager.principal_id(client_id) if manager else None
         configured = self.directory.applications.get(client_id)
-        if configured is None and made and not identity and not self.graph.has_principal(client_id):
+        has_principal = graph is not None and graph.has_principal(client_id)
+        if configured is None and made and not identity and not has_principal:
             return None  # an application alone cannot sign in
         own = Application(client_id=client_id, object_id=identity or "")
         is_made = configured is None and (made or identity)
@@ -380,15 +320,12 @@ class MockAzure(LoopbackServer):
             return None
         credentials = (
             *known.credentials,
-            *self.graph.federated_credentials(client_id),
-            *self.resource_manager.federated_credentials(client_id),
+            *(graph.federated_credentials(client_id) if graph else ()),
+            *(manager.federated_credentials(client_id) if manager else ()),
         )
         return replace(
             known, credentials=credentials, object_id=self._principal(known, made, tenant_id)
         )
-
-    def _tenant_of_account(self, account: str) -> str:
-        return self.resource_manager.tenant_of_account(account)
 
     def _principal(self, known: Application, made: bool, tenant_id: str) -> str:  # noqa: FBT001 - of one call
         """Return the object id that an application has in a tenant: each has its own."""
@@ -430,7 +367,8 @@ class MockAzure(LoopbackServer):
             audience=audience,
             client_id=self.directory.client_id,
             object_id=OBJECT_ID,
-            tenant_id=self._tenant_of_account(host.partition(".")[0]) or self.directory.tenant_id,
+            tenant_id=self._planes.tenant_of_account(host.partition(".")[0])
+            or self.directory.tenant_id,
         )
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         own = {"authorization": f"Bearer {token.value}", "host": host, **WHILE_PUTTING}
@@ -451,12 +389,14 @@ class MockAzure(LoopbackServer):
 
     def dump(self) -> str:
         """Say what there is and what was asked for last, for people. Holds no secret."""
-        manager, seen = self.resource_manager.resources, tuple(self.requests)
+        manager, seen = self._planes.resource_manager.made, tuple(self.requests)
+        resources = manager.resources if manager else {}
+        blobs = self._planes.blobs.made
         parts = {
             f"requests (the last of {len(seen)})": [str(r) for r in seen[-SHOWN:]],
-            f"resources ({len(manager)})": [d["id"] for d in manager.values()][:SHOWN],
-            "blobs": list(self.blobs.blobs())[:SHOWN],
-            "locked blobs": list(self.blobs.leases()),
+            f"resources ({len(resources)})": [d["id"] for d in resources.values()][:SHOWN],
+            "blobs": list(blobs.blobs())[:SHOWN] if blobs else [],
+            "locked blobs": list(blobs.leases()) if blobs else [],
             "faults": [f"{f.fault}, {f.hits} so far" for f in self.faults.all],
         }
         return "\n".join(
@@ -700,14 +640,6 @@ def _assertion(request: Request) -> str:
         return ""
     form = request.form
     return form.get("client_assertion") or form.get("client_secret") or ""
-
-
-def _configuration_keys(store_id: str) -> tuple[AccessKey, ...]:
-    """Return the access keys of a configuration store, as Resource Manager lists them."""
-    return tuple(
-        AccessKey(id=key_id, secret=secret, read_only=name.endswith("Read Only"))
-        for name, (key_id, secret) in configuration_access(store_id).items()
-    )
 
 
 def _as_reason(message: str) -> str:

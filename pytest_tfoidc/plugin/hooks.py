@@ -68,7 +68,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if run.settings.modules:
         with pytestrun.usage_errors():
             run.require_readable_modules()
-            _ = run.session.executable
+            _ = run.executable
             run.describe()
             runblocks.validate(session.config)
             if not hasattr(session.config, "workerinput"):  # the controller of xdist does it

@@ -29,9 +29,11 @@ from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
     from pytest_tfoidc.events import Event
+    from pytest_tfoidc.prospect import Prospect
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
     from pytest_tfoidc.terraform.backend import Inputs
+    from pytest_tfoidc.terraform.executable import Executable
     from pytest_tfoidc.terraform.live.deployed import Remains
     from pytest_tfoidc.terraform.module import RootModule
     from pytest_tfoidc.terraform.workspace import Workspace
@@ -71,6 +73,7 @@ class PytestRun:
         self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)
         self._variables = _terraform_variables()
         self._session: OidcSession | None = None
+        self._config = config
         self.user_existing: UserExisting | None = None
         self.watching: Watching | None = None
         self._live: list[str] = []
@@ -103,6 +106,46 @@ class PytestRun:
                 session.stop()
                 raise
         return self._session
+
+    @functools.cached_property
+    def _prospect(self) -> Prospect | None:
+        """What the session would be, where no test is run here: it is not started then.
+
+        Raises:
+            TfOidcError: There is no Terraform.
+        """
+        settings = self.settings
+        needs_session = settings.existing or settings.identities or settings.sweep
+        if self._session is not None or needs_session or not _only_collects(self._config):
+            return None
+        from pytest_tfoidc.prospect import prospect_of  # noqa: PLC0415 - heavy
+
+        return prospect_of(
+            os.environ,
+            context=settings.context,
+            executable=settings.executable,
+            relay=settings.relay,
+            test_directory=settings.test_directory,
+        )
+
+    @property
+    def executable(self) -> Executable:
+        """The Terraform to run.
+
+        Raises:
+            TfOidcError: There is none, or the session cannot be started.
+        """
+        prospect = self._prospect
+        return self.session.executable if prospect is None else prospect.executable
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the ID tokens are a real pipeline's.
+
+        Raises:
+            TfOidcError: The session cannot be started.
+        """
+        return self._prospect is None and self.session.is_live
 
     def _session_options(self) -> SessionOptions:
         from pytest_tfoidc import session  # noqa: PLC0415 - heavy
@@ -192,6 +235,8 @@ class PytestRun:
         """
         for module in self._modules.values():
             module.local_modules()
+        if self._prospect is not None:
+            return
         session = self.session
         session.require_allowed_subscriptions(self._modules.values())
         if session.live_states is not None and (self.settings.checks or self.settings.upgrades):
@@ -200,7 +245,8 @@ class PytestRun:
     @functools.cached_property
     def _modules(self) -> dict[str, RootModule]:
         """The modules under test, as their files describe them, by their names."""
-        return {self.name_of(m): self.session.read_module(m) for m in self.settings.modules}
+        reader = self._prospect or self.session
+        return {self.name_of(m): reader.read_module(m) for m in self.settings.modules}
 
     def notices(self) -> list[str]:
         """Say what came up while the tests ran: what dies soon, and what a copy is without."""
@@ -245,10 +291,13 @@ class PytestRun:
     def describe(self) -> None:
         """Let the files of events say which Terraform and which context this is."""
         if self.watching is not None:
-            self.watching.describe(self.session.describe())
+            self.watching.describe((self._prospect or self.session).describe())
 
     def header(self) -> list[str]:
         """Say which Terraform and which context this is, and what was noticed about them."""
+        if self._prospect is not None:
+            told = (self._prospect.describe(), *self._prospect.notes)
+            return [f"tfoidc: {line}" for line in told]
         from pytest_tfoidc.events import VariableWithheld  # noqa: PLC0415 - not in every run
 
         session = self.session
@@ -278,11 +327,11 @@ class PytestRun:
 
     def _findings(self) -> list[str]:
         """Say what the doctor finds in a live environment, and what our own does not mend."""
-        from pytest_tfoidc.doctor.environment import NEUTRALISED, examine_environment  # noqa: PLC0415 - as above
-
         session, settings = self.session, self.settings
         if not session.is_live:
             return []
+        from pytest_tfoidc.doctor.environment import NEUTRALISED, examine_environment  # noqa: PLC0415 - as above
+
         examined = examine_environment(
             session.options.environment,
             now=session.clock.now(),
@@ -315,10 +364,10 @@ class PytestRun:
 
     def _leftovers(self) -> list[str]:
         """Say what earlier runs have left of the modules under test, and how it is removed."""
-        from pytest_tfoidc.terraform.live.ledger import Damaged, Ledger  # noqa: PLC0415 - as above
-
         if not self.session.is_live:
             return []
+        from pytest_tfoidc.terraform.live.ledger import Damaged, Ledger  # noqa: PLC0415 - as above
+
         modules = {self.name_of(module) for module in self.settings.modules}
         found = Ledger(self.ledger).entries()
         left = [one for one in found if isinstance(one, Damaged) or one.module in modules]
@@ -526,12 +575,17 @@ def _terraform_variables() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name.startswith("TF_VAR_")}
 
 
+def _only_collects(config: pytest.Config) -> bool:
+    """Tell whether no test is run in this process."""
+    return bool(config.getoption("collectonly", default=False))
+
+
 def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
     """Tell a worker of pytest-xdist the name of the live run that it is a part of."""
     run = config.stash[RUN]
     if run.watching is not None:
         run.watching.tell_worker(workerinput)
-    if run.settings.modules and run.session.live_states is not None:
+    if run.settings.modules and run.is_live and run.session.live_states is not None:
         workerinput[LIVE_RUN] = run.session.live_states.run
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pytest_tfoidc.diagnostics import Diagnostic
     from pytest_tfoidc.terraform.missing import MissingRead
     from pytest_tfoidc.terraform.tftest.files import RunBlock
-    from pytest_tfoidc.terraform.tftest.run import FileResult, FileRun, RunResult, TestOptions
+    from pytest_tfoidc.terraform.tftest.options import TestOptions
+    from pytest_tfoidc.terraform.tftest.run import FileResult, FileRun, RunResult
     from pytest_tfoidc.terraform.workspace import Workspace
 
 ENDINGS = (".tftest.hcl", ".tftest.json", ".tofutest.hcl", ".tofutest.json")
@@ -87,9 +88,9 @@ class RunBlockFile(pytest.File):
     def collect(self) -> Iterator[RunItem]:
         """Make an item for each run block, without running Terraform."""
         from pytest_tfoidc.terraform.tftest.files import distinct_names, read_test_file  # noqa: PLC0415 - heavy
-        from pytest_tfoidc.terraform.tftest.run import require_test_command  # noqa: PLC0415 - heavy
+        from pytest_tfoidc.terraform.tftest.options import require_test_command  # noqa: PLC0415 - heavy
 
-        executable = self._run.session.executable
+        executable = self._run.executable
         try:
             require_test_command(executable)
             blocks = read_test_file(self.path, opentofu=executable.product == "OpenTofu").runs
@@ -109,7 +110,7 @@ class RunBlockFile(pytest.File):
         self._recording.enter_context(run.recorded(self, self.module))
         self._mark = run.session.events.mark()
         workspace = _initialized(self.config, self.module)
-        if run.session.is_live:
+        if run.is_live:
             _require_harmless(workspace)
         items = [item for item in self.session.items if item.parent is self]
         self._remaining = {item.name for item in items}
@@ -233,7 +234,7 @@ def _require_harmless(workspace: Workspace) -> None:
 def kept_resources(config: pytest.Config, items: Iterable[pytest.Item]) -> list[str]:
     """Say which run blocks leave resources behind on purpose, in a live context."""
     run = config.stash[RUN]
-    if not run.settings.modules or not run.session.is_live:
+    if not run.settings.modules or not run.is_live:
         return []
     return [
         f"tfoidc: live: {item.nodeid} (line {item.block.line}): {item.block.keeps}, so what it"
@@ -275,7 +276,7 @@ def _initialized(config: pytest.Config, module: Path) -> Workspace:
 
 
 def _options(config: pytest.Config) -> TestOptions:
-    from pytest_tfoidc.terraform.tftest.run import TestOptions  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.tftest.options import TestOptions  # noqa: PLC0415 - heavy
 
     settings = config.stash[RUN].settings
     return TestOptions(
@@ -316,9 +317,9 @@ def validate(config: pytest.Config) -> None:
         TfOidcError: An option is not known to the Terraform at hand, or means nothing here.
     """
     run = config.stash[RUN]
-    _options(config).require(run.session.executable)
+    _options(config).require(run.executable)
     found = [(module, file) for module in run.settings.modules for file in _found(config, module)]
-    if run.settings.test_jumps and run.session.is_live:
+    if run.settings.test_jumps and run.is_live:
         raise UsageError(
             f"Nobody can move the clock in a live context ({run.session.context.label}).",
             where="--tf-test-jump",
@@ -335,7 +336,7 @@ def validate(config: pytest.Config) -> None:
 
 def _is_meant_here(jump: Jump, module: Path, file: Path) -> bool:
     from pytest_tfoidc.terraform.tftest.files import read_test_file  # noqa: PLC0415 - heavy
-    from pytest_tfoidc.terraform.tftest.run import TEARDOWN  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.tftest.options import TEARDOWN  # noqa: PLC0415 - heavy
 
     if not _is_meant(jump, file.relative_to(module).as_posix()):
         return False
@@ -355,7 +356,7 @@ def _found(config: pytest.Config, module: Path) -> frozenset[Path]:
         files = discover(
             module,
             test_directory=run.settings.test_directory,
-            opentofu=run.session.executable.product == "OpenTofu",
+            opentofu=run.executable.product == "OpenTofu",
         )
         known[module] = frozenset(files)
     return known[module]

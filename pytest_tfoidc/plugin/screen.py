@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from pytest_tfoidc.reporting.pipelines import progress_command
 from pytest_tfoidc.reporting.progress import Running, progress_line
 
 LEAST_COLUMNS = 20
@@ -110,6 +109,8 @@ class Screen:
         if not due:
             return
         lines = [self._redact(progress_line(one)) for one in due]
+        from pytest_tfoidc.reporting.pipelines import progress_command  # noqa: PLC0415 - not in every run
+
         command = progress_command(self._environment, running, redact=self._redact)
         self._write(self._fresh_line() + "".join(f"{line}\n" for line in (*lines, *command)))
 

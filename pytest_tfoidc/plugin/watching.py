@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ import pytest
 from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.events import CommandStarted, Event, ItemFinished, ItemStarted, RunDescribed
 from pytest_tfoidc.plugin.agents import agent_of
+from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.plugin.run import PytestRun
@@ -145,7 +145,7 @@ class Watching:
         """Find out where progress can be shown."""
         period = self._run.settings.progress
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        if self._input or reporter is None or not period:
+        if self._input or reporter is None or not period or self._config.option.collectonly:
             return
         if self._config.get_verbosity() < 0 and not self._run.settings.wants_progress:
             return

@@ -81,7 +81,7 @@ def scheduling(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist'
     """Make the scheduling for the user's `--dist`; None where xdist's own will do."""
     run = config.stash[RUN]
     dist = config.getoption("dist")
-    if run.session.is_live and dist != "each":
+    if run.is_live and dist != "each":
         return ModuleScheduling(config, log)
     chosen = SCHEDULING.get(dist)
     return chosen(config, log) if chosen else None

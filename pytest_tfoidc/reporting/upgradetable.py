@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import harmless
 
 HEADINGS = ("module", "step", "changes", "warnings", "OIDC", "outcome")

@@ -5,7 +5,6 @@ Terraform's. The runner starts this file with `python -IS`, which skips everythi
 does not need, so it imports nothing of ours.
 """
 
-import ctypes
 import os
 import sys
 
@@ -28,6 +27,8 @@ def library() -> "str | None":
 
 def run(path: str, arguments: "list[str]") -> int:
     """Run Terraform with arguments in this process, and give its exit code."""
+    import ctypes  # noqa: PLC0415 - not needed by whoever looks for the library
+
     argv = [os.fsencode(argument) for argument in arguments]
     terraform = ctypes.CDLL(path).RunCli
     terraform.argtypes = [

@@ -7,12 +7,13 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_tfoidc import processes, shortages
 from pytest_tfoidc.errors import ExecutableError
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform import embedded, logfile
+from pytest_tfoidc.terraform.toldversions import keep_version, known_version, program_of
 
 EMBEDDED = "embedded"
 TERRAFORM, OPENTOFU = "Terraform", "OpenTofu"
@@ -48,7 +49,7 @@ class Executable:
 
 
 def find_executable(wanted: str | None, environment: Mapping[str, str]) -> Executable:
-    """Find the Terraform to run, and ask it for its version.
+    """Find the Terraform to run, and its version: it is asked once a machine.
 
     Args:
         wanted: A path, a name on PATH, or `embedded`; None looks for `terraform`, `tofu` and the
@@ -58,8 +59,24 @@ def find_executable(wanted: str | None, environment: Mapping[str, str]) -> Execu
     Raises:
         ExecutableError: There is none, or it is not Terraform.
     """
+    return _probe(*_found(wanted, environment), environment=environment)
+
+
+def known_executable(wanted: str | None, environment: Mapping[str, str]) -> Executable | None:
+    """Return what `find_executable` would, where that needs not be asked for its version.
+
+    Raises:
+        ExecutableError: There is none.
+    """
+    argv, is_embedded = _found(wanted, environment)
+    version = known_version(program_of(argv), environment)
+    return None if version is None else _executable(argv, version, is_embedded=is_embedded)
+
+
+def _found(wanted: str | None, environment: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """Return what runs Terraform, and whether that is the embedded one."""
     if wanted == EMBEDDED:
-        return _embedded(environment)
+        return _embedded(), True
     if wanted:
         found = shutil.which(wanted, path=environment.get("PATH"))
         if found is None:
@@ -68,18 +85,22 @@ def find_executable(wanted: str | None, environment: Mapping[str, str]) -> Execu
                 where="--tf-executable",
                 remedy=HOW_TO_GET_ONE,
             )
-        return _probe((str(Path(found).absolute()),), environment)
+        return (str(Path(found).absolute()),), False
     for name in ("terraform", "tofu"):
         if found := shutil.which(name, path=environment.get("PATH")):
-            return _probe((found,), environment)
-    return _embedded(environment)
+            return (found,), False
+    return _embedded(), True
 
 
-def _embedded(environment: Mapping[str, str]) -> Executable:
+def _embedded() -> tuple[str, ...]:
     path = embedded.library()
     if path is None:
         raise ExecutableError("There is no Terraform here.", where="PATH", remedy=HOW_TO_GET_ONE)
-    return embedded_executable(Path(path), environment)
+    return _embedded_argv(Path(path))
+
+
+def _embedded_argv(library: Path) -> tuple[str, ...]:
+    return (sys.executable, "-IS", embedded.__file__, str(library))
 
 
 def embedded_executable(library: Path, environment: Mapping[str, str]) -> Executable:
@@ -88,13 +109,34 @@ def embedded_executable(library: Path, environment: Mapping[str, str]) -> Execut
     Raises:
         ExecutableError: It is no such library.
     """
-    argv = (sys.executable, "-IS", embedded.__file__, str(library))
-    return _probe(argv, environment, is_embedded=True)
+    return _probe(_embedded_argv(library), is_embedded=True, environment=environment)
 
 
 def _probe(
-    argv: tuple[str, ...], environment: Mapping[str, str], *, is_embedded: bool = False
+    argv: tuple[str, ...],
+    is_embedded: bool,  # noqa: FBT001 - as `_found` returns it
+    *,
+    environment: Mapping[str, str],
 ) -> Executable:
+    program = program_of(argv)
+    version = known_version(program, environment)
+    if version is None:
+        version = _ask(argv, environment)
+        keep_version(program, version, environment)
+    return _executable(argv, version, is_embedded=is_embedded)
+
+
+def _executable(argv: tuple[str, ...], version: str, *, is_embedded: bool) -> Executable:
+    product = OPENTOFU if Path(argv[-1]).name.startswith("tofu") else TERRAFORM
+    return Executable(argv=argv, product=product, version=version, embedded=is_embedded)
+
+
+def _ask(argv: tuple[str, ...], environment: Mapping[str, str]) -> str:
+    """Let a Terraform tell its version.
+
+    Raises:
+        ExecutableError: It is none, or does not run here.
+    """
     try:
         done = processes.run(
             [*argv, "version", "-json"],
@@ -111,8 +153,7 @@ def _probe(
         said = (done.stderr or done.stdout).strip().splitlines()
         answer = repr(said[0]) if said else "nothing"
         raise _not_terraform(argv, f"`version -json` answered {answer}")
-    product = OPENTOFU if Path(argv[-1]).name.startswith("tofu") else TERRAFORM
-    return Executable(argv=argv, product=product, version=version, embedded=is_embedded)
+    return version
 
 
 def _version(printed: str) -> str | None:

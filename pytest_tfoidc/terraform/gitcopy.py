@@ -12,7 +12,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_tfoidc.terraform import filecopy
+from pytest_tfoidc.records import dataclass
+from pytest_tfoidc.terraform.placing import Placer
 
 GIT = ".git"
 POINTER = "gitdir: "
@@ -36,7 +37,7 @@ CONFIG = """
 OURS = "\n.terraform\n*tfoidc*\ntfplan*\n"  # what a run adds to a copy
 
 
-def copy_git(original: Path, copy: Path, *, spare: Path, mirror: Mirror) -> None:
+def copy_git(original: Path, copy: Path, *, spare: Path, mirror: Mirror, placer: Placer) -> None:
     """Copy a repository's `.git`: a folder, or a file that names one.
 
     Args:
@@ -44,21 +45,24 @@ def copy_git(original: Path, copy: Path, *, spare: Path, mirror: Mirror) -> None
         copy: Where it goes.
         spare: Where a Git folder goes that lies elsewhere, as those of worktrees do.
         mirror: Tells where something of the original is in the copy; None where it is not.
+        placer: Puts everything in place.
 
     Raises:
         OSError: Something cannot be read or written.
     """
     if original.is_symlink():
-        copy.symlink_to(_copied(original.resolve(), spare / "linked"))
+        linked = spare / "linked"
+        _Copier(placer).copy(original.resolve(), linked)
+        placer.link(str(linked), copy)
     elif original.is_dir():
-        _copied(original, copy)
+        _Copier(placer).copy(original, copy)
     elif original.is_file():
-        text = original.read_text("utf-8", "surrogateescape")
-        copy.write_text(_pointer(text, original, copy, spare=spare, mirror=mirror), "utf-8")
+        placer.text(copy, _pointer(original, copy, spare=spare, mirror=mirror, placer=placer))
 
 
-def _pointer(text: str, original: Path, copy: Path, *, spare: Path, mirror: Mirror) -> str:
+def _pointer(original: Path, copy: Path, *, spare: Path, mirror: Mirror, placer: Placer) -> str:
     """Return what a `.git` file says in the copy."""
+    text = original.read_text("utf-8", "surrogateescape")
     named = text.removeprefix(POINTER).strip()
     folder = (original.parent / named).resolve()
     if not text.startswith(POINTER) or not folder.is_dir():
@@ -66,44 +70,19 @@ def _pointer(text: str, original: Path, copy: Path, *, spare: Path, mirror: Mirr
     inside = mirror(folder)
     if inside is not None:  # a submodule's, which comes with its parent's
         return f"{POINTER}{inside}\n" if os.path.isabs(named) else text
-    place = spare / str(len(list(spare.glob("*")))) if spare.exists() else spare / "0"
+    place = spare / str(placer.number())
     shared = _first_line(folder / "commondir")
     if shared:  # a worktree's
-        _copied((folder / shared).resolve(), place, only_worktree=folder.name)
-        (place / "worktrees" / folder.name / "gitdir").write_text(f"{copy}\n", "utf-8")
+        _Copier(placer, only_worktree=folder.name).copy((folder / shared).resolve(), place)
+        placer.text(place / "worktrees" / folder.name / "gitdir", f"{copy}\n")
         return f"{POINTER}{place / 'worktrees' / folder.name}\n"
-    _copied(folder, place)
-    with (place / "config").open("a", encoding="utf-8") as config:
-        config.write(f'[core]\n\tworktree = "{copy.parent}"\n')
+    _Copier(placer).copy(folder, place)
+    placer.append(place / "config", f'[core]\n\tworktree = "{copy.parent}"\n')
     return f"{POINTER}{place}\n"
 
 
 def _first_line(file: Path) -> str:
     return file.read_text("utf-8").strip() if file.is_file() else ""
-
-
-def _copied(original: Path, copy: Path, *, only_worktree: str = "") -> Path:
-    """Copy a Git folder, and those of submodules in it."""
-    copy.mkdir(parents=True, exist_ok=True)
-    is_git = (original / "HEAD").is_file() and (original / OBJECTS).is_dir()
-    with os.scandir(original) as entries:
-        for entry in entries:
-            target = copy / entry.name
-            is_other = original.name == "worktrees" and entry.name != (only_worktree or entry.name)
-            if is_other or (is_git and entry.name in LARGE):
-                continue
-            if is_git and entry.name == OBJECTS:
-                _objects(Path(entry.path), target)
-            elif entry.is_symlink():
-                target.symlink_to(os.readlink(entry.path))
-            elif entry.is_dir():
-                _copied(Path(entry.path), target, only_worktree=only_worktree)
-            elif entry.is_file() and not entry.name.endswith(".lock"):
-                filecopy.copy_file(entry.path, str(target), entry.stat())
-    if is_git:
-        _append(copy / "config", CONFIG)
-        _append(copy / "info" / "exclude", OURS)
-    return copy
 
 
 def _are_many(objects: Path) -> bool:
@@ -117,27 +96,50 @@ def _are_many(objects: Path) -> bool:
     return False
 
 
-def _objects(original: Path, copy: Path) -> None:
-    if _are_many(original):
-        _borrow(original, copy)
-        return
-    _copied(original, copy)
-    alternates = copy / "info" / "alternates"
-    if alternates.is_file():  # it borrows as well, perhaps from where a relative path leads
-        lines = alternates.read_text("utf-8", "surrogateescape").splitlines()
-        places = [os.path.normpath(original.resolve() / line) for line in lines if line]
-        alternates.unlink()
-        alternates.write_text("\n".join([*places, ""]), "utf-8", "surrogateescape")
+@dataclass(frozen=True)
+class _Copier:
+    """Copies Git folders, and those of submodules in them."""
 
+    placer: Placer
+    only_worktree: str = ""
 
-def _borrow(original: Path, copy: Path) -> None:
-    for name in ("info", "pack"):
-        (copy / name).mkdir(parents=True, exist_ok=True)
-    alternates = copy / "info" / "alternates"
-    alternates.write_text(f"{original.resolve()}\n", "utf-8", "surrogateescape")
+    def copy(self, original: Path, copy: Path) -> None:
+        """Copy a folder of Git's."""
+        self.placer.folder(copy)
+        is_git = (original / "HEAD").is_file() and (original / OBJECTS).is_dir()
+        with os.scandir(original) as entries:
+            for entry in entries:
+                if not self._is_left_out(original, entry.name, is_git=is_git):
+                    self._place(entry, copy / entry.name, is_git=is_git)
+        if is_git:
+            self.placer.append(copy / "config", CONFIG)
+            self.placer.append(copy / "info" / "exclude", OURS)
 
+    def _is_left_out(self, folder: Path, name: str, *, is_git: bool) -> bool:
+        is_other = folder.name == "worktrees" and name != (self.only_worktree or name)
+        return is_other or (is_git and name in LARGE)
 
-def _append(file: Path, text: str) -> None:
-    file.parent.mkdir(exist_ok=True)
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(text)
+    def _place(self, entry: os.DirEntry[str], copy: Path, *, is_git: bool) -> None:
+        if is_git and entry.name == OBJECTS:
+            self._objects(Path(entry.path), copy)
+        elif entry.is_symlink():
+            self.placer.link(os.readlink(entry.path), copy)
+        elif entry.is_dir():
+            self.copy(Path(entry.path), copy)
+        elif entry.is_file() and not entry.name.endswith(".lock"):
+            self.placer.file(entry.path, str(copy), entry.stat())
+
+    def _objects(self, original: Path, copy: Path) -> None:
+        if _are_many(original):
+            self._borrow(original, copy)
+            return
+        self.copy(original, copy)
+        alternates = copy / "info" / "alternates"
+        if alternates.is_file():  # it borrows as well, perhaps from where a relative path leads
+            lines = alternates.read_text("utf-8", "surrogateescape").splitlines()
+            places = [os.path.normpath(original.resolve() / line) for line in lines if line]
+            self.placer.text(alternates, "\n".join([*places, ""]))
+
+    def _borrow(self, original: Path, copy: Path) -> None:
+        self.placer.folder(copy / "pack")
+        self.placer.text(copy / "info" / "alternates", f"{original.resolve()}\n")

@@ -12,14 +12,16 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.errors import ModuleError
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform import filecopy
 from pytest_tfoidc.terraform.gitcopy import GIT, copy_git
+from pytest_tfoidc.terraform.placing import Placer
 
 # What Terraform makes in a module's root: state above all, so that a test can never destroy what
 # the user has deployed.
@@ -103,14 +105,16 @@ def isolate(
     *,
     local_modules: Iterable[Path] = (),
     left_out: Iterable[Path] = (),
+    placer: Placer | None = None,
 ) -> IsolatedCopy:
-    """Copy a module, its local modules and what lies beside them into an empty folder.
+    """Copy a module, its local modules and what lies beside them into a folder.
 
     Args:
         module: The root module's folder, absolute.
-        into: An empty folder.
+        into: A folder: an empty one, or that of a copy that the same placer has made.
         local_modules: Absolute folders of the local modules that it uses, directly or not.
         left_out: More files and folders of the module that are not to be copied.
+        placer: Knows what it has placed there before; None where there is nothing.
 
     Raises:
         ModuleError: Something cannot be read or written.
@@ -119,6 +123,7 @@ def isolate(
     try:
         copier = _copier(module.resolve(), into, [path.resolve() for path in local_modules])
         copier.left_out |= {Path(os.path.abspath(path)) for path in left_out}
+        copier.placer = placer or Placer()
         copier.copy()
     except OSError as error:
         raise ModuleError(
@@ -224,6 +229,7 @@ class _Copier:
             relative links need no change wherever they lead.
         zones: Where what lies beside the modules is copied; elsewhere it is linked to.
         left_out: What is not to be copied.
+        placer: Puts everything in place.
         linked: What was too large.
     """
 
@@ -233,6 +239,7 @@ class _Copier:
     into: Path
     zones: set[Path]
     left_out: set[Path] = field(default_factory=set)
+    placer: Placer = field(default_factory=Placer)
     linked: list[Path] = field(default_factory=list)
     _opened: set[Path] = field(default_factory=set)  # made, and perhaps not filled yet
     _filled: set[Path] = field(default_factory=set)
@@ -246,6 +253,7 @@ class _Copier:
 
     def copy(self) -> None:
         """Copy the modules first, then what lies beside them, from the inside out."""
+        self.placer.begin(self.into)
         for folder in self.folders:
             self._open(folder)
         for folder in self.folders:
@@ -260,6 +268,7 @@ class _Copier:
                 self._copy_outside(self._outside.pop(0))
             while self._later:
                 self._whole_or_link(*self._later.pop(0))
+        self.placer.finish()
         for folder in sorted(self._opened, key=_depth, reverse=True):
             filecopy.copy_times(folder, self.mirror(folder))
 
@@ -267,7 +276,7 @@ class _Copier:
         """Make a folder, and those that it lies in."""
         for parent in (*reversed(folder.parents), folder):
             if parent.is_relative_to(self.top):
-                self.mirror(parent).mkdir(parents=True, exist_ok=True)
+                self.placer.folder(self.mirror(parent))
                 self._opened.add(parent)
 
     def _fill(self, folder: Path) -> None:
@@ -281,7 +290,7 @@ class _Copier:
             if self._is_left_out(folder, entry):
                 continue
             target = os.path.join(copy, entry.name)
-            if not os.path.lexists(target):
+            if not self.placer.is_placed(target):
                 self._place(entry, target, is_linked=is_linked)
             elif (inner := Path(entry.path)) in self._opened:
                 self._fill(inner)
@@ -296,11 +305,11 @@ class _Copier:
     def _place(self, entry: os.DirEntry[str], copy: str, *, is_linked: bool = False) -> None:
         if entry.name == GIT:
             spare, mirror = self.into / "git", self._mirror_if_inside
-            copy_git(Path(entry.path), Path(copy), spare=spare, mirror=mirror)
+            copy_git(Path(entry.path), Path(copy), spare=spare, mirror=mirror, placer=self.placer)
         elif entry.is_symlink():
-            os.symlink(self._leads_to(Path(entry.path)), copy)
+            self.placer.link(self._leads_to(Path(entry.path)), copy)
         elif is_linked:
-            os.symlink(entry.path, copy)
+            self.placer.link(entry.path, copy)
         elif entry.is_dir(follow_symlinks=False):
             self._place_folder(Path(entry.path), Path(copy))
         elif entry.is_file(follow_symlinks=False):  # sockets and pipes mean nothing elsewhere
@@ -316,15 +325,15 @@ class _Copier:
             self._link(original, copy)
             return
         try:
-            filecopy.copy_file(original, copy, status)
+            self.placer.file(original, copy, status)
         except PermissionError:  # Terraform says it, if it ever opens the file
-            os.symlink(original, copy)
+            self.placer.link(original, copy)
 
     def _place_folder(self, original: Path, copy: Path) -> None:
         if original.name in HEAVY:
             self._later.append((original, copy))
         elif self._is_gone_through(original):
-            copy.mkdir()
+            self.placer.folder(copy)
             self._budget.take(1, 0)
             self._opened.add(original)
             self._fill(original)
@@ -337,12 +346,12 @@ class _Copier:
         return self._budget.files > 0 and len(_entries(folder)) <= MOST_ENTRIES
 
     def _whole_or_link(self, original: Path, copy: Path) -> None:
-        if os.path.lexists(copy):
+        if self.placer.is_placed(copy):
             return
         if not self._budget.fits(original):
             self._link(str(original), str(copy))
             return
-        copy.mkdir()
+        self.placer.folder(copy)
         self._opened.add(original)
         for entry in _entries(original):
             if entry.is_dir(follow_symlinks=False):
@@ -351,7 +360,7 @@ class _Copier:
                 self._place(entry, os.path.join(copy, entry.name))
 
     def _link(self, original: str, copy: str) -> None:
-        os.symlink(original, copy)
+        self.placer.link(original, copy)
         self.linked.append(Path(original))
         self._budget.take(1, 0)
 
@@ -376,9 +385,9 @@ class _Copier:
     def _copy_outside(self, original: Path) -> None:
         """Copy what a link leads to that lies elsewhere, so that nothing is written through it."""
         copy = self.mirror(original)
-        if os.path.lexists(copy):
+        if self.placer.is_placed(copy):
             return
-        copy.parent.mkdir(parents=True, exist_ok=True)
+        self.placer.folder(copy.parent)
         status = original.stat()
         if stat.S_ISDIR(status.st_mode):
             self._place_folder(original, copy)

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from pytest_tfoidc.events import (
     IdTokenRefused,
 )
 from pytest_tfoidc.processes import Child, LineListener
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.commandline import command_line
 from pytest_tfoidc.terraform.executable import Executable
@@ -549,18 +550,3 @@ def _refusal(event: Event) -> str:
     if isinstance(event, IdTokenFetchFailed):
         return event.reason
     return ""
-
-
-def terraform_environment(outer: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the environment that every command of ours runs in, and what had to be said about it.
-
-    Terraform neither asks questions nor calls home. A CLI configuration file that is not there
-    would print a warning around machine-readable output, so its variable is left out.
-    """
-    variables = {**outer, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
-    notes = []
-    config = variables.get("TF_CLI_CONFIG_FILE")
-    if config and not Path(config).exists():
-        del variables["TF_CLI_CONFIG_FILE"]
-        notes.append(f"TF_CLI_CONFIG_FILE names {config}, which does not exist; it is ignored.")
-    return variables, tuple(notes)

@@ -9,9 +9,8 @@ import dataclasses
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
 from pytest_tfoidc.ending import Ending
-from pytest_tfoidc.errors import ModuleError, StalePlanError, TerraformError, UsageError
+from pytest_tfoidc.errors import StalePlanError, TerraformError, UsageError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.processes import LineListener
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit.audit import (
     CACHE_NAME,
@@ -36,6 +36,7 @@ from pytest_tfoidc.terraform.audit.audit import (
 from pytest_tfoidc.terraform.audit.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.commandline import Flag
+from pytest_tfoidc.terraform.copies import Copies
 from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
 from pytest_tfoidc.terraform.initialised import Initialised, key_of
@@ -96,7 +97,7 @@ class WorkspaceSetting:
     `live_states` derives each test's own state in a live context, and `recorder` keeps the ledger;
     None on the stand-in. `allowed_subscriptions` are the only ones that a live run may touch;
     empty for any. `lock_timeout`: as Terraform takes it; empty for none.
-    `initialised` keeps what init has fetched for the next workspace.
+    `initialised` keeps what init has fetched for the next workspace, and `copies` its files.
     `is_put_back` tells whether the stand-in forgets what is deployed, without a destroy.
     `test_directory` is the folder of a module's test files; `started` is where the user started.
     `variables_now` tells which TF_VAR_… have changed since, None for what is gone.
@@ -116,6 +117,7 @@ class WorkspaceSetting:
     recorder: Recorder | None = None
     deadline: Deadline | None = None
     initialised: Initialised = field(default_factory=Initialised)
+    copies: Copies = field(default_factory=Copies)
     lock_timeout: str = ""
     ending: Ending = field(default_factory=Ending)
     test_directory: str = "tests"
@@ -186,7 +188,8 @@ class Workspace:
         )
         self._given_backend = self.backend.given()
         self._hide_secrets()
-        self.base = _temporary_folder()
+        self._place = setting.copies.place_for(module)
+        self.base = self._place.base
         try:
             self.copy = self._isolated()
             self.path = self.copy.path
@@ -224,6 +227,7 @@ class Workspace:
             self.base,
             local_modules=self.configuration.local_modules(),
             left_out=_own_state(self.configuration),
+            placer=self._place.placer,
         )
         self.setting.events.emit(
             ModuleCopied(
@@ -285,8 +289,12 @@ class Workspace:
             record.close()
         if self.local_state is not None and not any(one.entry for one in self._records.values()):
             shutil.rmtree(self.local_state.parent, ignore_errors=True)
-        if not self.keep:
+        if self.keep:
+            return
+        if self.setting.ending.is_real:  # nothing of it may be found again
             shortages.remove_tree(self.base)
+        else:
+            self.setting.copies.give_back(self._place, self.copy)
 
     def __enter__(self) -> Workspace:
         """Return the workspace."""
@@ -1073,18 +1081,6 @@ def _outputs_in(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 def _has_begun(done: Completed) -> bool:
     """Tell whether an apply that failed has done anything, or may have: it was killed."""
     return done.exit_code < 0 or any(m.get("type") == "apply_start" for m in done.messages)
-
-
-def _temporary_folder() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="tfoidc-")).resolve()
-    except OSError as error:
-        raise ModuleError(
-            "There is no temporary folder to copy the module to.",
-            where=tempfile.gettempdir(),
-            cause=str(error),
-            remedy="Make it writable, or set TMPDIR to a folder that is.",
-        ) from error
 
 
 def _own_state(module: RootModule) -> Iterator[Path]:

@@ -29,7 +29,8 @@ from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import runner as runner_module
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
-from pytest_tfoidc.terraform.runner import Runner, terraform_environment
+from pytest_tfoidc.terraform.runner import Runner
+from pytest_tfoidc.terraform.settings import terraform_environment
 from pytest_tfoidc.terraform.turning import MOST_REPETITIONS
 from tests.signals_kit import default_signals
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from pytest_tfoidc.records import dataclass
 
 REVISIONS_KEPT = timedelta(days=30)
 

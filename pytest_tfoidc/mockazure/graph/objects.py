@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from pytest_tfoidc.records import dataclass
 
 Document = dict[str, Any]
 

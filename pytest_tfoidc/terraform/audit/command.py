@@ -9,10 +9,11 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.terraform.audit.audit import (
     DATA_FOLDER,

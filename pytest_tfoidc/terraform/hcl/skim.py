@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from pytest_tfoidc.records import dataclass
 
 # What may hold a brace that is none, and braces. A string with a quoted string in a template is
 # taken for two strings, whose braces still even out.

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
 
 SENSITIVE = "(sensitive)"

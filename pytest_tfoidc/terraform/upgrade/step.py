@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import TerraformError
+from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.module import ProviderRequirement, RootModule
 from pytest_tfoidc.terraform.plan import Plan
 from pytest_tfoidc.terraform.source_files import last_override
+from pytest_tfoidc.terraform.toldversions import cache_folder
 from pytest_tfoidc.terraform.upgrade.plan_diff import (
     ERROR,
     Change,
@@ -31,7 +33,7 @@ from pytest_tfoidc.terraform.upgrade.provider_store import (
     locked_versions,
     needs_download,
 )
-from pytest_tfoidc.terraform.upgrade.releases import cache_folder, find_release
+from pytest_tfoidc.terraform.upgrade.releases import find_release
 from pytest_tfoidc.terraform.upgrade.spec import (
     LATEST,
     LOCKED,

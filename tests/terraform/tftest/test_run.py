@@ -13,11 +13,9 @@ from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.session import OidcSession, SessionOptions
 from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.executable import Executable
+from pytest_tfoidc.terraform.tftest.options import TEARDOWN, TestOptions, require_test_command
 from pytest_tfoidc.terraform.tftest.run import (
-    TEARDOWN,
     FileRun,
-    TestOptions,
-    require_test_command,
 )
 from tests.project_kit import EXECUTABLE, MODULES
 from tests.runs_kit import Gate
