@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
-
-from pytest_tfoidc.records import dataclass
 
 LONGEST = 200  # characters of a first line, before its place
 # Where Terraform's summary only says what kind of rule it was, and the detail has the user's words.

@@ -11,9 +11,9 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from pytest_tfoidc.clock import real_seconds
-from pytest_tfoidc.records import dataclass
 
 SAME_SECONDS = 0.5  # a signal again within them is the same one, sent to us and to our group
 BEGIN_SECONDS = 7.5  # after SIGTERM or SIGHUP: until then a destroy may run

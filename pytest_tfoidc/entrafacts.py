@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-
-from pytest_tfoidc.records import dataclass
+from dataclasses import dataclass
 
 DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
 

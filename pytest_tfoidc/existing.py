@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_tfoidc.errors import TerraformError, UsageError
@@ -16,7 +16,6 @@ from pytest_tfoidc.mockazure.existing import (
 )
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.session import REHEARSAL, OidcSession, SessionOptions
 from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.module import read_module

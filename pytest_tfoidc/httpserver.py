@@ -19,7 +19,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -27,7 +27,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -10,7 +10,7 @@ Every run of pytest loads this with the options, so it holds plain data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from pytest_tfoidc.authvariables import (
     CONNECTION,
@@ -20,7 +20,6 @@ from pytest_tfoidc.authvariables import (
     REQUEST_TOKEN,
     REQUEST_URL,
 )
-from pytest_tfoidc.records import dataclass
 
 AZURE_DEVOPS, GITHUB = "azure-devops", "github"
 AZURE_PIPELINES = "azure-pipelines"  # the agent of Azure DevOps; GitHub's is called as GitHub

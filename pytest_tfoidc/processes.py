@@ -23,14 +23,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import IO, Protocol
 
 from pytest_tfoidc import lifeline
 from pytest_tfoidc.clock import real_seconds, real_sleep
-from pytest_tfoidc.records import dataclass
 
 WINDOWS = sys.platform == "win32"
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # ask a process to end; not everywhere

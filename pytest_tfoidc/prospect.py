@@ -7,6 +7,7 @@ files. Keys, servers and clients are needed by whoever runs a test.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.identity.environment import reason_to_withhold
 from pytest_tfoidc.identity.pipeline import detect
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS, KINDS
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, known_executable
 from pytest_tfoidc.terraform.logfile import LEVELS, VARIABLE
 from pytest_tfoidc.terraform.module import RootModule, read_module

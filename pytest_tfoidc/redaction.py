@@ -16,10 +16,10 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 from pytest_tfoidc import secretforms
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.secretforms import DROPPED, MIN_SECRET_LENGTH, squeeze
 from pytest_tfoidc.secretshapes import LONG_MARKS, SHORT_MARKS, Span, shaped
 

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.pipelinekinds import FILE, KINDS, MARKERS
 from pytest_tfoidc.pipelinekinds import REHEARSED as REHEARSED_KINDS
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.session import REHEARSAL
 from pytest_tfoidc.terraform.upgrade.releases import OUTER
 from pytest_tfoidc.withheld import WITHHELD, WITHHELD_PREFIXES

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timezone
-
-from pytest_tfoidc.records import dataclass
 
 LOCKED = re.compile(
     r"Error acquiring the state lock|state blob is already locked|Error locking state"

@@ -13,13 +13,13 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from pytest_tfoidc.clock import real_seconds, real_sleep
 from pytest_tfoidc.errors import TerraformError, TfOidcError, UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.session import OidcSession, context_facts
 from pytest_tfoidc.statelocks import StateLock, find_lock

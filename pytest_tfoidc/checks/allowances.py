@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.upgrade.suite import read_allowances, read_table, texts_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from pytest_tfoidc.checks.allowances import NOTHING, TABLE, CheckAllowances
@@ -14,7 +14,6 @@ from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
 from pytest_tfoidc.terraform.plan import Plan

@@ -6,6 +6,7 @@ Source: go-azure-sdk and the providers, as docs/protocol.md, section 2, has them
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pytest_tfoidc.authvariables import (
     CERTIFICATES,
@@ -19,7 +20,6 @@ from pytest_tfoidc.authvariables import (
     USE_MSI,
     USE_OIDC,
 )
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.refreshfloors import (
     AZAPI,
     AZUREAD,

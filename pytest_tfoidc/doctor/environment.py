@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -30,7 +31,6 @@ from pytest_tfoidc.identity.pipeline import Inspected, PipelineContext, inspect
 from pytest_tfoidc.identity.secret import jwt_claims, numeric_date
 from pytest_tfoidc.identity.variables import DOMAIN, MACRO, VariableProblem
 from pytest_tfoidc.pipelinekinds import FILE, GITHUB, KINDS, MARKERS, ONE_TOKEN, RECORDS
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.withheld import WITHHELD
 
 SOON = timedelta(minutes=15)

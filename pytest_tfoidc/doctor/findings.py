@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS_MAPPING, GITHUB_PERMISSION
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.refreshfloors import PROVIDERS, TERRAFORM, floor_of, floors_of
 
 Severity = Literal["error", "warning", "note"]

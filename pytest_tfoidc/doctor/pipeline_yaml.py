@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_tfoidc.doctor.environment import misspelt
 from pytest_tfoidc.doctor.findings import Finding, finding
-from pytest_tfoidc.records import dataclass
 
 Others = Callable[[str], str]
 LOCAL = "./"  # actions and workflows of the same repository

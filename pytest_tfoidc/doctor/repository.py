@@ -11,6 +11,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from pytest_tfoidc.doctor.pipeline_yaml import examine_pipeline
 from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.refreshfloors import TERRAFORM, floor_of
 from pytest_tfoidc.terraform.executable import Executable, find_executable
 from pytest_tfoidc.terraform.hcl import parser

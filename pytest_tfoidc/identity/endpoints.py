@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -21,7 +21,6 @@ from pytest_tfoidc.identity.http_client import (
 )
 from pytest_tfoidc.identity.idtoken import IdToken, parse_id_token
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS_MAPPING, GET, GITHUB_PERMISSION, KINDS, POST
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.entrafacts import CODE, ENTRA_PREFIX, MEANINGS, PASSING, UNKNOWN
 from pytest_tfoidc.errors import AuthenticationError
 from pytest_tfoidc.identity.http_client import Answer, NoAnswerError, Transport
 from pytest_tfoidc.identity.secret import Secret
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     import requests

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import IdTokenError
 from pytest_tfoidc.identity.secret import Secret, jwt_claims, numeric_date
-from pytest_tfoidc.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pytest_tfoidc.authvariables import REQUEST_URL
@@ -19,7 +19,6 @@ from pytest_tfoidc.pipelinekinds import (
     PipelineKind,
     Requirement,
 )
-from pytest_tfoidc.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

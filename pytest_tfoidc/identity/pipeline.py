@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -22,7 +22,6 @@ from pytest_tfoidc.pipelinekinds import (
     KINDS,
     RECORDS,
 )
-from pytest_tfoidc.records import dataclass
 
 CLOUDS = {
     "public": PUBLIC,

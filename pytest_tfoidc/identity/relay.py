@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
@@ -29,7 +30,6 @@ from pytest_tfoidc.httpserver import LoopbackServer, Request, Response
 from pytest_tfoidc.identity.secret import Secret
 from pytest_tfoidc.identity.variables import LOOPBACK_HOSTS
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS, GITHUB
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock

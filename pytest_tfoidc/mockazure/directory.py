@@ -9,14 +9,13 @@ import base64
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 
 from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.pipelinekinds import RECORDS
-from pytest_tfoidc.records import dataclass
 
 TENANT_ID = "7e57ab1e-0000-4000-8000-000000000001"
 SUBSCRIPTION_ID = "7e57ab1e-0000-4000-8000-000000000002"

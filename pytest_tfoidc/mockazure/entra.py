@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,6 @@ from pytest_tfoidc.mockazure.directory import Application, Directory
 from pytest_tfoidc.mockazure.federated import FederatedCredential
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS, AccessToken, AccessTokens, from_seconds
-from pytest_tfoidc.records import dataclass
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 Find = Callable[[str, str], Application | None]

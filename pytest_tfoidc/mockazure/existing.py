@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,6 @@ from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, Place, parse_seg
 from pytest_tfoidc.mockazure.arm.subscriptions import NAMESPACES
 from pytest_tfoidc.mockazure.directory import GUID
 from pytest_tfoidc.mockazure.requests import split_path
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.server import MockAzure

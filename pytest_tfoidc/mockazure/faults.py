@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -19,7 +20,6 @@ from pytest_tfoidc.clock import Clock, format_duration, parse_duration
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.httpserver import Connection, Request, Response
 from pytest_tfoidc.mockazure.proxy import matches
-from pytest_tfoidc.records import dataclass
 
 EFFECTS = ("answer", "refuse", "slow", "cut", "corrupt", "expire")
 ALWAYS = "always"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
-from pytest_tfoidc.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

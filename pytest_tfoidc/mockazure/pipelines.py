@@ -5,10 +5,11 @@ Source: docs/protocol.md, section 8.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pytest_tfoidc.mockazure.directory import Directory
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS, GITHUB, KINDS, POST
-from pytest_tfoidc.records import dataclass
 
 Variables = dict[str, str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -16,7 +16,6 @@ import jwt
 
 from pytest_tfoidc.httpserver import Request
 from pytest_tfoidc.mockazure.proxy import matches
-from pytest_tfoidc.records import dataclass
 
 MOST_KEPT = 20_000  # of the latest requests
 TOLD = ("appid", "oid", "tid", "iss", "sub", "aud", "exp")

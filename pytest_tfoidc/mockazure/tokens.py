@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,6 @@ from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.entrafacts import TOKEN_ISSUER
 from pytest_tfoidc.events import AccessTokenRefused, EventLog, TokensExpired
 from pytest_tfoidc.mockazure.onecall import OneCallTokens
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock

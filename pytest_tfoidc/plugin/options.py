@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,6 @@ from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.identity.variables import GUID, split_command
 from pytest_tfoidc.pipelinekinds import KINDS
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.checks.allowances import CheckAllowances

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ import pytest
 from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.events import CommandStarted, Event, ItemFinished, ItemStarted, RunDescribed
 from pytest_tfoidc.plugin.agents import agent_of
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.plugin.run import PytestRun

@@ -6,9 +6,9 @@ Source: docs/protocol.md, section 9.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pytest_tfoidc.entrafacts import ENTRA_PREFIX, MEANINGS
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.refreshfloors import AZUREAD, AZURERM, FLOORS, TERRAFORM, floor_of, floors_of
 from pytest_tfoidc.statelocks import StateLock, find_lock
 

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from pytest_tfoidc import events as kinds
 from pytest_tfoidc.clock import real_now
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import Event
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.utf8 import as_utf8
 
 SCHEMA = "tfoidc-events"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_tfoidc.events import ItemFinished
 from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, GITHUB, agent_name
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.reporting.markdown import marked, modules_in_markdown
 from pytest_tfoidc.reporting.progress import Running, shared_percent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pytest_tfoidc.clock import real_seconds
@@ -19,7 +19,6 @@ from pytest_tfoidc.events import (
     StepStarted,
     TokensExpired,
 )
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import harmless
 
 DOING = {

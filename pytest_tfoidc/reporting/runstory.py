@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from pytest_tfoidc.events import ItemFinished, ItemStarted, RunDescribed
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.reporting.eventlines import Read
 from pytest_tfoidc.reporting.summary import evidence_in, labelled
 from pytest_tfoidc.reporting.timeline import Happening, happenings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,6 @@ from pytest_tfoidc.events import (
     ItemFinished,
     RequestAnswered,
 )
-from pytest_tfoidc.records import dataclass
 
 LABEL_WIDTH = 12
 LONG_BEFORE_SECONDS = 5.0  # longer than clients were told that the token lives; for a remark

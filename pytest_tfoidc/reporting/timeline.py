@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,6 @@ from pytest_tfoidc.events import (
     TokensExpired,
     VariableWithheld,
 )
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.reporting.eventlines import Record, event_of
 
 REAL = (ItemStarted, ItemFinished, RunDescribed)  # of pytest, which has no virtual clock

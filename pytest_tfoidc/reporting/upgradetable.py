@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import harmless
 
 HEADINGS = ("module", "step", "changes", "warnings", "OIDC", "outcome")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.audit.finders import AZURERM
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.live.state import CLOUD

@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_tfoidc import shortages
 from pytest_tfoidc.errors import ModuleError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.isolation import COPIES, IsolatedCopy
 from pytest_tfoidc.terraform.placing import CAN_TELL, Placer
 

@@ -7,11 +7,11 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_tfoidc import processes, shortages
 from pytest_tfoidc.errors import ExecutableError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform import embedded, logfile
 from pytest_tfoidc.terraform.toldversions import keep_version, known_version, program_of
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.placing import Placer
 
 GIT = ".git"

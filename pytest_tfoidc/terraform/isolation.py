@@ -12,13 +12,12 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.errors import ModuleError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform import filecopy
 from pytest_tfoidc.terraform.gitcopy import GIT, copy_git
 from pytest_tfoidc.terraform.placing import Placer

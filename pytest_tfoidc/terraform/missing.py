@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.events import Event, RequestAnswered
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.hcl import parser
 
 REMEDY = (

@@ -6,11 +6,11 @@ Read without running Terraform. What is wrong beyond the syntax is left to Terra
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from pytest_tfoidc.errors import ModuleError, TfOidcError, UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.source_files import (
     MODULE_SUFFIXES,

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform import filecopy
 
 Stamp = tuple[int, ...]

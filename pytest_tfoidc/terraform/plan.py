@@ -6,12 +6,11 @@ Source: https://developer.hashicorp.com/terraform/internals/json-format
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.runner import Completed
 from pytest_tfoidc.terraform.values import UNKNOWN, Named, Resource, no_such, readable, secrets_of
 

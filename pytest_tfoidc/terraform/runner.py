@@ -9,7 +9,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from pytest_tfoidc.events import (
     IdTokenRefused,
 )
 from pytest_tfoidc.processes import Child, LineListener
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.commandline import command_line
 from pytest_tfoidc.terraform.executable import Executable

@@ -17,9 +17,8 @@ import re
 import stat
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-
-from pytest_tfoidc.records import dataclass
 
 # How an executable file or a library begins: ELF, PE, and the kinds of Mach-O.
 BINARY = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.records import dataclass
 
 V_co = TypeVar("V_co", covariant=True)
 NEAREST = 3

@@ -6,9 +6,8 @@ Source: https://developer.hashicorp.com/terraform/language/expressions/version-c
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import total_ordering
-
-from pytest_tfoidc.records import dataclass
 
 _VERSION = re.compile(r"v?(\d+(?:\.\d+){0,2})(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
 _TERM = re.compile(r"(=|!=|>=|<=|>|<|~>)?\s*(\S+)")

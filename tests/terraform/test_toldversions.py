@@ -35,7 +35,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The programs that were really started, by their paths."""
+    """What was really started, by its first argument."""
     seen: list[str] = []
     real = processes.run
 

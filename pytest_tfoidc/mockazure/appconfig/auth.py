@@ -10,11 +10,11 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_tfoidc.mockazure.appconfig import errors
 from pytest_tfoidc.mockazure.tokens import BearerRefused
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request

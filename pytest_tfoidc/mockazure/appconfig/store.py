@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-
-from pytest_tfoidc.records import dataclass
 
 REVISIONS_KEPT = timedelta(days=30)
 

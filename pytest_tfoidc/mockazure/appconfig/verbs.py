@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import cached_property
@@ -20,7 +20,6 @@ from pytest_tfoidc.mockazure.appconfig.store import (
     new_etag,
 )
 from pytest_tfoidc.mockazure.requests import ContentError, parse_object
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request

@@ -5,6 +5,7 @@ It needs no token. Clients read where everything is and which audiences to ask f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.entrafacts import CHINA, LOGIN_HOSTS, PUBLIC, US_GOVERNMENT
@@ -12,7 +13,6 @@ from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.arm import errors
 from pytest_tfoidc.mockazure.arm.call import check_api_version
 from pytest_tfoidc.mockazure.requests import parse_query, split_path
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request

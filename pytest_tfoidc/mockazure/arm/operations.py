@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.events import ClockMoved, EventLog
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import VirtualClock

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cached_property
-
-from pytest_tfoidc.records import dataclass
 
 PROVIDERS = "providers"
 SUBSCRIPTION_TYPE = "Microsoft.Resources/subscriptions"

@@ -6,9 +6,8 @@ A stored resource is never changed in place, only replaced: a snapshot is a copy
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.resource_ids import Place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.httpserver import Response
@@ -12,7 +12,6 @@ from pytest_tfoidc.mockazure.arm import errors
 from pytest_tfoidc.mockazure.arm.listings import listed
 from pytest_tfoidc.mockazure.arm.types.base import guid
 from pytest_tfoidc.mockazure.arm.types.table import TYPES
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,6 @@ from pytest_tfoidc.mockazure.deployments.evaluation import LATER, Scope
 from pytest_tfoidc.mockazure.deployments.expressions import invalid
 from pytest_tfoidc.mockazure.deployments.inputs import block_of
 from pytest_tfoidc.mockazure.deployments.templates import DEPLOYMENTS, Declared
-from pytest_tfoidc.records import dataclass
 
 Value = Any
 # (method, id or id with an action, api-version, body) -> the answer's JSON

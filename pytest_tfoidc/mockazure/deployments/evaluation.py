@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,6 @@ from pytest_tfoidc.mockazure.deployments.expressions import (
     is_expression,
     parse,
 )
-from pytest_tfoidc.records import dataclass
 
 Value = Any
 MAX_DEPTH = 60

@@ -6,11 +6,11 @@ Source: https://learn.microsoft.com/azure/azure-resource-manager/templates/templ
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Union
 
 from pytest_tfoidc.mockazure.arm.errors import ArmError
-from pytest_tfoidc.records import dataclass
 
 TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<word>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)"

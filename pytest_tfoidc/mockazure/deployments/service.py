@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
@@ -20,7 +20,6 @@ from pytest_tfoidc.mockazure.arm.types.base import guid
 from pytest_tfoidc.mockazure.deployments.deployment import Deployment, Outcome, World
 from pytest_tfoidc.mockazure.deployments.inputs import Secrets
 from pytest_tfoidc.mockazure.requests import split_path
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_tfoidc.mockazure.deployments.evaluation import LATER, Scope, count_of
 from pytest_tfoidc.mockazure.deployments.expressions import invalid
-from pytest_tfoidc.records import dataclass
 
 Value = Any
 DEPLOYMENTS = "microsoft.resources/deployments"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from urllib.parse import quote, urlencode
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure import odata
 from pytest_tfoidc.mockazure.requests import ContentError, ServiceCall, parse_object
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.graph.objects import Document

@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
-
-from pytest_tfoidc.records import dataclass
 
 Document = dict[str, Any]
 

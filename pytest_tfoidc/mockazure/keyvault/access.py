@@ -6,11 +6,11 @@ Source: https://learn.microsoft.com/azure/key-vault/general/rbac-guide and .../a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.entrafacts import TOKEN_ISSUER
 from pytest_tfoidc.mockazure.keyvault.errors import VaultError
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.tokens import AccessToken

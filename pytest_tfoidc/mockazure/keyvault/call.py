@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure.keyvault import errors
 from pytest_tfoidc.mockazure.requests import ContentError, ServiceCall, parse_object
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

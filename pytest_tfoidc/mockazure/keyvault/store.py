@@ -6,11 +6,9 @@ Everything is replaced, never changed in place: a copy of the dictionaries is a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-
-from pytest_tfoidc.records import dataclass
 
 Key = tuple[str, str]  # kind, name in lower case
 

@@ -7,6 +7,7 @@ import binascii
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 from pytest_tfoidc.mockazure.storage import leases
 from pytest_tfoidc.mockazure.storage.errors import StorageError
 from pytest_tfoidc.mockazure.storage.store import Blob, BlobStore, Container, Stamp, md5
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request

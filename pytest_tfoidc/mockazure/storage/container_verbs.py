@@ -6,6 +6,7 @@ import base64
 import binascii
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
@@ -23,7 +24,6 @@ from pytest_tfoidc.mockazure.storage.call import (
 )
 from pytest_tfoidc.mockazure.storage.errors import NOT_XML, StorageError, document, element
 from pytest_tfoidc.mockazure.storage.store import Blob, Container, check_container_name
-from pytest_tfoidc.records import dataclass
 
 PAGE = 5000
 XML = {"Content-Type": "application/xml"}

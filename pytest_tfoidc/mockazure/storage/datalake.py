@@ -13,7 +13,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ from pytest_tfoidc.mockazure.storage.call import http_date
 from pytest_tfoidc.mockazure.storage.errors import StorageError
 from pytest_tfoidc.mockazure.storage.store import Blob, BlobStore, Container, check_container_name
 from pytest_tfoidc.mockazure.storage.wire import StorageCall, refused
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
@@ -20,7 +20,6 @@ from pytest_tfoidc.mockazure.storage.errors import StorageError, document, eleme
 from pytest_tfoidc.mockazure.storage.queues import policies_of
 from pytest_tfoidc.mockazure.storage.store import md5
 from pytest_tfoidc.mockazure.storage.wire import XML, StorageCall, refused
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock

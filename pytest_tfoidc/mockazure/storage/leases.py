@@ -6,11 +6,10 @@ Source: https://learn.microsoft.com/rest/api/storageservices/lease-blob, both of
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pytest_tfoidc.mockazure.storage.errors import StorageError
-from pytest_tfoidc.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import base64
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
@@ -19,7 +19,6 @@ from pytest_tfoidc.mockazure.storage import wire
 from pytest_tfoidc.mockazure.storage.call import http_date, metadata_headers
 from pytest_tfoidc.mockazure.storage.errors import StorageError, document, element
 from pytest_tfoidc.mockazure.storage.wire import XML, StorageCall, refused
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock

@@ -9,13 +9,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pytest_tfoidc.mockazure.storage.errors import StorageError
 from pytest_tfoidc.mockazure.storage.leases import FREE, Lease
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock

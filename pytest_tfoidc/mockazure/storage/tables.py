@@ -9,7 +9,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -20,7 +20,6 @@ from pytest_tfoidc.mockazure.storage import tablefilters, wire
 from pytest_tfoidc.mockazure.storage.errors import StorageError, document
 from pytest_tfoidc.mockazure.storage.queues import policies_of
 from pytest_tfoidc.mockazure.storage.wire import XML, StorageCall, refused
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.clock import Clock

@@ -6,7 +6,7 @@ import re
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
@@ -15,7 +15,6 @@ from pytest_tfoidc.mockazure.storage.auth import Resource
 from pytest_tfoidc.mockazure.storage.call import METADATA, METADATA_NAME, PRINTABLE, http_date
 from pytest_tfoidc.mockazure.storage.errors import StorageError, document, element
 from pytest_tfoidc.mockazure.storage.service import HOST, VERSION
-from pytest_tfoidc.records import dataclass
 
 if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request

@@ -6,7 +6,7 @@ A finding names file and field. It never holds the value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.entrafacts import EXPIRED
 from pytest_tfoidc.errors import ModuleError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.audit import detector as detection
 from pytest_tfoidc.terraform.audit import exposure, finders
 from pytest_tfoidc.terraform.audit.detector import Detector

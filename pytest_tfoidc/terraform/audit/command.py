@@ -9,11 +9,10 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.terraform.audit.audit import (
     DATA_FOLDER,

@@ -9,14 +9,13 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import MIN_SECRET_LENGTH, REDACTED
 
 ID_TOKEN = "ID token"  # noqa: S105 - a kind, no password

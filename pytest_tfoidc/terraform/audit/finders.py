@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.audit import detector as detection
 from pytest_tfoidc.terraform.audit.detector import Detected, Detector
 from pytest_tfoidc.terraform.audit.planfile import SavedPlan

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,6 @@ from typing import Any, Final
 import msgpack
 
 from pytest_tfoidc.errors import PlanError
-from pytest_tfoidc.records import dataclass
 
 FORMAT_VERSION = 3  # of tfplan; the same since Terraform 0.12
 TFPLAN = "tfplan"

@@ -6,12 +6,11 @@ import enum
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.records import dataclass
 
 SHOWN_LENGTH = 160  # characters of a source line in a message
 TEMPLATE = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")  # what makes a string more than a literal

@@ -11,10 +11,9 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.hcl.body import (
     NOT_LITERAL,
     TEMPLATE,

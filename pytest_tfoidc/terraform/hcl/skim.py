@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-
-from pytest_tfoidc.records import dataclass
+from dataclasses import dataclass
 
 # What may hold a brace that is none, and braces. A string with a quoted string in a template is
 # taken for two strings, whose braces still even out.

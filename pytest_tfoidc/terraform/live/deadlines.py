@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from pytest_tfoidc.clock import format_duration, real_now, real_seconds
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.live.ledger import write_durably
 
 DURATIONS = "durations"  # a file in the ledger's folder

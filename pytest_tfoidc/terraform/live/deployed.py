@@ -13,11 +13,9 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-from pytest_tfoidc.records import dataclass
 
 NOTE = "tfoidc-deployed.json"
 FOLDERS = "tfoidc-*"  # how workspaces' folders are called

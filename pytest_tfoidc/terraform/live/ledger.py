@@ -16,13 +16,12 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import TfOidcError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.live.holding import Hold
 
 FOLDER = ".tfoidc"

@@ -10,11 +10,11 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.clock import Clock
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit.audit import CACHE_NAME
 from pytest_tfoidc.terraform.audit.detector import Detector

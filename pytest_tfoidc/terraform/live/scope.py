@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.module import RootModule
 

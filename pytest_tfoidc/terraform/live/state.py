@@ -12,12 +12,11 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from pytest_tfoidc.errors import TfOidcError, UsageError
-from pytest_tfoidc.records import dataclass
 
 ISOLATED, OWN = "isolated", "own"
 MODES = (ISOLATED, OWN)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pytest_tfoidc.diagnostics import Diagnostic, read_diagnostic
-from pytest_tfoidc.records import dataclass
 
 LEFT_BEHIND = ("test_cleanup", "test_interrupt")
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Literal
 
 from pytest_tfoidc.errors import ModuleError, UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.source_files import TEST_SUFFIXES, source_files
 

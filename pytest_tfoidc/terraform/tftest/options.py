@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_tfoidc.errors import ExecutableError, UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.executable import Executable
 
 TEARDOWN = "@teardown"  # stands for a file's teardown where a run is named; no run can have it

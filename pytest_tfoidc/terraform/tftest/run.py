@@ -12,7 +12,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -21,7 +21,6 @@ from pytest_tfoidc.diagnostics import Diagnostic
 from pytest_tfoidc.ending import LeftRunning
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.processes import LineListener
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.runner import (
     GRACE_SECONDS,

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
 
 SENSITIVE = "(sensitive)"

@@ -13,14 +13,13 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import filelock
 
 from pytest_tfoidc import processes
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.module import BUILTIN

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.records import dataclass
 from pytest_tfoidc.terraform.versions import is_constraint, parse_version
 
 TERRAFORM = "terraform"

@@ -11,10 +11,10 @@ import copy
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_tfoidc.mockazure.arm.metadata import Cloud, cloud_of
-from pytest_tfoidc.records import dataclass
 
 Properties = dict[str, Any]
 Adds = Callable[["New"], Properties]

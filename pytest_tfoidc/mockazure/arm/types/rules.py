@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_tfoidc.mockazure.arm.types.base import Adds, Answers, New, Properties, nothing
-from pytest_tfoidc.records import dataclass
 
 # (the parent's properties, the name in the path, the properties that are written)
 Implied = Callable[[New], "Properties | None"]
