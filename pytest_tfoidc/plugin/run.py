@@ -250,6 +250,8 @@ class PytestRun:
 
     def notices(self) -> list[str]:
         """Say what came up while the tests ran: what dies soon, and what a copy is without."""
+        if self._session is None and not self._heard:
+            return []
         from pytest_tfoidc.reporting.notices import notices  # noqa: PLC0415 - not in every run
 
         own = () if self._session is None else self._session.events.since()

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import pytest_tfoidc
+from pytest_tfoidc.terraform.executable import find_executable
+from pytest_tfoidc.terraform.settings import terraform_environment
+from pytest_tfoidc.terraform.toldversions import is_terraform_itself
+from tests.project_kit import SMALL
 
+ID = "1111-1111-1111-111111111111"
 HEAVY = (
     "asyncio",
     "azure",
@@ -56,6 +63,102 @@ def test_a_run_without_modules_loads_nothing_heavy(pytester: pytest.Pytester) ->
     )
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("tfoidc:*")
+
+
+# What only those need who run a test.
+OF_SESSIONS = {"asyncio", "cryptography", "freezegun", "h11", "jwt", "msgpack", "requests", "ssl"}
+OF_SERVICES = {
+    f"pytest_tfoidc.mockazure.{service}"
+    for service in (
+        *("arm.service", "arm.types.table", "graph.service", "devops.service", "keyvault.service"),
+        *("appconfig.service", "deployments.service", "storage.accounts", "storage.datalake"),
+    )
+}
+TELLS_WHAT_IS_LOADED = """
+import sys
+
+def pytest_unconfigure():
+    print("LOADED", *sorted(sys.modules))
+"""
+WITHOUT = ("-p", "no:randomly", "-p", "no:terraform", "-p", "no:xdist", "-p", "no:hypothesispytest")
+
+
+def loaded_in_a_run(pytester: pytest.Pytester, *arguments: str) -> set[str]:
+    pytester.makeconftest(TELLS_WHAT_IS_LOADED)
+    result = pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", *WITHOUT, "--tf-module=module", *arguments
+    )
+    assert result.ret == 0, result.stdout.str()
+    (line,) = (line for line in result.outlines if line.startswith("LOADED "))
+    return set(line.split())
+
+
+@pytest.fixture
+def module(pytester: pytest.Pytester) -> Path:
+    """A module with a backend, a run block and a resource that needs no provider."""
+    folder = pytester.path / "module"
+    (folder / "tests").mkdir(parents=True)
+    (folder / "main.tf").write_text(SMALL, encoding="utf-8")
+    (folder / "tests" / "a.tftest.hcl").write_text('run "one" {}\n', encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that nothing has to be said about."""
+    for name in [*os.environ]:
+        if name.startswith(("ARM_", "AZURE_", "TF_", "SYSTEM_", "ACTIONS_", "GITHUB_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("module", "plain_environment")
+def test_collecting_starts_no_session(pytester: pytest.Pytester) -> None:
+    known = find_executable(None, terraform_environment(os.environ)[0])
+    if not is_terraform_itself(os.path.realpath(known.argv[-1])):
+        pytest.skip("this Terraform is asked for its version each time")
+    loaded = loaded_in_a_run(pytester, "--collect-only", "-q")
+    assert not loaded & {*OF_SESSIONS, *OF_SERVICES, "pytest_tfoidc.session"}
+    assert "pytest_tfoidc.terraform.module" in loaded
+
+
+@pytest.mark.usefixtures("module", "plain_environment")
+def test_collecting_finds_and_says_what_a_run_does(pytester: pytest.Pytester) -> None:
+    find_executable(None, terraform_environment(os.environ)[0])  # its version is known now
+    plain = (*WITHOUT, "--tf-module=module", "--collect-only", "-q", "-v")
+    quick = pytester.runpytest_subprocess(*plain)
+    whole = pytester.runpytest_subprocess(*plain, "--tf-identity", f"client={'1' * 8}-{ID}")
+    assert [*quick.outlines][:-1] == [*whole.outlines][:-1]
+    quick.stdout.fnmatch_lines(["tfoidc: Terraform * | stand-in for Azure DevOps: * | relay on"])
+    quick.stdout.fnmatch_lines(["*<RunItem one>"])
+
+
+@pytest.mark.usefixtures("module")
+def test_collecting_where_something_has_to_be_said_says_it(
+    pytester: pytest.Pytester, plain_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_executable(None, terraform_environment(os.environ)[0])
+    monkeypatch.setenv("ARM_OIDC_TOKEN", "stale")
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "/nowhere")
+    result = pytester.runpytest_subprocess(*WITHOUT, "--tf-module=module", "--collect-only")
+    result.stdout.fnmatch_lines(["tfoidc: note: withheld from Terraform: ARM_OIDC_TOKEN"])
+    result.stdout.fnmatch_lines(["tfoidc: TF_CLI_CONFIG_FILE names /nowhere*"])
+
+
+@pytest.mark.proof
+@pytest.mark.usefixtures("module", "plain_environment")
+def test_a_run_loads_the_services_that_it_asks(pytester: pytest.Pytester) -> None:
+    loaded = loaded_in_a_run(pytester, "--tf-check=no_cached_credentials")
+    assert not loaded & OF_SERVICES
+    assert {"pytest_tfoidc.mockazure.storage.service", "requests", "jwt"} <= loaded
+
+
+def test_the_services_are_there_when_they_are_asked() -> None:
+    made = "from pytest_tfoidc.mockazure.server import MockAzure as M; from pytest_tfoidc.clock"
+    made += " import VirtualClock as C; from pytest_tfoidc.events import EventLog as E"
+    made += "\nmock = M(clock=C(), events=E(), environment={})"
+    assert not loaded_by(made) & OF_SERVICES
+    asked = "mock.storage, mock.resource_manager, mock.graph, mock.devops, mock.key_vaults"
+    assert loaded_by(f"{made}\n{asked}, mock.configurations") >= OF_SERVICES
 
 
 def test_the_public_names_can_be_had_and_others_not() -> None:

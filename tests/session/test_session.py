@@ -105,6 +105,37 @@ def test_a_module_is_deployed_and_destroyed_whatever_happens(
     assert session.events.of(IdTokenServed, since=mark)
 
 
+@pytest.mark.proof
+def test_what_a_provisioner_writes_beside_the_module_is_not_there_for_the_next(
+    session: OidcSession, module: Path
+) -> None:
+    """Each workspace reads what the user has, although it gets the copy of the one before."""
+    shared = module.parent / "shared"
+    shared.mkdir()
+    (shared / "log").write_text("the user's\n", encoding="utf-8")
+    (module / "main.tf").write_text(
+        """
+        resource "terraform_data" "this" {
+          input = file("${path.module}/../shared/log")
+          provisioner "local-exec" { command = "echo more >> ../shared/log; touch ../shared/new" }
+        }
+        output "log" { value = terraform_data.this.output }
+        output "new" { value = fileexists("${path.module}/../shared/new") }
+        """,
+        encoding="utf-8",
+    )
+    seen, inodes = [], set()
+    for _ in range(2):
+        with session.workspace(module) as workspace, workspace.deployed():
+            seen.append(workspace.output())
+            inodes.add((workspace.path / "main.tf").stat().st_ino)
+            written = workspace.path / ".." / "shared" / "log"
+            assert written.read_text(encoding="utf-8") == "the user's\nmore\n"
+    assert seen == [{"log": "the user's\n", "new": False}] * 2
+    assert len(inodes) == 1  # it was handed on
+    assert (shared / "log").read_text(encoding="utf-8") == "the user's\n"
+
+
 def test_a_failed_command_is_an_error_with_terraforms_words(
     session: OidcSession, module: Path
 ) -> None:
