@@ -23,7 +23,7 @@ MOST_SPARE = 2  # copies of a session that nobody uses: its tests mostly come on
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class CopyFolder:
     """A folder that a module is copied into. `top`: what lies there already, and was copied."""
 
     base: Path
@@ -40,11 +40,11 @@ class Copies:
 
     def __init__(self, *, most_spare: int = 0) -> None:
         self._most_spare = most_spare if CAN_TELL else 0
-        self._spare: list[Place] = []
+        self._spare: list[CopyFolder] = []
         self._lock = threading.Lock()
         self._is_open = True
 
-    def place_for(self, module: Path) -> Place:
+    def place_for(self, module: Path) -> CopyFolder:
         """Return where a module can be copied to: a copy of what it lies in, or an empty folder.
 
         Raises:
@@ -55,15 +55,15 @@ class Copies:
             fits = [one for one in self._spare if one.top and real.is_relative_to(one.top)]
             if fits:
                 self._spare.remove(fits[-1])
-        return _renamed(fits[-1]) if fits else Place(base=temporary_folder(), placer=Placer())
+        return _renamed(fits[-1]) if fits else CopyFolder(base=temporary_folder(), placer=Placer())
 
-    def give_back(self, place: Place, copy: IsolatedCopy) -> None:
+    def give_back(self, place: CopyFolder, copy: IsolatedCopy) -> None:
         """Take a copy that nobody uses any more: for the next who needs it, or to be removed."""
         if not self._most_spare or not self._is_open:
             shortages.remove_tree(place.base)
             return
         try:
-            spare = _renamed(Place(base=place.base, placer=place.placer, top=copy.top))
+            spare = _renamed(CopyFolder(base=place.base, placer=place.placer, top=copy.top))
         except (ModuleError, OSError):
             shortages.remove_tree(place.base)
             return
@@ -100,8 +100,8 @@ def temporary_folder() -> Path:
         ) from error
 
 
-def _renamed(place: Place) -> Place:
-    """Give a copy another name, so that nobody comes upon it who knew it under the old one."""
+def _renamed(place: CopyFolder) -> CopyFolder:
+    """Rename a copy, so that nobody comes upon it who knew it under the old one."""
     base = temporary_folder()
     os.replace(place.base, base)  # noqa: PTH105 - of a folder: an empty one may stand there
-    return Place(base=base, placer=place.placer, top=place.top)
+    return CopyFolder(base=base, placer=place.placer, top=place.top)

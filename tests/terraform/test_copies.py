@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_tfoidc.terraform.copies import Copies, Place
+from pytest_tfoidc.terraform.copies import Copies, CopyFolder
 from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
 from pytest_tfoidc.terraform.placing import CAN_TELL
 from tests.terraform.test_gitcopy import git
@@ -61,7 +61,7 @@ def make_repository(top: Path) -> Path:
     return top
 
 
-def copied(copies: Copies, module: Path) -> tuple[Place, IsolatedCopy]:
+def copied(copies: Copies, module: Path) -> tuple[CopyFolder, IsolatedCopy]:
     place = copies.place_for(module)
     return place, isolate(module, place.base, placer=place.placer)
 

@@ -35,7 +35,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was really started, by its first argument."""
+    """Return what was really started, by its first argument."""
     seen: list[str] = []
     real = processes.run
 
