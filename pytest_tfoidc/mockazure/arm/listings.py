@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
     from pytest_tfoidc.mockazure.arm.store import Document, Resource
 
+OK, ACCEPTED = 200, 202
 # Lists that lie at another path than what they list.
 LISTED_AT = {"microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults"}
 TAG = re.compile(
@@ -148,10 +149,25 @@ def act(estate: Estate, call: Call) -> Response:
     document = estate.find(call, place.parent) or _unwritten(estate, call)
     if action == "purge" and place.parent.type_key in RECOVERABLE:
         return _purge(estate, call)
-    does = rules_for(place.parent.kind).actions.get(action)
+    rules = rules_for(place.parent.kind)
+    does = rules.actions.get(action)
     if does is not None:
         return Response.json(does(documents.as_new(document, place.parent, call)))
-    return Response.json(document if action == "list" else {})
+    status = rules.acted.get(action, OK)
+    if status == ACCEPTED:
+        operation = estate.operations.start(place.parent, "update", timedelta())
+        return verbs.begun(call, operation)
+    if status != OK:
+        return Response(status)
+    if action == "list":
+        return Response.json(document)
+    return Response.json(_none_of(place.parent) if action.startswith("list") else {})
+
+
+def _none_of(place: Place) -> Document:
+    """Return a list of nothing, both as a list and as the settings of a resource."""
+    about = {"id": place.id, "name": place.name, "type": place.kind}
+    return {**about, "properties": {}, "value": []}
 
 
 def _purge(estate: Estate, call: Call) -> Response:

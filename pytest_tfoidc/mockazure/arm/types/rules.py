@@ -19,7 +19,8 @@ class Rules:
 
     `adds`: properties; `beside`: what stands beside them, such as `kind`.
     `created`: the status of a PUT that creates; `accepted`: of one that takes its time;
-    `updated`: of one that changes; `deleted`: of a DELETE.
+    `updated`: of one that changes; `deleted`: of a DELETE; `changed`: of a PATCH; `found`: of a
+    HEAD; `acted`: of POSTs of the actions that do not answer 200. See `types.statuses`.
     `begun`: PUT and PATCH answer 202 with an operation to poll, however short that is.
     `located`: a slow PUT announces `Location` instead of `Azure-AsyncOperation`.
     `stateless`: it has no provisioningState.
@@ -47,6 +48,9 @@ class Rules:
     accepted: int = 201
     updated: int = 200
     deleted: int = 200
+    changed: int = 200
+    found: int = 204
+    acted: Mapping[str, int] = field(default_factory=dict)
     begun: bool = False
     located: bool = False
     stateless: bool = False

@@ -16,6 +16,8 @@ A type that reads back what was written needs no entry at all. To add one that d
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
 from pytest_tfoidc.mockazure.arm.types import (
     apps,
@@ -28,7 +30,9 @@ from pytest_tfoidc.mockazure.arm.types import (
 )
 from pytest_tfoidc.mockazure.arm.types import base as adds
 from pytest_tfoidc.mockazure.arm.types.base import nothing
+from pytest_tfoidc.mockazure.arm.types.keylists import KEY_LISTS
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
+from pytest_tfoidc.mockazure.arm.types.statuses import STATUSES, with_statuses
 
 NETWORK = Rules(created=201)  # every type of Microsoft.Network, where it has no entry
 TYPES: dict[str, Rules] = {
@@ -119,11 +123,28 @@ RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, bo
     if rules.recoverable
 }
 ECHO = Rules()
-_BY_KEY = {name.lower(): rules for name, rules in TYPES.items()}
+
+
+def _default(kind: str) -> Rules:
+    return NETWORK if kind.startswith("microsoft.network/") else ECHO
+
+
+def _whole() -> dict[str, Rules]:
+    """Return the rules of the table, and those of the fact sheets, by type in lower case."""
+    entries = {name.lower(): rules for name, rules in TYPES.items()}
+    kinds = {kind: _default(kind) for kind in (*STATUSES, *KEY_LISTS)} | entries
+    return {kind: _with_facts(kind, rules) for kind, rules in kinds.items()}
+
+
+def _with_facts(kind: str, rules: Rules) -> Rules:
+    actions = {**KEY_LISTS.get(kind, {}), **rules.actions}
+    return with_statuses(kind, replace(rules, actions=actions))
+
+
+_BY_KEY = _whole()
 
 
 def rules_for(kind: str) -> Rules:
     """Return the rules of a type, in any case; those of plain echo where it has no entry."""
     lower = kind.lower()
-    default = NETWORK if lower.startswith("microsoft.network/") else ECHO
-    return _BY_KEY.get(lower, default)
+    return _BY_KEY.get(lower) or _default(lower)
