@@ -149,11 +149,16 @@ def act(estate: Estate, call: Call) -> Response:
     document = estate.find(call, place.parent) or _unwritten(estate, call)
     if action == "purge" and place.parent.type_key in RECOVERABLE:
         return _purge(estate, call)
-    rules = rules_for(place.parent.kind)
-    does = rules.actions.get(action)
+    does = rules_for(place.parent.kind).actions.get(action)
     if does is not None:
         return Response.json(does(documents.as_new(document, place.parent, call)))
-    status = rules.acted.get(action, OK)
+    return _acted(estate, call, document)
+
+
+def _acted(estate: Estate, call: Call, document: Document) -> Response:
+    """Answer an action that the table does not know: with its status, and a list with nothing."""
+    place, action = call.place, call.place.name.lower()
+    status = rules_for(place.parent.kind).acted.get(action, OK)
     if status == ACCEPTED:
         operation = estate.operations.start(place.parent, "update", timedelta())
         return verbs.begun(call, operation)

@@ -226,7 +226,7 @@ PUT 201 Microsoft.Web: sites/extensions sites/functions sites/instances/extensio
 PUT 202 Microsoft.DBforPostgreSQL: flexibleServers/administrators flexibleServers/backups
     flexibleServers/virtualEndpoints
 """
-LINE = re.compile(r"(PUT|PATCH|DELETE|HEAD|POST) (\d{3}) ([\w.]+): ([\w/\s]+?)(?=\n[A-Z]+ \d|\n*\Z)")
+LINE = re.compile(r"([A-Z]+) (\d{3}) ([\w.]+): ([\w/\s]+?)(?=\n[A-Z]+ \d|\n*\Z)")
 
 
 def _read(facts: str) -> dict[str, dict[str, int]]:

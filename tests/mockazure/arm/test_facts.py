@@ -1,0 +1,142 @@
+"""The fact sheets: statuses, keys and parts of types that differ from what most types do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_tfoidc.mockazure.arm.types.keylists import KEY_LISTS
+from pytest_tfoidc.mockazure.arm.types.statuses import STATUSES
+from tests.mockazure.armclient import RG, Arm
+
+P = f"{RG}/providers"
+BODY: dict[str, Any] = {"location": "westeurope", "properties": {}}
+
+
+def put(arm: Arm, path: str, **properties: Any) -> Any:  # noqa: ANN401 - JSON
+    arm("PUT", path, {"location": "westeurope", "properties": properties})
+    found = arm("GET", path)
+    assert found.status == 200, found.json
+    return found.json["properties"]
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "second", "changed", "deleted"),
+    [
+        ("Microsoft.Any/things/one", 200, 200, 200, 200),
+        ("Microsoft.EventGrid/partnerNamespaces/one", 201, 201, 200, 200),
+        ("Microsoft.EventGrid/eventSubscriptions/one", 201, 201, 201, 200),
+        ("Microsoft.NetApp/netAppAccounts/one", 200, 200, 200, 204),
+        ("Microsoft.Chaos/experiments/one", 200, 200, 202, 202),
+        ("Microsoft.Network/networkManagers/one", 201, 200, 200, 200),
+    ],
+)
+def test_a_type_answers_with_its_own_statuses(
+    arm: Arm, path: str, first: int, second: int, changed: int, deleted: int
+) -> None:
+    here = f"{P}/{path}"
+    asked = [("PUT", BODY), ("PUT", BODY), ("PATCH", {"tags": {"a": "b"}}), ("DELETE", None)]
+    assert [arm(method, here, body).status for method, body in asked] == [
+        *(first, second, changed, deleted)
+    ]
+    assert arm("GET", here).status == 404
+
+
+def test_a_put_that_is_accepted_is_followed_to_its_end(arm: Arm) -> None:
+    server = f"{P}/Microsoft.DBforPostgreSQL/flexibleServers/pg"
+    put(arm, server)
+    answer = arm("PUT", f"{server}/virtualEndpoints/one", BODY)
+    assert answer.status == 202
+    poll = answer.headers["Azure-AsyncOperation"].partition(".com")[2]
+    assert arm("GET", poll).json["status"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("path", "action", "status"),
+    [
+        ("Microsoft.ContainerInstance/containerGroups/one", "stop", 204),
+        ("Microsoft.Any/things/one", "stop", 200),
+    ],
+)
+def test_an_action_answers_with_its_own_status(
+    arm: Arm, path: str, action: str, status: int
+) -> None:
+    put(arm, f"{P}/{path}")
+    assert arm("POST", f"{P}/{path}/{action}").status == status
+
+
+def test_an_action_that_is_accepted_is_followed_to_its_end(arm: Arm) -> None:
+    path = f"{P}/Microsoft.ContainerService/managedClusters/aks"
+    put(arm, path)
+    answer = arm("POST", f"{path}/stop")
+    assert answer.status == 202
+    assert arm("GET", answer.headers["Location"].partition(".com")[2]).status == 200
+
+
+def test_a_head_of_api_management_is_200_and_a_membership_204(arm: Arm) -> None:
+    service = f"{P}/Microsoft.ApiManagement/service/apim"
+    put(arm, service)
+    put(arm, f"{service}/apis/a")
+    put(arm, f"{service}/products/p")
+    assert arm("PUT", f"{service}/products/p/apis/a").status in {200, 201}
+    found = arm("HEAD", f"{service}/apis/a")
+    assert (found.status, bool(found.headers["ETag"])) == (200, True)
+    assert arm("HEAD", f"{service}/products/p/apis/a").status == 204
+    assert arm("HEAD", f"{service}/apis/none").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "action", "names"),
+    [
+        ("Microsoft.Maps/accounts/one", "listKeys", {"primaryKey", "secondaryKey"}),
+        ("Microsoft.Batch/batchAccounts/one", "listkeys", {"primary", "secondary"}),
+        ("Microsoft.EventGrid/partnerNamespaces/one", "listKeys", {"key1", "key2"}),
+        ("Microsoft.Devices/provisioningServices/one/keys/a", "listKeys",
+         {"primaryKey", "secondaryKey"}),
+    ],
+)  # fmt: skip
+def test_keys_have_their_names_and_stay(arm: Arm, path: str, action: str, names: set[str]) -> None:
+    parts = path.split("/")
+    for end in range(3, len(parts) + 1, 2):
+        put(arm, f"{P}/{'/'.join(parts[:end])}")
+    first, again = (arm("POST", f"{P}/{path}/{action}").json for _ in range(2))
+    assert first == again
+    assert set(first) == names
+    assert len(set(first.values())) == len(names)
+
+
+def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
+    service = f"{P}/Microsoft.ApiManagement/service/apim"
+    put(arm, service)
+    put(arm, f"{service}/namedValues/v", value="mine", secret=True)
+    assert arm("POST", f"{service}/namedValues/v/listValue").json == {"value": "mine"}
+
+
+def test_an_action_that_lists_lists_nothing_where_nothing_is_known(arm: Arm) -> None:
+    put(arm, f"{P}/Microsoft.Any/things/one")
+    listed = arm("POST", f"{P}/Microsoft.Any/things/one/listOfParts").json
+    assert (listed["value"], listed["properties"]) == ([], {})
+    assert arm("POST", f"{P}/Microsoft.Any/things/one/restart").json == {}
+
+
+def test_named_parts_of_a_network_have_ids(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Network/vpnSites/s"
+    links = [
+        {"name": "a", "properties": {"ipAddress": "10.1.0.0"}},
+        {"name": "b", "properties": {}},
+    ]
+    found = put(arm, path, vpnSiteLinks=links, addressSpace={"addressPrefixes": ["10.0.0.0/8"]})
+    assert [link["id"] for link in found["vpnSiteLinks"]] == [
+        f"{path}/vpnSiteLinks/{name}" for name in "ab"
+    ]
+    other = put(arm, f"{P}/Microsoft.Any/things/one", links=links)
+    assert other["links"] == links
+
+
+def test_every_line_of_the_sheets_is_read() -> None:
+    statuses = [s for facts in STATUSES.values() for s in facts.values()]
+    assert set(statuses) <= {200, 201, 202, 204}
+    assert len(statuses) > 250
+    assert all(kind == kind.lower() and "." in kind for kind in (*STATUSES, *KEY_LISTS))
+    assert not any(" " in kind for kind in (*STATUSES, *KEY_LISTS))
