@@ -21,7 +21,7 @@ import jwt
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.httpserver import Request, Response
-from pytest_tfoidc.mockazure.arm import access, errors, listings, verbs
+from pytest_tfoidc.mockazure.arm import access, contents, errors, listings, verbs
 from pytest_tfoidc.mockazure.arm.call import Call, check_api_version
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate
@@ -194,6 +194,8 @@ class ResourceManager:
             raise errors.bad_namespace(place.namespace)
         if place.type_key.rpartition("/")[2] in STATUSES and place.pairs:
             return self._only_get(call, lambda: self._operation(call))
+        if contents.is_content(place):
+            return contents.answer(self._estate, call)
         return self._item(call) if place.pairs else self._collection(call)
 
     @staticmethod

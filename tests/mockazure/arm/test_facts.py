@@ -140,3 +140,23 @@ def test_every_line_of_the_sheets_is_read() -> None:
     assert len(statuses) > 250
     assert all(kind == kind.lower() and "." in kind for kind in (*STATUSES, *KEY_LISTS))
     assert not any(" " in kind for kind in (*STATUSES, *KEY_LISTS))
+
+
+def test_a_runbooks_script_is_a_text_that_is_written_and_read(arm: Arm) -> None:
+    account = f"{P}/Microsoft.Automation/automationAccounts/a"
+    runbook = f"{account}/runbooks/r"
+    put(arm, account)
+    assert arm("PUT", f"{runbook}/draft/content", b"Get-Date").status == 404
+    put(arm, runbook, runbookType="PowerShell")
+    assert arm("GET", f"{runbook}/content").response.body == b""
+    written = arm("PUT", f"{runbook}/draft/content", b"Get-Date # {")
+    assert written.status == 202
+    assert arm("GET", written.headers["Location"].partition(".com")[2]).status == 200
+    assert arm("POST", f"{runbook}/publish").status == 202
+    for path in ("content", "draft/content"):
+        found = arm("GET", f"{runbook}/{path}").response
+        assert (found.body, found.headers["Content-Type"][:15]) == (
+            b"Get-Date # {",
+            "text/powershell",
+        )
+    assert arm("DELETE", f"{runbook}/content").status == 405

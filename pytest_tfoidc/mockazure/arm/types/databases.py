@@ -117,6 +117,27 @@ def sql_server(new: New) -> Properties:
     }
 
 
+def managed_instance(new: New) -> Properties:
+    """Return a managed instance its host and the defaults of one of general purpose."""
+    zone = new.guid("dnsZone").replace("-", "")[:12]
+    return {
+        "collation": "SQL_Latin1_General_CP1_CI_AS",
+        "dnsZone": zone,
+        "fullyQualifiedDomainName": f"{new.name}.{zone}.database.windows.net",
+        "maintenanceConfigurationId": (
+            f"/subscriptions/{new.id.split('/')[2]}/providers/Microsoft.Maintenance"
+            "/publicMaintenanceConfigurations/SQL_Default"
+        ),
+        "minimalTlsVersion": "1.2",
+        "proxyOverride": "Default",
+        "publicDataEndpointEnabled": False,
+        "requestedBackupStorageRedundancy": "Geo",
+        "currentBackupStorageRedundancy": "Geo",
+        "timezoneId": "UTC",
+        "zoneRedundant": False,
+    }
+
+
 def sql_database(new: New) -> Properties:
     """Return a SQL database the defaults of one of general purpose."""
     sku = new.body.get("sku")
@@ -204,6 +225,10 @@ def redis(new: New) -> Properties:
 NO_WINDOW = {"customWindow": "Disabled", "dayOfWeek": 0, "startHour": 0, "startMinute": 0}
 RETENTION = fixed(properties={"retentionDays": 7, "diffBackupIntervalInHours": 12})
 OFF = fixed(properties={"state": "Disabled"})
+NOT_ONLY_ENTRA = fixed(properties={"azureADOnlyAuthentication": False})
+SERVICE_KEY = fixed(
+    properties={"serverKeyType": "ServiceManaged", "serverKeyName": "ServiceManaged"}
+)
 BEGUN = Rules(begun=True, deleted=204)  # what PostgreSQL answers for everything
 THROUGHPUT = {"throughputSettings/default": cosmos_throughput}
 COSMOS_CHILD = Rules(deleted=204, implied=THROUGHPUT)
@@ -253,6 +278,26 @@ TYPES: dict[str, Rules] = {
             "sqlVulnerabilityAssessments/default": OFF,
             "auditingSettings/default": OFF,
             "extendedAuditingSettings/default": OFF,
+            "devOpsAuditingSettings/default": OFF,
+            "advancedThreatProtectionSettings/default": OFF,
+            "azureADOnlyAuthentications/default": NOT_ONLY_ENTRA,
+            "encryptionProtector/current": SERVICE_KEY,
+        },
+    ),
+    "Microsoft.Sql/managedInstances": Rules(
+        created=201,
+        adds=managed_instance,
+        implied={
+            "securityAlertPolicies/default": OFF,
+            "azureADOnlyAuthentications/default": NOT_ONLY_ENTRA,
+            "encryptionProtector/current": SERVICE_KEY,
+        },
+    ),
+    "Microsoft.Sql/managedInstances/databases": Rules(
+        created=201,
+        implied={
+            "backupLongTermRetentionPolicies/default": long_term_retention,
+            "backupShortTermRetentionPolicies/default": fixed(properties={"retentionDays": 7}),
         },
     ),
     "Microsoft.Sql/servers/databases": Rules(
@@ -263,6 +308,8 @@ TYPES: dict[str, Rules] = {
             "backupShortTermRetentionPolicies/default": RETENTION,
             "geoBackupPolicies/default": fixed(properties={"state": "Enabled"}),
             "securityAlertPolicies/default": OFF,
+            "auditingSettings/default": OFF,
+            "extendedAuditingSettings/default": OFF,
             "transparentDataEncryption/current": fixed(properties={"state": "Enabled"}),
         },
     ),
