@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_tfoidc.mockazure.arm import wholeness
 from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import New, guid
+from pytest_tfoidc.mockazure.arm.types.defaults import with_defaults
 from pytest_tfoidc.mockazure.arm.types.table import rules_for
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def compose(
     document = {**rules_for(place.kind).beside(new), **document}
     if place.pairs:
         document["properties"] = _properties(body.get("properties"), new, place)
+        document = with_defaults(place.kind, document, new)
     identity = body.get("identity")
     if isinstance(identity, dict) and str(identity.get("type") or "None").lower() != "none":
         document["identity"] = _identity(identity, new)

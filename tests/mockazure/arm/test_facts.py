@@ -92,7 +92,7 @@ def test_a_head_of_api_management_is_200_and_a_membership_204(arm: Arm) -> None:
         ("Microsoft.Maps/accounts/one", "listKeys", {"primaryKey", "secondaryKey"}),
         ("Microsoft.Batch/batchAccounts/one", "listkeys", {"primary", "secondary"}),
         ("Microsoft.EventGrid/partnerNamespaces/one", "listKeys", {"key1", "key2"}),
-        ("Microsoft.Devices/provisioningServices/one/keys/a", "listKeys",
+        ("Microsoft.Cache/redisEnterprise/one/databases/a", "listKeys",
          {"primaryKey", "secondaryKey"}),
     ],
 )  # fmt: skip
@@ -111,6 +111,79 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
     put(arm, service)
     put(arm, f"{service}/namedValues/v", value="mine", secret=True)
     assert arm("POST", f"{service}/namedValues/v/listValue").json == {"value": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "at", "expected"),
+    [
+        ("Microsoft.Compute/disks/d", {}, ("publicNetworkAccess",), "Enabled"),
+        ("Microsoft.Compute/disks/d", {"publicNetworkAccess": "Disabled"},
+         ("publicNetworkAccess",), "Disabled"),
+        ("Microsoft.Compute/disks/d", {"publicNetworkAccess": ""},
+         ("publicNetworkAccess",), "Enabled"),
+        ("Microsoft.Batch/batchAccounts/b", {}, ("accountEndpoint",),
+         "b.westeurope.batch.azure.com"),
+        ("Microsoft.Network/loadBalancers/l",
+         {"inboundNatPools": [{"name": "p", "properties": {}}]},
+         ("inboundNatPools", 0, "properties", "idleTimeoutInMinutes"), 4),
+        ("Microsoft.MachineLearningServices/workspaces/w", {}, ("publicNetworkAccess",), "Enabled"),
+    ],
+)  # fmt: skip
+def test_azure_fills_what_nobody_wrote(
+    arm: Arm, path: str, written: dict[str, Any], at: tuple[str | int, ...], expected: object
+) -> None:
+    found = put(arm, f"{P}/{path}", **written)
+    for step in at:
+        found = found[step]
+    assert found == expected
+
+
+def test_a_block_that_is_not_there_is_not_made_to_be_filled(arm: Arm) -> None:
+    assert "networkAcls" not in put(arm, f"{P}/Microsoft.CognitiveServices/accounts/a")
+
+
+def test_a_fact_of_the_resource_itself_stands_beside_its_properties(arm: Arm) -> None:
+    path = f"{P}/Microsoft.SignalRService/webPubSub/p"
+    arm("PUT", path, {**BODY, "sku": {"name": "Free_F1"}})
+    assert arm("GET", path).json["sku"] == {"name": "Free_F1", "capacity": 1}
+
+
+def test_an_iot_hub_has_an_endpoint_and_policies_with_keys(arm: Arm) -> None:
+    hub = f"{P}/Microsoft.Devices/IotHubs/h"
+    own = {"keyName": "mine", "rights": "ServiceConnect", "primaryKey": "k"}
+    found = put(
+        arm, hub, authorizationPolicies=[own], eventHubEndpoints={"events": {"partitionCount": 2}}
+    )
+    assert found["eventHubEndpoints"]["events"]["partitionIds"] == ["0", "1"]
+    assert found["eventHubEndpoints"]["events"]["endpoint"].startswith("sb://")
+    policies = {p["keyName"]: p for p in arm("POST", f"{hub}/listkeys").json["value"]}
+    assert {"iothubowner", "mine"} <= policies.keys()
+    assert policies["mine"]["primaryKey"] == "k"
+    assert policies["mine"]["secondaryKey"]
+    assert arm("POST", f"{hub}/IotHubKeys/mine/listkeys").json["primaryKey"] == "k"
+    assert arm("POST", f"{hub}/IotHubKeys/none/listkeys").status == 404
+    group = f"{hub}/eventHubEndpoints/events/ConsumerGroups/g"
+    assert arm("PUT", group, {"properties": {"name": "g"}}).status in {200, 201}
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind"),
+    [("EventHub/namespaces/n", "EventHub"), ("Storage/storageAccounts/s", "StorageAccount")],
+)
+def test_a_data_export_says_where_it_exports_to(arm: Arm, provider: str, kind: str) -> None:
+    workspace = f"{P}/Microsoft.OperationalInsights/workspaces/w"
+    put(arm, workspace)
+    destination = {"resourceId": f"{P}/Microsoft.{provider}"}
+    found = put(arm, f"{workspace}/dataExports/e", destination=destination)
+    assert found["destination"] == {**destination, "type": kind}
+
+
+def test_a_registrys_webhook_tells_whom_it_calls(arm: Arm) -> None:
+    registry = f"{P}/Microsoft.ContainerRegistry/registries/r"
+    put(arm, registry)
+    put(arm, f"{registry}/webhooks/w", serviceUri="https://example.org", actions=["push"])
+    told = arm("POST", f"{registry}/webhooks/w/getCallbackConfig").json
+    assert told == {"serviceUri": "https://example.org"}
 
 
 def test_an_action_that_lists_lists_nothing_where_nothing_is_known(arm: Arm) -> None:
@@ -160,3 +233,12 @@ def test_a_runbooks_script_is_a_text_that_is_written_and_read(arm: Arm) -> None:
             "text/powershell",
         )
     assert arm("DELETE", f"{runbook}/content").status == 405
+
+
+def test_a_workflows_triggers_can_be_called(arm: Arm) -> None:
+    workflow = f"{P}/Microsoft.Logic/workflows/w"
+    put(arm, workflow, definition={"triggers": {"hook": {"type": "Request"}}})
+    first, again = (arm("POST", f"{workflow}/triggers/hook/listCallbackUrl").json for _ in "ab")
+    assert first == again
+    assert first["value"].startswith("https://")
+    assert arm("POST", f"{workflow}/triggers/other/listCallbackUrl").status == 404

@@ -219,6 +219,12 @@ def registry_credentials(new: New) -> Any:  # noqa: ANN401 - JSON
     return {"username": new.name, "passwords": passwords}
 
 
+def webhook_target(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return whom a container registry's webhook calls."""
+    wanted = ("serviceUri", "customHeaders")
+    return {name: new.properties[name] for name in wanted if name in new.properties}
+
+
 def bus(new: New) -> Properties:
     """Return a Service Bus or Event Hubs namespace its endpoint."""
     host = f"https://{new.name}.servicebus.windows.net:443/"

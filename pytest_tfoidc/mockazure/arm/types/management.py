@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
@@ -100,6 +101,31 @@ def workflow(new: New) -> Properties:
     }
 
 
+def data_export(new: New) -> Properties:
+    """Return a workspace's data export its id, and what kind of place it exports to."""
+    asked = new.properties.get("destination")
+    place = str(asked.get("resourceId", "")) if isinstance(asked, dict) else ""
+    kind = "EventHub" if "/microsoft.eventhub/" in place.lower() else "StorageAccount"
+    return {"dataExportId": new.guid("dataExportId"), "destination": {"type": kind}}
+
+
+def workflow_trigger(new: New) -> Properties | None:
+    """Return a trigger that a workflow's definition has; None for a name that it has not."""
+    definition = new.properties.get("definition")
+    triggers = definition.get("triggers") if isinstance(definition, dict) else None
+    if not isinstance(triggers, dict) or new.name.lower() not in map(str.lower, triggers):
+        return None
+    return {"properties": {"state": "Enabled"}}
+
+
+def callback_url(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the URL that calls a trigger, a workflow or an integration account."""
+    base = f"https://prod-00.logic.azure.com:443/{new.guid('callback')}"
+    query = {"api-version": "2016-10-01", "sp": "/run", "sv": "1.0", "sig": new.guid("sig")}
+    url = f"{base}?{urlencode(query)}"
+    return {"value": url, "method": "POST", "basePath": base, "queries": query}
+
+
 def membership(document: Mapping[str, Any]) -> Properties:
     """Return what a management group shows of a subscription that it has."""
     name = str(document["name"])
@@ -135,8 +161,23 @@ TYPES: dict[str, Rules] = {
     ),
     f"{_SERVICE}/tenant": Rules(stateless=True, actions={"listsecrets": access_secrets}),
     "Microsoft.Logic/workflows": Rules(
-        created=201, adds=workflow, normalized=lambda given, _: without_nulls(given)
+        created=201,
+        adds=workflow,
+        normalized=lambda given, _: without_nulls(given),
+        implied={"triggers/*": workflow_trigger},
+        actions={"listcallbackurl": callback_url},
     ),
+    "Microsoft.Logic/workflows/triggers": Rules(actions={"listcallbackurl": callback_url}),
+    "Microsoft.Logic/integrationAccounts": Rules(
+        created=201, actions={"listcallbackurl": callback_url}
+    ),
+    **{
+        f"Microsoft.Logic/integrationAccounts/{kind}": Rules(
+            created=201, actions={"listcontentcallbackurl": callback_url}
+        )
+        for kind in ("agreements", "assemblies", "maps", "partners", "schemas")
+    },
+    "Microsoft.OperationalInsights/workspaces/dataExports": Rules(adds=data_export),
     "Microsoft.Management/managementGroups": Rules(
         children={"children": "subscriptions"}, child_shown=membership
     ),

@@ -23,6 +23,7 @@ from pytest_tfoidc.mockazure.arm.types import (
     apps,
     compute,
     databases,
+    devices,
     management,
     messaging,
     network,
@@ -47,10 +48,20 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Authorization/roleDefinitions": Rules(created=201, returned=True),
     "Microsoft.Compute/disks": Rules(accepted=202),
     "Microsoft.ContainerRegistry/registries": Rules(
-        adds=adds.registry, actions={"listcredentials": adds.registry_credentials}
+        adds=adds.registry,
+        actions=dict.fromkeys(
+            ("listcredentials", "regeneratecredential"), adds.registry_credentials
+        ),
+    ),
+    "Microsoft.ContainerRegistry/registries/webhooks": Rules(
+        actions={"getcallbackconfig": adds.webhook_target}
     ),
     "Microsoft.Insights/components": Rules(
-        adds=adds.component, implied={"currentbillingfeatures": adds.billing}
+        adds=adds.component,
+        implied={
+            "currentbillingfeatures": adds.billing,
+            "proactiveDetectionConfigs/*": adds.fixed(),
+        },
     ),
     "Microsoft.ManagedIdentity/userAssignedIdentities": Rules(created=201, adds=adds.identity),
     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": Rules(
@@ -112,6 +123,7 @@ TYPES: dict[str, Rules] = {
     **apps.TYPES,
     **compute.TYPES,
     **databases.TYPES,
+    **devices.TYPES,
     **messaging.TYPES,
     **network.TYPES,
     **management.TYPES,
