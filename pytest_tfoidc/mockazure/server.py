@@ -254,6 +254,7 @@ class MockAzure(LoopbackServer):
         self.resource_manager.groups_of(self.graph.groups_of)
         self.resource_manager.on_purged(self._forget)
         self.resource_manager.on_handed_over(self._take)
+        self.resource_manager.on_kept(self.storage.kept, self.storage.dropped)
         self.resource_manager.deployments.secrets = self._secret_of_parameter
 
     def start(self) -> None:

@@ -155,6 +155,17 @@ def act(estate: Estate, call: Call) -> Response:
     return _acted(estate, call, document)
 
 
+def act_on_collection(estate: Estate, call: Call) -> Response:
+    """POST an action on all children of a type, such as `webHooks/generateUri`."""
+    owner = call.place.parent
+    document = estate.find(call, owner)
+    if document is None:
+        raise not_found(owner)
+    action = "/".join(call.place.segments[-2:]).lower()
+    does = rules_for(owner.kind).actions[action]
+    return Response.json(does(documents.as_new(document, owner, call)))
+
+
 def _acted(estate: Estate, call: Call, document: Document) -> Response:
     """Answer an action that the table does not know: with its status, and a list with nothing."""
     place, action = call.place, call.place.name.lower()

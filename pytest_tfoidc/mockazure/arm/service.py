@@ -236,6 +236,8 @@ class ResourceManager:
             return self.deployments.write(call)
         if call.place.type_key == f"{DEPLOYMENTS}/operations":
             return self._only_get(call, lambda: self.deployments.operations(call))
+        if call.method == "POST" and self._acts_on_collection(call.place):
+            return listings.act_on_collection(self._estate, call)
         verb = ITEM_VERBS.get(call.method)
         if verb is None:
             raise errors.method_not_allowed(call.method, *ITEM_VERBS)
@@ -266,6 +268,12 @@ class ResourceManager:
         if call.method not in {"GET", "HEAD"}:
             raise errors.method_not_allowed(call.method, "GET")
         return listings.collection(self._estate, call)
+
+    @staticmethod
+    def _acts_on_collection(place: Place) -> bool:
+        """Tell whether a path ends in an action on all children: `webHooks/generateUri`."""
+        action = "/".join(place.segments[-2:]).lower()
+        return action in rules_for(place.parent.kind).actions
 
     def _is_singleton(self, place: Place) -> bool:
         """Tell whether a path without a last name is a resource by the table of types."""
@@ -391,6 +399,12 @@ class ResourceManager:
     def on_purged(self, callback: Callable[[str, str], None]) -> None:
         """Tell somebody the type (in lower case) and the name of what is purged."""
         self._estate.on_purged = callback
+
+    def on_kept(
+        self, stored: Callable[[str, str], None], removed: Callable[[str, str], None]
+    ) -> None:
+        """Tell somebody the type (in lower case) and the id of what is stored and removed."""
+        self._estate.on_stored, self._estate.on_removed = stored, removed
 
     def on_handed_over(
         self, callback: Callable[[Place, Mapping[str, Any]], dict[str, Any]]

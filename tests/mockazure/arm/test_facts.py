@@ -242,3 +242,17 @@ def test_a_workflows_triggers_can_be_called(arm: Arm) -> None:
     assert first == again
     assert first["value"].startswith("https://")
     assert arm("POST", f"{workflow}/triggers/other/listCallbackUrl").status == 404
+
+
+def test_an_action_on_all_children_of_a_type_is_no_resource(arm: Arm) -> None:
+    account = f"{P}/Microsoft.Automation/automationAccounts/a"
+    assert arm("POST", f"{account}/webHooks/generateUri").status == 404
+    put(arm, account)
+    assert arm("POST", f"{account}/webHooks/generateUri").json.startswith("https://")
+    assert arm("POST", f"{account}/webHooks/other").status == 405
+
+
+def test_a_firewall_has_its_lists_of_rules(arm: Arm) -> None:
+    found = put(arm, f"{P}/Microsoft.Network/azureFirewalls/f")
+    kinds = ("application", "nat", "network")
+    assert [found[f"{kind}RuleCollections"] for kind in kinds] == [[], [], []]

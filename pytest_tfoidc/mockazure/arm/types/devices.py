@@ -53,7 +53,6 @@ def hub(new: New) -> Properties:
         "ipFilterRules": [],
         "locations": regions,
         "minTlsVersion": "1.2",
-        "publicNetworkAccess": "Enabled",
     }
 
 

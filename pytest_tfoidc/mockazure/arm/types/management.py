@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
@@ -109,6 +109,31 @@ def data_export(new: New) -> Properties:
     return {"dataExportId": new.guid("dataExportId"), "destination": {"type": kind}}
 
 
+def webhook_uri(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the URI of a webhook that is yet to be made for an automation account."""
+    host = f"{new.guid('webhooks')}.webhook.we.azure-automation.net"
+    return f"https://{host}/webhooks?token={quote(key(new.id, 'webhook'), safe='')}"
+
+
+def automation_keys(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the two keys of an automation account."""
+    return {
+        "keys": [
+            {"KeyName": name, "Permissions": "Full", "Value": key(new.id, name)}
+            for name in ("Primary", "Secondary")
+        ]
+    }
+
+
+def automation_registration(new: New) -> Properties:
+    """Return where machines register with an automation account, and with which keys."""
+    host = f"{new.guid('agents')}.agentsvc.we.azure-automation.net"
+    return {
+        "endpoint": f"https://{host}/accounts/{new.guid('agents')}",
+        "keys": {name: key(new.scope, name.title()) for name in ("primary", "secondary")},
+    }
+
+
 def workflow_trigger(new: New) -> Properties | None:
     """Return a trigger that a workflow's definition has; None for a name that it has not."""
     definition = new.properties.get("definition")
@@ -177,6 +202,11 @@ TYPES: dict[str, Rules] = {
         )
         for kind in ("agreements", "assemblies", "maps", "partners", "schemas")
     },
+    "Microsoft.Automation/automationAccounts": Rules(
+        created=201,
+        actions={"webhooks/generateuri": webhook_uri, "listkeys": automation_keys},
+        implied={"agentRegistrationInformation": automation_registration},
+    ),
     "Microsoft.OperationalInsights/workspaces/dataExports": Rules(adds=data_export),
     "Microsoft.Management/managementGroups": Rules(
         children={"children": "subscriptions"}, child_shown=membership
