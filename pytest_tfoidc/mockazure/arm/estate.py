@@ -12,7 +12,7 @@ from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
 from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import guid
-from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
+from pytest_tfoidc.mockazure.arm.types.table import ALWAYS, RECOVERABLE, rules_for
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
@@ -62,6 +62,10 @@ class Estate:
         return {**shown, "children": self._group_children(place.key)}
 
     def _implied(self, call: Call, place: Place) -> Document | None:
+        always = ALWAYS.get(place.type_key)
+        if always is not None:
+            new = documents.as_new({}, place, call)
+            return documents.compose(place, always(new), before=None, call=call)
         parent = self.store.get(place.parent.key)
         if parent is None:
             return None

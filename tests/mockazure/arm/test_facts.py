@@ -256,3 +256,27 @@ def test_a_firewall_has_its_lists_of_rules(arm: Arm) -> None:
     found = put(arm, f"{P}/Microsoft.Network/azureFirewalls/f")
     kinds = ("application", "nat", "network")
     assert [found[f"{kind}RuleCollections"] for kind in kinds] == [[], [], []]
+
+
+def test_terms_of_the_marketplace_are_there_and_not_accepted(arm: Arm) -> None:
+    path = (
+        f"{RG.partition('/resourceGroups')[0]}/providers/Microsoft.MarketplaceOrdering"
+        "/offerTypes/virtualmachine/publishers/pub/offers/off/plans/pl/agreements/current"
+    )
+    terms = arm("GET", path).json["properties"]
+    assert (terms["publisher"], terms["product"], terms["plan"]) == ("pub", "off", "pl")
+    assert terms["accepted"] is False
+    arm("PUT", path, {"properties": {**terms, "accepted": True}})
+    assert arm("GET", path).json["properties"]["accepted"] is True
+
+
+@pytest.mark.parametrize(("kind", "status"), [("Desktop", 200), ("RemoteApp", 404)])
+def test_a_group_for_desktops_has_one(arm: Arm, kind: str, status: int) -> None:
+    path = f"{P}/Microsoft.DesktopVirtualization/applicationGroups/g"
+    put(arm, path, applicationGroupType=kind)
+    desktop = f"{path}/desktops/sessionDesktop"
+    assert arm("GET", desktop).status == status
+    patched = arm("PATCH", desktop, {"properties": {"friendlyName": "mine"}})
+    assert patched.status == status
+    if status == 200:
+        assert arm("GET", desktop).json["properties"]["friendlyName"] == "mine"

@@ -164,8 +164,8 @@ def long_term_retention(_: New) -> Properties:
 
 
 def _flexible_server(new: New, engine: str) -> Properties:
+    """Return what both engines have. No zone: not every region of Azure has any."""
     return {
-        "availabilityZone": "1",
         "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
         "fullyQualifiedDomainName": f"{new.name}.{engine}.database.azure.com",
         "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},

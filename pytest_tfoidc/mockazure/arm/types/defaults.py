@@ -4,8 +4,8 @@ A fact sheet: type -> path -> value, from Azure's public API descriptions
 (https://github.com/Azure/azure-rest-api-specs). A path leads through blocks (`a.b`) and through
 every item of a list (`a[].b`), and fills what lacks there; a block on its way that is not there is
 not made. A path that begins with `/` leads from the resource itself, others from its properties.
-In texts, `{name}`, `{id}`, `{scope}`, `{group}`, `{subscription}`, `{location}` and `{guid}` are
-the resource's. To add a fact, write its line.
+In texts, `{name}`, `{id}`, `{scope}`, `{path}` (the scope without its slash), `{group}`,
+`{subscription}`, `{location}` and `{guid}` are the resource's. To add a fact, write its line.
 """
 
 from __future__ import annotations
@@ -135,6 +135,31 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "jobStorageAccount.authenticationMode": "ConnectionString"
     },
     "Microsoft.AppPlatform/spring": {"vnetAddons.logStreamPublicEndpoint": False},
+    "Microsoft.AVS/privateClouds": {
+        "endpoints": {
+            "hcxCloudManager": "https://10.0.0.9/",
+            "nsxtManager": "https://10.0.0.3/",
+            "vcsa": "https://10.0.0.2/",
+        },
+        "circuit": {
+            "expressRouteID": "{id}/expressRouteCircuits/circuit",
+            "expressRoutePrivatePeeringID": "{id}/expressRouteCircuits/circuit/peerings/private",
+            "primarySubnet": "10.0.0.0/30",
+            "secondarySubnet": "10.0.0.4/30",
+        },
+        "managementCluster.clusterId": 1,
+        "managementCluster.hosts": [],
+        "managementNetwork": "10.0.0.0/26",
+        "nsxtCertificateThumbprint": "{guid}",
+        "provisioningNetwork": "10.0.0.64/26",
+        "vcenterCertificateThumbprint": "{guid}",
+        "vmotionNetwork": "10.0.0.128/25",
+    },
+    "Microsoft.CostManagement/scheduledActions": {"scope": "{path}"},
+    "Microsoft.DataProtection/backupVaults/backupInstances": {
+        "currentProtectionState": "ProtectionConfigured",
+        "protectionStatus": {"status": "ProtectionConfigured"},
+    },
     "Microsoft.Insights/components/proactiveDetectionConfigs": {
         "/enabled": True,
         "/customEmails": [],
@@ -197,6 +222,7 @@ def _names(new: New) -> Mapping[str, str]:
         "name": new.name,
         "id": new.id,
         "scope": new.scope,
+        "path": new.scope.strip("/"),
         "group": segments[4],
         "subscription": segments[2],
         "location": new.location or "westeurope",

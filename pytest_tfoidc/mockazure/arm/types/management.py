@@ -134,6 +134,13 @@ def automation_registration(new: New) -> Properties:
     }
 
 
+def session_desktop(new: New) -> Properties | None:
+    """Return the desktop that an application group for desktops has; None in one for apps."""
+    if new.properties.get("applicationGroupType") != "Desktop":
+        return None
+    return {"properties": {"friendlyName": "SessionDesktop", "objectId": new.guid("objectId")}}
+
+
 def workflow_trigger(new: New) -> Properties | None:
     """Return a trigger that a workflow's definition has; None for a name that it has not."""
     definition = new.properties.get("definition")
@@ -162,6 +169,29 @@ def membership(document: Mapping[str, Any]) -> Properties:
     }
 
 
+def agreement(new: New) -> Properties:
+    """Return the terms of an offer in the marketplace, as nobody has accepted them yet."""
+    segments = [*new.id.split("/")[::-1], *[""] * 8]
+    plan, product, publisher = segments[2], segments[4], segments[6]
+    terms = f"https://example.org/{publisher}/{product}/{plan}"
+    return {
+        "properties": {
+            "accepted": False,
+            "licenseTextLink": f"{terms}/license",
+            "marketplaceTermsLink": f"{terms}/terms",
+            "plan": plan,
+            "privacyPolicyLink": f"{terms}/privacy",
+            "product": product,
+            "publisher": publisher,
+            "retrieveDatetime": "2024-01-01T00:00:00.0000000Z",
+            "signature": new.guid("signature"),
+        }
+    }
+
+
+ALWAYS = {  # what there is of a type under any name, without anything that it lies in
+    "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements": agreement,
+}
 _SERVICE = "Microsoft.ApiManagement/service"
 TYPES: dict[str, Rules] = {
     _SERVICE: Rules(
@@ -206,6 +236,9 @@ TYPES: dict[str, Rules] = {
         created=201,
         actions={"webhooks/generateuri": webhook_uri, "listkeys": automation_keys},
         implied={"agentRegistrationInformation": automation_registration},
+    ),
+    "Microsoft.DesktopVirtualization/applicationGroups": Rules(
+        implied={"desktops/SessionDesktop": session_desktop}
     ),
     "Microsoft.OperationalInsights/workspaces/dataExports": Rules(adds=data_export),
     "Microsoft.Management/managementGroups": Rules(

@@ -134,6 +134,7 @@ RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, bo
     for name, rules in TYPES.items()
     if rules.recoverable
 }
+ALWAYS = {name.lower(): makes for name, makes in management.ALWAYS.items()}
 ECHO = Rules()
 
 
