@@ -21,7 +21,7 @@ import jwt
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.httpserver import Request, Response
-from pytest_tfoidc.mockazure.arm import access, contents, errors, listings, verbs
+from pytest_tfoidc.mockazure.arm import access, contents, errors, listings, revisions, verbs
 from pytest_tfoidc.mockazure.arm.call import Call, check_api_version
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate
@@ -146,7 +146,7 @@ class ResourceManager:
         call = replace(call, owner=self._subscriptions.tenant_of(place.subscription))
         if place.names and _is_terraform_itself(request):
             self._have_account(place, host=request.host)
-        return self._route(call)
+        return self._route(revisions.resolved(call, self._store))
 
     def _auxiliary(self, request: Request) -> frozenset[str]:
         """Return the tenants of the further tokens that a request brings."""

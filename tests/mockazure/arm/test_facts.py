@@ -280,3 +280,19 @@ def test_a_group_for_desktops_has_one(arm: Arm, kind: str, status: int) -> None:
     assert patched.status == status
     if status == 200:
         assert arm("GET", desktop).json["properties"]["friendlyName"] == "mine"
+
+
+def test_the_current_revision_of_an_api_is_the_api(arm: Arm) -> None:
+    service = f"{P}/Microsoft.ApiManagement/service/apim"
+    api = f"{service}/apis/a"
+    put(arm, service)
+    assert arm("GET", f"{api};rev=2").status == 404
+    assert put(arm, f"{api};rev=2", displayName="A")["apiRevision"] == "2"
+    assert arm("GET", api).json["properties"]["isCurrent"] is True
+    put(arm, f"{api}/operations/o")
+    assert arm("GET", f"{api};rev=2/operations/o").status == 200
+    other = put(arm, f"{api};rev=3", sourceApiId=api)
+    assert (other["apiRevision"], other["isCurrent"]) == ("3", False)
+    assert arm("GET", api).json["properties"]["apiRevision"] == "2"
+    assert arm("DELETE", f"{api};rev=2").status in {200, 204}
+    assert arm("GET", api).status == 404

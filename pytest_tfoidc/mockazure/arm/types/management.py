@@ -46,6 +46,24 @@ def service(new: New) -> Properties:
     }
 
 
+def api(new: New) -> Properties:
+    """Return an API its revision, and what it has without being asked."""
+    _, _, revision = new.name.lower().partition(";rev=")
+    return {
+        "apiRevision": revision or "1",
+        "authenticationSettings": {"oAuth2": None, "openid": None},
+        "isCurrent": not revision,
+        "isOnline": True,
+        "protocols": ["https"],
+        "subscriptionKeyParameterNames": {
+            "header": "Ocp-Apim-Subscription-Key",
+            "query": "subscription-key",
+        },
+        "subscriptionRequired": True,
+        "type": "http",
+    }
+
+
 def delegation_secrets(new: New) -> Any:  # noqa: ANN401 - JSON
     """Return the key that delegation is validated with: the one that was written, or a new one."""
     return {"validationKey": new.properties.get("validationKey") or key(new.id, "validationKey")}
@@ -211,6 +229,7 @@ TYPES: dict[str, Rules] = {
             "tenant/gitAccess": fixed(properties=OFF),
         },
     ),
+    f"{_SERVICE}/apis": Rules(created=201, adds=api),
     f"{_SERVICE}/portalsettings": Rules(
         stateless=True, actions={"listsecrets": delegation_secrets}
     ),
