@@ -296,3 +296,27 @@ def test_the_current_revision_of_an_api_is_the_api(arm: Arm) -> None:
     assert arm("GET", api).json["properties"]["apiRevision"] == "2"
     assert arm("DELETE", f"{api};rev=2").status in {200, 204}
     assert arm("GET", api).status == 404
+
+
+def test_a_parameter_of_mysql_says_yes_and_no_as_a_text(arm: Arm) -> None:
+    server = f"{P}/Microsoft.DBforMySQL/flexibleServers/s"
+    put(arm, server)
+    path = f"{server}/configurations/interactive_timeout"
+    assert arm("GET", path).json["properties"]["isReadOnly"] == "False"
+    assert put(arm, path, value="600")["isDynamicConfig"] == "True"
+
+
+def test_a_virtual_endpoint_leads_to_its_own_server_first(arm: Arm) -> None:
+    server = f"{P}/Microsoft.DBforPostgreSQL/flexibleServers/s"
+    put(arm, server)
+    found = put(arm, f"{server}/virtualEndpoints/e", members=["replica"])
+    assert found["members"] == ["s", "replica"]
+    assert put(arm, f"{server}/virtualEndpoints/e", **found)["members"] == ["s", "replica"]
+
+
+def test_what_has_only_a_name_needs_no_body(arm: Arm) -> None:
+    domain = f"{P}/Microsoft.EventGrid/domains/d"
+    put(arm, domain)
+    assert arm("PUT", f"{domain}/topics/t").status == 201
+    assert arm("GET", f"{domain}/topics/t").status == 200
+    assert arm("PUT", f"{P}/Microsoft.EventGrid/domains/e").status == 400

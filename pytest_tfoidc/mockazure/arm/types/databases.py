@@ -186,6 +186,13 @@ def postgres(new: New) -> Properties:
     }
 
 
+def with_own_server(properties: Properties, new: New) -> Properties:
+    """Return a virtual endpoint whose members begin with the server that it belongs to."""
+    own, written = new.scope.rpartition("/")[2], properties.get("members")
+    others = [m for m in written if m != own] if isinstance(written, list) else []
+    return {**properties, "members": [own, *others]}
+
+
 def mysql(new: New) -> Properties:
     """Return a flexible MySQL server its host and defaults."""
     return {
@@ -233,6 +240,7 @@ BEGUN = Rules(begun=True, deleted=204)  # what PostgreSQL answers for everything
 THROUGHPUT = {"throughputSettings/default": cosmos_throughput}
 COSMOS_CHILD = Rules(deleted=204, implied=THROUGHPUT)
 PARAMETERS = {"configurations/*": parameters.parameter}
+MYSQL_PARAMETERS = {"configurations/*": parameters.mysql_parameter}
 
 TYPES: dict[str, Rules] = {
     "Microsoft.Cache/redis": Rules(
@@ -240,14 +248,20 @@ TYPES: dict[str, Rules] = {
         adds=redis,
         actions=dict.fromkeys(("listkeys", "regeneratekey"), keys("primaryKey", "secondaryKey")),
     ),
-    "Microsoft.DBforMySQL/flexibleServers": Rules(created=201, adds=mysql, implied=PARAMETERS),
-    "Microsoft.DBforMySQL/flexibleServers/configurations": Rules(adds=parameters.of_written),
+    "Microsoft.DBforMySQL/flexibleServers": Rules(
+        created=201, adds=mysql, implied=MYSQL_PARAMETERS
+    ),
+    "Microsoft.DBforMySQL/flexibleServers/configurations": Rules(adds=parameters.of_written_mysql),
     "Microsoft.DBforPostgreSQL/flexibleServers": Rules(
         begun=True, deleted=204, adds=postgres, implied=PARAMETERS
     ),
     "Microsoft.DBforPostgreSQL/flexibleServers/configurations": Rules(
         begun=True, deleted=204, adds=parameters.of_written
     ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/administrators": Rules(
+        adds=lambda new: {"objectId": new.name, "tenantId": new.tenant_id}
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/virtualEndpoints": Rules(normalized=with_own_server),
     "Microsoft.DBforPostgreSQL/flexibleServers/databases": BEGUN,
     "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": BEGUN,
     "Microsoft.DocumentDB/databaseAccounts": Rules(
