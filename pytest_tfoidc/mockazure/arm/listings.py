@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
     from pytest_tfoidc.mockazure.arm.store import Document, Resource
+    from pytest_tfoidc.mockazure.arm.types.base import New
 
 OK, ACCEPTED = 200, 202
+Posted = Callable[["New"], tuple[str, dict[str, Any], dict[str, Any]]]
 # Lists that lie at another path than what they list.
 LISTED_AT = {"microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults"}
 TAG = re.compile(
@@ -146,6 +148,9 @@ def act(estate: Estate, call: Call) -> Response:
     action = place.name.lower()
     if action == "checknameavailability":
         return _name_available(estate, call)
+    posted = rules_for(place.kind).posted
+    if posted is not None:
+        return _post(estate, call, posted)
     document = estate.find(call, place.parent) or _unwritten(estate, call)
     if action == "purge" and place.parent.type_key in RECOVERABLE:
         return _purge(estate, call)
@@ -153,6 +158,18 @@ def act(estate: Estate, call: Call) -> Response:
     if does is not None:
         return Response.json(does(documents.as_new(document, place.parent, call)))
     return _acted(estate, call, document)
+
+
+def _post(estate: Estate, call: Call, posted: Posted) -> Response:
+    """POST what gets its name from Azure, such as an API key of Application Insights."""
+    owner = estate.store.get(call.place.parent.key)
+    if owner is None:
+        raise not_found(call.place.parent)
+    name, stored, shown = posted(documents.as_new(call.body, call.place, call))
+    place = call.place.parent.child(call.place.name, name)
+    document = {**stored, "id": place.id}
+    estate.store.put(place, {**document, "name": stored.get("name", name), "type": place.kind})
+    return Response.json({**document, **shown})
 
 
 def act_on_collection(estate: Estate, call: Call) -> Response:

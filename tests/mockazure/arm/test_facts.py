@@ -320,3 +320,34 @@ def test_what_has_only_a_name_needs_no_body(arm: Arm) -> None:
     assert arm("PUT", f"{domain}/topics/t").status == 201
     assert arm("GET", f"{domain}/topics/t").status == 200
     assert arm("PUT", f"{P}/Microsoft.EventGrid/domains/e").status == 400
+
+
+def test_a_key_that_is_posted_gets_its_name_from_azure(arm: Arm) -> None:
+    component = f"{P}/Microsoft.Insights/components/c"
+    body = {"name": "mine", "linkedReadProperties": ["a"], "linkedWriteProperties": []}
+    assert arm("POST", f"{component}/ApiKeys", body).status == 404
+    put(arm, component)
+    made = arm("POST", f"{component}/ApiKeys", body).json
+    assert made["apiKey"]
+    read = arm("GET", made["id"]).json
+    assert (read["name"], read["linkedReadProperties"], "apiKey" in read) == ("mine", ["a"], False)
+    assert [k["name"] for k in arm("GET", f"{component}/apiKeys").json["value"]] == ["mine"]
+    assert arm("DELETE", made["id"]).status == 200
+    assert arm("GET", made["id"]).status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "properties"),
+    [
+        ("pricings/VirtualMachines", None, {"pricingTier": "Free"}),
+        ("settings/MCAS", "DataExportSettings", {"enabled": False}),
+        ("settings/Sentinel", "AlertSyncSettings", {"enabled": False}),
+    ],
+)
+def test_defender_for_cloud_has_its_settings_from_the_start(
+    arm: Arm, path: str, kind: str | None, properties: dict[str, Any]
+) -> None:
+    where = f"{RG.partition('/resourceGroups')[0]}/providers/Microsoft.Security/{path}"
+    found = arm("GET", where).json
+    assert found.get("kind") == kind
+    assert properties.items() <= found["properties"].items()

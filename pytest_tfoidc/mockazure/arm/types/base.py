@@ -204,6 +204,16 @@ def component(new: New) -> Properties:
     }
 
 
+def insights_key(new: New) -> tuple[str, Properties, Properties]:
+    """Return an API key of Application Insights: its name, what is kept, what is told once."""
+    body = {name: new.body.get(name) for name in ("name", *_LINKED)}
+    name = guid(f"{new.id}/{body['name']}", "apiKey")
+    return name, body, {"apiKey": key(f"{new.id}/{name}", "apiKey")[:40]}
+
+
+_LINKED = ("linkedReadProperties", "linkedWriteProperties")
+
+
 def registry(new: New) -> Properties:
     """Return a container registry its host."""
     return {

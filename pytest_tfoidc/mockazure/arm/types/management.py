@@ -207,8 +207,22 @@ def agreement(new: New) -> Properties:
     }
 
 
+def pricing(_: New) -> Properties:
+    """Return the plan of Defender for Cloud that a subscription has without being asked."""
+    return {"properties": {"pricingTier": "Free", "freeTrialRemainingTime": "PT0S"}}
+
+
+def security_setting(new: New) -> Properties:
+    """Return a setting of Defender for Cloud as it is before anybody turns it on."""
+    sync = new.name.lower() == "sentinel"
+    kind = "AlertSyncSettings" if sync else "DataExportSettings"
+    return {"kind": kind, "properties": {"enabled": False}}
+
+
 ALWAYS = {  # what there is of a type under any name, without anything that it lies in
     "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements": agreement,
+    "Microsoft.Security/pricings": pricing,
+    "Microsoft.Security/settings": security_setting,
 }
 _SERVICE = "Microsoft.ApiManagement/service"
 TYPES: dict[str, Rules] = {

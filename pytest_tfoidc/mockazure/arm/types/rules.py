@@ -39,6 +39,8 @@ class Rules:
     the property that forbids to purge them earlier.
     `normalized`: makes of the properties that were written what Azure makes of them.
     `handed_over`: what is written goes to a data plane, which says what is shown of it.
+    `posted`: a POST to the list of this type makes one: its name, what is stored of it, and what
+    only the answer to the POST shows.
     `merges`: a PUT of this type changes its parent's properties, and leaves nothing behind.
     """
 
@@ -70,3 +72,4 @@ class Rules:
     normalized: Callable[[Any, New], Any] | None = None
     handed_over: bool = False
     merges: Merges | None = None
+    posted: Callable[[New], tuple[str, Properties, Properties]] | None = None

@@ -63,6 +63,7 @@ TYPES: dict[str, Rules] = {
             "proactiveDetectionConfigs/*": adds.fixed(),
         },
     ),
+    "Microsoft.Insights/components/apiKeys": Rules(posted=adds.insights_key),
     "Microsoft.ManagedIdentity/userAssignedIdentities": Rules(created=201, adds=adds.identity),
     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": Rules(
         created=201
