@@ -41,6 +41,7 @@ from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
+from pytest_tfoidc.terraform.cliconfig import with_absolute_paths_inside
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable, find_executable
 from pytest_tfoidc.terraform.initialised import Initialised
 from pytest_tfoidc.terraform.live.deadlines import deadline_of
@@ -176,7 +177,7 @@ class OidcSession:
             stack.callback(self.clock.reset)
             outer = self._outer_environment(stack)
             self._start_identity(stack)
-            self.environment, self.notes = self._child_environment(outer)
+            self.environment, self.notes = self._child_environment(outer, stack)
             self._cleanup = stack.pop_all()
 
     def stop(self) -> None:
@@ -287,7 +288,7 @@ class OidcSession:
             self.relay.drop()
 
     def _child_environment(
-        self, outer: Mapping[str, str]
+        self, outer: Mapping[str, str], stack: contextlib.ExitStack
     ) -> tuple[Mapping[str, str], tuple[str, ...]]:
         context, relay = self.context, self.relay
         ready = arm_environment(
@@ -304,7 +305,12 @@ class OidcSession:
             )
         if not self.options.isolated:
             return ready.variables, ()
-        placed = with_absolute_paths(ready.variables, self.options.started)
+        started = self.options.started
+        placed = with_absolute_paths_inside(
+            with_absolute_paths(ready.variables, started),
+            started,
+            remove=lambda file: stack.callback(file.unlink, missing_ok=True),
+        )
         variables, notes = terraform_environment(placed)
         prepare_log(variables)
         if context.stand_in:

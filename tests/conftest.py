@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog
 from pytest_tfoidc.mockazure import tokens
+from tests import forking
 from tests.project_kit import Project
 
 pytest_plugins = ("pytester",)
@@ -45,6 +46,11 @@ def clock() -> Iterator[VirtualClock]:
 def events() -> EventLog:
     """A log of events, which is empty."""
     return EventLog()
+
+
+def pytest_unconfigure() -> None:
+    """Leave no process behind."""
+    forking.close()
 
 
 @pytest.fixture

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_tfoidc.terraform.executable import find_executable
+from tests import forking
 
 FAULTS = Path(__file__).parent / "plugin" / "faults"
 MODULES = Path(__file__).parent / "modules"
@@ -52,6 +55,7 @@ class Project:
         self.temp = temp
         self._pytester = pytester
         self._monkeypatch = monkeypatch
+        monkeypatch.setattr(pytester, "popen", functools.partial(_popen, pytester.popen))
         for name in DISTURBING:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("TMPDIR", str(temp))
@@ -128,6 +132,23 @@ class Project:
     def left_over(self) -> list[str]:
         """Return what the runs left behind: temporary files, and processes."""
         return [*sorted(path.name for path in self.temp.iterdir()), *_processes(self.temp)]
+
+
+def _popen(
+    plain: Callable[..., Any],
+    command: Sequence[str],
+    **files: Any,  # noqa: ANN401 - pytester's
+) -> Any:  # noqa: ANN401 - a process
+    """Start pytest as a fork, or a command as pytester does."""
+    environment = {**os.environ, "PYTHONPATH": _python_path()}
+    forked = forking.popen(
+        tuple(command), environment, stdout=files["stdout"], stderr=files["stderr"]
+    )
+    return plain(command, **files) if forked is None else forked
+
+
+def _python_path() -> str:
+    return os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")]))
 
 
 def _processes(temp: Path) -> list[str]:

@@ -132,7 +132,8 @@ MADE: dict[str, Check] = {name: _BY_NAME[name] for name in CHECKS}
 
 def _require_refusal(workspace: Workspace, plan: Plan, delay: timedelta) -> None:
     try:
-        workspace.apply(plan)
+        with workspace.runner.expecting_refusal():
+            workspace.apply(plan)
     except TerraformError as error:
         workspace.is_deployed = False  # it did not get past its backend
         if EXPIRED in error.output:

@@ -180,6 +180,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     run.stopping.finish(session)
     try:
         run.stopping.tell_controller(run.kept)
+        if (output := getattr(session.config, "workeroutput", None)) is not None:
+            run.tell_controller(output)
         return (yield)
     finally:
         run.stopping.speak_at_once()

@@ -28,6 +28,7 @@ from pytest_tfoidc.plugin.watching import Watching
 from pytest_tfoidc.redaction import Redactor
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.events import Event
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
     from pytest_tfoidc.terraform.backend import Inputs
@@ -73,6 +74,7 @@ class PytestRun:
         self.user_existing: UserExisting | None = None
         self.watching: Watching | None = None
         self._live: list[str] = []
+        self._heard: list[Event] = []  # by pytest-xdist's workers
         self._told: dict[str, str] = {}  # who told it first, by what it was
         self._repeatable: dict[
             str, tuple[str, str]
@@ -202,11 +204,29 @@ class PytestRun:
 
     def notices(self) -> list[str]:
         """Say what came up while the tests ran: what dies soon, and what a copy is without."""
-        if self._session is None:
-            return []
         from pytest_tfoidc.reporting.notices import notices  # noqa: PLC0415 - not in every run
 
-        return notices(self._session.events.since())
+        own = () if self._session is None else self._session.events.since()
+        return notices([*own, *self._heard])
+
+    def tell_controller(self, output: dict[str, object]) -> None:
+        """Let a worker's controller know what the notices are made of.
+
+        Args:
+            output: A worker's output, as pytest-xdist has it.
+        """
+        from pytest_tfoidc.reporting import eventlines, notices  # noqa: PLC0415 - as above
+
+        events = () if self._session is None else self._session.events.since()
+        noticed = [event for event in events if isinstance(event, notices.NOTICED)]
+        output[NOTICED] = [eventlines.record_of(event, run="") for event in noticed]
+
+    def hear(self, output: Mapping[str, Any]) -> None:
+        """Take in what a worker has told at its end."""
+        from pytest_tfoidc.reporting.eventlines import event_of  # noqa: PLC0415 - as above
+
+        events = (event_of(record) for record in output.get(NOTICED, ()))
+        self._heard += [event for event in events if event is not None]
 
     def close(self) -> None:
         """Undo what asked for it in `cleanup`, and close the session, if there is one."""
@@ -559,6 +579,7 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
 
 
 LIVE_RUN = "tfoidc_live_run"  # what the workers of pytest-xdist are told
+NOTICED = "tfoidc_noticed"  # what they tell at their end
 TOLD_KEY = "tfoidc_told"  # as the next
 REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along
 RUN = pytest.StashKey[PytestRun]()
@@ -691,5 +712,6 @@ class EvidenceReport:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's
-        """Take in what a worker of pytest-xdist has kept."""
+        """Take in what a worker of pytest-xdist has kept, and what came up there."""
         self._run.stopping.hear(node)
+        self._run.hear(getattr(node, "workeroutput", None) or {})

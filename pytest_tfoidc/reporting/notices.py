@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pytest_tfoidc.events import Event, ModuleCopied, ProtectionLifted, RequestTokenExpiring
 
 SLOW_SECONDS = 5.0
+NOTICED = (ModuleCopied, ProtectionLifted, RequestTokenExpiring)
 NAMED = 3  # so many are named, the others counted
 
 

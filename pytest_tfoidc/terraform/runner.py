@@ -8,7 +8,7 @@ import json
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -54,6 +54,8 @@ LOOK_SECONDS = 0.02  # between two looks at a Terraform and at the time that is 
 BY_INTERRUPT = (-signal.SIGINT, 128 + signal.SIGINT)  # how scripts around Terraform end
 NUMBERS = itertools.count(1)  # of commands, in this process
 REFUSED_SECONDS = 10.0  # for Terraform to fail by itself, or to be accepted, after a refusal
+EXPECTED_SECONDS = 2.0  # the same, where the refusal is what is to be shown
+EXPECTED_KILL_SECONDS = 1.0  # for it to stop after that
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +164,7 @@ class Runner:
         self.redactor = redactor
         self.timeout = timeout
         self.refusals_are_final = refusals_are_final
+        self._expects_refusal = False
         self.learn: Callable[[str, str], None] = lambda _command, _plan: None  # of secrets
         self.shared: tuple[int, ...] = ()  # descriptors of locks that end with the child, too
         self.ending = ending or Ending()
@@ -357,10 +360,22 @@ class Runner:
             if child.exit_code in BY_INTERRUPT:  # a script; Terraform itself says 1
                 child.wait_for_group(min(GRACE_SECONDS, ending.seconds_left))
 
+    @contextlib.contextmanager
+    def expecting_refusal(self) -> Iterator[None]:
+        """Stop commands soon after a refusal: older clients wait for a quarter of a minute."""
+        self._expects_refusal = True
+        try:
+            yield
+        finally:
+            self._expects_refusal = False
+
     def _watch(self, child: Child, command: str) -> _Watch:
         writes = command not in READING and self.ending.is_real
         grace = GRACE_SECONDS if writes else READING_SECONDS
-        return _Watch(child, self.timeout, grace=grace)
+        watch = _Watch(child, self.timeout, grace=grace)
+        if self._expects_refusal:
+            watch.after_refusal = (EXPECTED_SECONDS, EXPECTED_KILL_SECONDS)
+        return watch
 
     def _started(self, command: str, number: int) -> None:
         event = CommandStarted(
@@ -468,6 +483,7 @@ class _Watch:
         self._hosts: Counter[str] = Counter()
         self._turning = Turning(lambda reason: self._start(0, reason, KILL_SECONDS))
         self.reason: str | None = None
+        self.after_refusal = (REFUSED_SECONDS, KILL_SECONDS)
 
     def __enter__(self) -> _Watch:
         if self._timeout is not None:
@@ -488,7 +504,8 @@ class _Watch:
         self._turning.notice(event)
         refusal = _refusal(event)
         if refusal and self._refused is None:
-            self._refused = self._start(REFUSED_SECONDS, refusal, KILL_SECONDS)
+            seconds, grace = self.after_refusal
+            self._refused = self._start(seconds, refusal, grace)
 
     def _count(self, host: str) -> None:
         """Stop a child that comes back for a host again and again: azurerm does so for an hour."""

@@ -62,7 +62,6 @@ def test_links_lead_somewhere(page: str) -> None:
     assert [link for link in local if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
-@pytest.mark.proof
 def test_the_first_command_shows_what_readme_says(project: Project) -> None:
     """The second half of it, on what is installed: README's lines, but for their figures."""
     command = blocks("console")[0].split("&&")[1]

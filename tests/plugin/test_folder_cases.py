@@ -239,6 +239,31 @@ def test_a_cli_configuration_is_read_from_where_the_user_started(
     assert str(mirror) in text_of(result)
 
 
+def test_relative_paths_in_a_cli_configuration_lead_to_where_they_did(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.without_registry()
+    infra = watched(project, "infra")
+    wanted = 'required_providers {\n    nothing = { source = "example/nothing" }\n  }'
+    write(infra.folder, {"main.tf": f"terraform {{\n  {wanted}\n}}\n"})
+    write(project.path, {"mirror/x": "", "cache/x": ""})
+    config = """\
+plugin_cache_dir = "./cache"
+provider_installation {
+  filesystem_mirror {
+    path = "mirror"
+  }
+}
+"""
+    write(project.path, {"ci.tfrc": config})
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "ci.tfrc")
+    result = infra.run("--tf-module=infra", "--tf-check=delayed_apply")
+    assert "plugin cache dir" not in text_of(result)
+    assert f"- {project.path}/mirror" in text_of(result)
+    assert (project.path / "ci.tfrc").read_text(encoding="utf-8") == config
+    assert project.left_over() == []
+
+
 def test_a_variable_of_the_environment_may_name_a_path_from_where_the_user_started(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,7 +452,6 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(line, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.proof
 def test_the_repository_can_be_asked_and_nothing_is_written_to_it(project: Project) -> None:
     shop = watched(project)
     main = """\

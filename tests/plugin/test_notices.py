@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.project_kit import Project
 
+LIFTED = (
+    "tfoidc: module: prevent_destroy was lifted in the copy, for the clean-up: terraform_data.x."
+)
 EXPIRING = """
 from pytest_tfoidc.events import RequestTokenExpiring
 
@@ -22,6 +27,17 @@ def test_a_request_token_that_is_about_to_die_is_told_with_what_dies_with_it(
     result.stdout.fnmatch_lines(
         ["tfoidc: The request token expires at ??:??:?? UTC. Nothing after that."]
     )
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)])
+def test_a_notice_is_told_once_however_many_workers_there_are(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    protected = 'resource "terraform_data" "x" {\n  lifecycle {\n    prevent_destroy = true\n  }\n}'
+    project.module(main=protected)
+    result = project.check("delayed_apply", "--tf-check=cached_token_fails", *workers)
+    result.assert_outcomes(passed=2)
+    assert result.outlines.count(LIFTED) == 1
 
 
 def test_nothing_is_told_where_nothing_came_up(project: Project) -> None:

@@ -136,22 +136,26 @@ def tf_existing(mock_issuer):
 """
 
 
-@pytest.mark.parametrize("decorator", ["", "@pytest.fixture(scope='session')"])
-def test_a_function_of_a_conftest_counts_for_checks_and_run_blocks(
-    hub: Project, decorator: str
-) -> None:
+def test_a_function_of_a_conftest_counts_for_checks_and_run_blocks(hub: Project) -> None:
     files = {
         "tests/a.tftest.hcl": 'run "reads" {}\n',
-        "conftest.py": CONFTEST.format(decorator=decorator),
+        "conftest.py": CONFTEST.format(decorator=""),
         "test_own.py": "def test_own(tf_module):\n    with tf_module.deployed():\n"
         "        assert tf_module.output('where') == 'northeurope'\n",
     }
     hub.module("small", main=SMALL_READ, files=files)
-    result = hub.run("--tf-module=small", "--tf-check=no_cached_credentials")
-    result.assert_outcomes(passed=3)
     hub.module("beside", main=SMALL_READ)
-    other = hub.run("--tf-module=beside", "--tf-check=no_cached_credentials")
-    other.assert_outcomes(failed=1)
+    result = hub.run(
+        "--tf-module=small", "--tf-module=beside", "--tf-check=no_cached_credentials", "-v"
+    )
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["beside::oidc::no_cached_credentials FAILED*"])
+
+
+def test_the_function_of_a_conftest_may_be_a_fixture(hub: Project) -> None:
+    fixture = CONFTEST.format(decorator="@pytest.fixture(scope='session')")
+    hub.module("small", main=SMALL_READ, files={"conftest.py": fixture})
+    hub.run("--tf-module=small", "--tf-check=no_cached_credentials").assert_outcomes(passed=1)
 
 
 def test_a_set_up_module_that_fails_is_told_once_and_nothing_is_run(hub: Project) -> None:

@@ -152,6 +152,21 @@ def test_a_command_that_goes_on_after_a_refusal_is_stopped(
         )
 
 
+@pytest.mark.timeout(30)
+def test_where_a_refusal_is_expected_nobody_waits_long_for_the_end(
+    make: MakeRunner, events: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "REFUSED_SECONDS", 1000)
+    monkeypatch.setattr(runner_module, "EXPECTED_SECONDS", 0.2)
+    monkeypatch.setattr(runner_module, "EXPECTED_KILL_SECONDS", 0.2)
+    now = VirtualClock().now()
+    refusal = ExchangeRefused(at=now, client_id="c", code="AADSTS700024", reason="too late")
+    runner = make(STUBBORN, refusals_are_final=True)
+    with pytest.raises(TerraformError, match="too late") as failure, runner.expecting_refusal():
+        runner.run("apply", on_line=lambda _line: events.emit(refusal))
+    assert failure.value.exit_code == -signal.SIGKILL
+
+
 def test_a_command_that_is_accepted_after_a_refusal_goes_on(
     make: MakeRunner, events: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
