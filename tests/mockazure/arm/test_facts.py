@@ -351,3 +351,13 @@ def test_defender_for_cloud_has_its_settings_from_the_start(
     found = arm("GET", where).json
     assert found.get("kind") == kind
     assert properties.items() <= found["properties"].items()
+
+
+def test_what_a_vault_backs_up_needs_no_container_that_somebody_made(arm: Arm) -> None:
+    vault = f"{P}/Microsoft.RecoveryServices/vaults/v"
+    item = f"{vault}/backupFabrics/Azure/protectionContainers/c;vm/protectedItems/vm;one"
+    assert arm("PUT", item, BODY).status == 404
+    put(arm, vault)
+    assert arm("PUT", item, BODY).status in {200, 201, 202}
+    assert arm("DELETE", vault).status in {200, 202, 204}
+    assert arm("GET", item).status == 404
