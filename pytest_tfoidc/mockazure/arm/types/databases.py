@@ -232,6 +232,9 @@ def redis(new: New) -> Properties:
 NO_WINDOW = {"customWindow": "Disabled", "dayOfWeek": 0, "startHour": 0, "startMinute": 0}
 RETENTION = fixed(properties={"retentionDays": 7, "diffBackupIntervalInHours": 12})
 OFF = fixed(properties={"state": "Disabled"})
+NO_CONTROL = {
+    "grantSqlControlToManagedIdentity": {"desiredState": "Disabled", "actualState": "Disabled"}
+}
 NOT_ONLY_ENTRA = fixed(properties={"azureADOnlyAuthentication": False})
 SERVICE_KEY = fixed(
     properties={"serverKeyType": "ServiceManaged", "serverKeyName": "ServiceManaged"}
@@ -283,6 +286,9 @@ TYPES: dict[str, Rules] = {
     "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces/tables": COSMOS_CHILD,
     "Microsoft.DocumentDB/databaseAccounts/gremlinDatabases": COSMOS_CHILD,
     "Microsoft.DocumentDB/databaseAccounts/gremlinDatabases/graphs": COSMOS_CHILD,
+    "Microsoft.Synapse/workspaces": Rules(
+        implied={"managedIdentitySqlControlSettings/default": fixed(properties=NO_CONTROL)}
+    ),
     "Microsoft.Sql/servers": Rules(
         created=201,
         adds=sql_server,
@@ -292,10 +298,6 @@ TYPES: dict[str, Rules] = {
             "sqlVulnerabilityAssessments/default": OFF,
             "auditingSettings/default": OFF,
             "extendedAuditingSettings/default": OFF,
-            "devOpsAuditingSettings/default": OFF,
-            "advancedThreatProtectionSettings/default": OFF,
-            "azureADOnlyAuthentications/default": NOT_ONLY_ENTRA,
-            "encryptionProtector/current": SERVICE_KEY,
         },
     ),
     "Microsoft.Sql/managedInstances": Rules(
@@ -322,8 +324,6 @@ TYPES: dict[str, Rules] = {
             "backupShortTermRetentionPolicies/default": RETENTION,
             "geoBackupPolicies/default": fixed(properties={"state": "Enabled"}),
             "securityAlertPolicies/default": OFF,
-            "auditingSettings/default": OFF,
-            "extendedAuditingSettings/default": OFF,
             "transparentDataEncryption/current": fixed(properties={"state": "Enabled"}),
         },
     ),
