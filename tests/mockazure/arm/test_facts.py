@@ -127,6 +127,7 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
          {"inboundNatPools": [{"name": "p", "properties": {}}]},
          ("inboundNatPools", 0, "properties", "idleTimeoutInMinutes"), 4),
         ("Microsoft.MachineLearningServices/workspaces/w", {}, ("publicNetworkAccess",), "Enabled"),
+        ("Microsoft.DBforPostgreSQL/serverGroupsv2/g", {}, ("serverNames", 0, "name"), "g-c"),
     ],
 )  # fmt: skip
 def test_azure_fills_what_nobody_wrote(

@@ -110,7 +110,7 @@ def site(new: New) -> Properties:
 def site_settings(new: New) -> Properties:
     """Return an app's `config/web`: what its `siteConfig` says."""
     asked = new.properties.get("siteConfig")
-    return {"properties": {**(asked if isinstance(asked, dict) else {})}}
+    return {"properties": {"scmType": "None", **(asked if isinstance(asked, dict) else {})}}
 
 
 def app_settings(new: New) -> Properties:

@@ -156,6 +156,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "vmotionNetwork": "10.0.0.128/25",
     },
     "Microsoft.CostManagement/scheduledActions": {"scope": "{path}"},
+    "Microsoft.DataBoxEdge/dataBoxEdgeDevices": {"/tags": {}},
     "Microsoft.DataProtection/backupVaults/backupInstances": {
         "currentProtectionState": "ProtectionConfigured",
         "protectionStatus": {"status": "ProtectionConfigured"},
