@@ -362,3 +362,17 @@ def test_what_a_vault_backs_up_needs_no_container_that_somebody_made(arm: Arm) -
     assert arm("PUT", item, BODY).status in {200, 201, 202}
     assert arm("DELETE", vault).status in {200, 202, 204}
     assert arm("GET", item).status == 404
+
+
+def test_a_host_pool_has_a_token_once_somebody_asks_for_one(arm: Arm) -> None:
+    pool = f"{P}/Microsoft.DesktopVirtualization/hostPools/h"
+    put(arm, pool)
+    assert arm("POST", f"{pool}/retrieveRegistrationToken").json == {}
+    asked = {"expirationTime": "2030-01-01T00:00:00Z", "registrationTokenOperation": "Update"}
+    arm("PATCH", pool, {"properties": {"registrationInfo": asked}})
+    told = arm("POST", f"{pool}/retrieveRegistrationToken").json
+    assert told["expirationTime"] == asked["expirationTime"]
+    assert told["token"]
+    gone = {**asked, "registrationTokenOperation": "Delete"}
+    arm("PATCH", pool, {"properties": {"registrationInfo": gone}})
+    assert arm("POST", f"{pool}/retrieveRegistrationToken").json == {}

@@ -38,7 +38,6 @@ FACTS = {
     ),
     "Microsoft.DataFactory/factories/getGitHubAccessToken": "gitHubAccessToken",
     "Microsoft.Datadog/monitors/getDefaultKey": "key",
-    "Microsoft.DesktopVirtualization/hostPools/retrieveRegistrationToken": "token",
     "Microsoft.DocumentDB/databaseAccounts/readonlykeys": MASTER,
     "Microsoft.EventGrid/namespaces/listKeys,regenerateKey": "key1 key2",
     "Microsoft.EventGrid/namespaces/topics/listKeys,regenerateKey": "key1 key2",

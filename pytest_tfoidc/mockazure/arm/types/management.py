@@ -152,6 +152,15 @@ def automation_registration(new: New) -> Properties:
     }
 
 
+def registration(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the token that hosts register with, where somebody asked for one; else nothing."""
+    asked = new.properties.get("registrationInfo")
+    operation = asked.get("registrationTokenOperation") if isinstance(asked, dict) else "None"
+    if operation != "Update":
+        return {}
+    return {"expirationTime": asked.get("expirationTime"), "token": key(new.id, "registration")}
+
+
 def session_desktop(new: New) -> Properties | None:
     """Return the desktop that an application group for desktops has; None in one for apps."""
     if new.properties.get("applicationGroupType") != "Desktop":
@@ -269,6 +278,9 @@ TYPES: dict[str, Rules] = {
         created=201,
         actions={"webhooks/generateuri": webhook_uri, "listkeys": automation_keys},
         implied={"agentRegistrationInformation": automation_registration},
+    ),
+    "Microsoft.DesktopVirtualization/hostPools": Rules(
+        actions={"retrieveregistrationtoken": registration}
     ),
     "Microsoft.DesktopVirtualization/applicationGroups": Rules(
         implied={"desktops/SessionDesktop": session_desktop}
