@@ -155,8 +155,7 @@ def automation_registration(new: New) -> Properties:
 def registration(new: New) -> Any:  # noqa: ANN401 - JSON
     """Return the token that hosts register with, where somebody asked for one; else nothing."""
     asked = new.properties.get("registrationInfo")
-    operation = asked.get("registrationTokenOperation") if isinstance(asked, dict) else "None"
-    if operation != "Update":
+    if not isinstance(asked, dict) or asked.get("registrationTokenOperation") != "Update":
         return {}
     return {"expirationTime": asked.get("expirationTime"), "token": key(new.id, "registration")}
 
