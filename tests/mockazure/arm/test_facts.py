@@ -376,3 +376,12 @@ def test_a_host_pool_has_a_token_once_somebody_asks_for_one(arm: Arm) -> None:
     gone = {**asked, "registrationTokenOperation": "Delete"}
     arm("PATCH", pool, {"properties": {"registrationInfo": gone}})
     assert arm("POST", f"{pool}/retrieveRegistrationToken").json == {}
+
+
+@pytest.mark.parametrize(("reserved", "kind"), [(True, "app,linux"), (False, "app")])
+def test_a_slot_has_a_kind_and_no_source_control(arm: Arm, reserved: bool, kind: str) -> None:  # noqa: FBT001 - of a table
+    slot = f"{P}/Microsoft.Web/sites/s/slots/one"
+    put(arm, f"{P}/Microsoft.Web/sites/s")
+    put(arm, slot, reserved=reserved)
+    assert arm("GET", slot).json["kind"] == kind
+    assert arm("GET", f"{slot}/config/web").json["properties"]["scmType"] == "None"

@@ -107,6 +107,11 @@ def site(new: New) -> Properties:
     }
 
 
+def site_kind(new: New) -> Properties:
+    """Return an app or a slot its kind, where it was written without: what it runs on."""
+    return {"kind": "app,linux" if new.properties.get("reserved") else "app"}
+
+
 def site_settings(new: New) -> Properties:
     """Return an app's `config/web`: what its `siteConfig` says."""
     asked = new.properties.get("siteConfig")
@@ -134,6 +139,7 @@ def site_answer(new: New) -> Any:  # noqa: ANN401 - JSON
 SITE = Rules(
     accepted=202,
     adds=site,
+    beside=site_kind,
     implied={
         "config/web": site_settings,
         "config/appsettings": app_settings,
