@@ -385,3 +385,5 @@ def test_a_slot_has_a_kind_and_no_source_control(arm: Arm, reserved: bool, kind:
     put(arm, slot, reserved=reserved)
     assert arm("GET", slot).json["kind"] == kind
     assert arm("GET", f"{slot}/config/web").json["properties"]["scmType"] == "None"
+    source = {"properties": {"repoUrl": "https://example.org/r.git"}}
+    assert arm("PATCH", f"{slot}/sourceControls/web", source).status == 200

@@ -153,6 +153,7 @@ SITE = Rules(
             }
         ),
         "config/slotConfigNames": fixed(properties={}),
+        "sourceControls/web": fixed(properties={}),
         "basicPublishingCredentialsPolicies/ftp": fixed(properties={"allow": True}),
         "basicPublishingCredentialsPolicies/scm": fixed(properties={"allow": True}),
     },
