@@ -195,6 +195,10 @@ class Planes:
         manager.groups_of(self._groups_of)
         manager.on_purged(self._forget)
         manager.on_handed_over(self._take)
+        manager.on_kept(
+            lambda kind, name: self.storage().kept(kind, name),
+            lambda kind, name: self.storage().dropped(kind, name),
+        )
         manager.deployments.secrets = self._secret_of_parameter
         return manager
 

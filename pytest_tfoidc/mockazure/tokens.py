@@ -255,7 +255,7 @@ class AccessTokens:
         token = self._issued.get(bearer)
         if token is None:
             raise BearerRefused("expired" if self._is_ours(bearer) else "malformed")
-        if token.audience.rstrip("/") not in audiences:
+        if token.audience.rstrip("/").lower() not in {name.lower() for name in audiences}:
             raise BearerRefused("audience")
         if not self._is_good(token, request):
             raise BearerRefused("expired")

@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 MAX_BODY = 4 * 1024 * 1024  # bytes: Resource Manager's own limit
 _SERVICE = "microsoft.apimanagement/service"
-# What says only that one thing belongs to another is PUT without a body.
-MEMBERSHIPS = frozenset(
+# What has nothing but its name, such as that one thing belongs to another, is PUT without a body.
+WITHOUT_BODY = frozenset(
     {
         "microsoft.management/managementgroups/subscriptions",
         *(f"{_SERVICE}/{k}/tags" for k in ("apis", "apis/operations", "products")),
         *(f"{_SERVICE}/products/{k}" for k in ("apis", "groups")),
         *(f"{_SERVICE}/{k}" for k in ("gateways/apis", "groups/users")),
         *(f"{_SERVICE}/notifications/recipient{k}" for k in ("emails", "users")),
+        "microsoft.appplatform/spring/serviceregistries",
+        *(f"microsoft.dbfor{k}/flexibleservers/backups" for k in ("mysql", "postgresql")),
+        "microsoft.eventgrid/domains/topics",
+        *(f"microsoft.sql/servers/{k}" for k in ("dnsaliases", "outboundfirewallrules")),
+        "microsoft.sql/servers/jobagents/jobs/executions",
+        *(f"microsoft.web/sites/{k}siteextensions" for k in ("", "slots/")),
     }
 )
 API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:-[A-Za-z0-9.-]+)?")
@@ -69,7 +75,7 @@ class Call(ServiceCall):
         Raises:
             ArmError: It is too large, or no JSON object.
         """
-        if not self.request.body and self.place.type_key in MEMBERSHIPS:
+        if not self.request.body and self.place.type_key in WITHOUT_BODY:
             return {}
         if len(self.request.body) > MAX_BODY:
             raise errors.too_large(MAX_BODY)

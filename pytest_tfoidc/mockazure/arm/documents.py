@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_tfoidc.mockazure.arm import wholeness
 from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import New, guid
+from pytest_tfoidc.mockazure.arm.types.defaults import with_defaults
 from pytest_tfoidc.mockazure.arm.types.table import rules_for
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 OURS = ("id", "name", "type", "etag", "systemData")
 SUMMARY = ("id", "name", "type", "location", "kind", "managedBy", "sku", "tags", "identity")
+NETWORK = "microsoft.network"
 REPLACED_BY_PATCH = ("tags",)
 
 
@@ -43,6 +45,7 @@ def compose(
     document = {**rules_for(place.kind).beside(new), **document}
     if place.pairs:
         document["properties"] = _properties(body.get("properties"), new, place)
+        document = with_defaults(place.kind, document, new)
     identity = body.get("identity")
     if isinstance(identity, dict) and str(identity.get("type") or "None").lower() != "none":
         document["identity"] = _identity(identity, new)
@@ -73,7 +76,7 @@ def _properties(written: object, new: New, place: Place) -> object:
     added = {**states.settled(place.kind), **rules.adds(new)}
     properties = wholeness.with_lists(wholeness.filled(given, added), rules.lists)
     properties = {n: v for n, v in properties.items() if n not in rules.omitted or not _empty(v)}
-    for name in rules.items:
+    for name in (*rules.items, *_lists_of_parts(properties, place)):
         parts = properties.get(name) or []
         if isinstance(parts, list):
             properties[name] = [_part(part, name, new) for part in parts]
@@ -83,6 +86,18 @@ def _properties(written: object, new: New, place: Place) -> object:
 def _empty(value: object) -> bool:
     """Tell whether nothing is said in a block, at any depth."""
     return value is None or (isinstance(value, dict) and all(map(_empty, value.values())))
+
+
+def _lists_of_parts(properties: Document, place: Place) -> list[str]:
+    """Find the lists of a network's parts: what has a name and properties has an id as well."""
+    if place.namespace.lower() != NETWORK:
+        return []
+    lists = {name: value for name, value in properties.items() if isinstance(value, list)}
+    return [name for name, items in lists.items() if items and all(map(_is_part, items))]
+
+
+def _is_part(item: object) -> bool:
+    return isinstance(item, dict) and {"name", "properties"} <= item.keys()
 
 
 def _part(item: object, kind: str, new: New) -> object:

@@ -12,7 +12,7 @@ from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
 from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import guid
-from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
+from pytest_tfoidc.mockazure.arm.types.table import ALWAYS, RECOVERABLE, rules_for
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
@@ -36,6 +36,9 @@ class Estate:
         """Takes what belongs into a data plane, such as a vault's secret; returns what is shown."""
         self.on_purged: Callable[[str, str], None] = lambda _kind, _name: None
         """Is told the type and the name of what is gone for good, so that its data goes as well."""
+        self.on_stored: Callable[[str, str], None] = lambda _kind, _id: None
+        self.on_removed: Callable[[str, str], None] = lambda _kind, _id: None
+        """Are told the type (in lower case) and the id of what is there from now, or is not."""
 
     def handed_over(self, place: Place, body: Document) -> Document:
         """Return what is written to its data plane; return the body that is kept instead."""
@@ -59,6 +62,10 @@ class Estate:
         return {**shown, "children": self._group_children(place.key)}
 
     def _implied(self, call: Call, place: Place) -> Document | None:
+        always = ALWAYS.get(place.type_key)
+        if always is not None:
+            new = documents.as_new({}, place, call)
+            return documents.compose(place, always(new), before=None, call=call)
         parent = self.store.get(place.parent.key)
         if parent is None:
             return None
@@ -125,6 +132,7 @@ class Estate:
             lists = {n: properties.pop(n) for n in children if n in properties}
         named = {name: named_items(items) for name, items in lists.items()}
         resource = self.store.put(place, document)
+        self.on_stored(resource.kind, resource.id)
         for name, items in named.items():
             self._put_children(place, children[name], items, call)
         return resource
@@ -143,6 +151,7 @@ class Estate:
     def remove(self, key: str) -> None:
         """Remove a resource and all in it; what can be recovered goes to its deleted ones."""
         for resource in self.store.remove(key):
+            self.on_removed(resource.kind, resource.id)
             recoverable = rules_for(resource.kind).recoverable
             if recoverable:
                 self.store.put(*_recoverable(resource, now=self.operations.now()))

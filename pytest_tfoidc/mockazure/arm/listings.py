@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
     from pytest_tfoidc.mockazure.arm.store import Document, Resource
+    from pytest_tfoidc.mockazure.arm.types.base import New
 
+OK, ACCEPTED = 200, 202
+Posted = Callable[["New"], tuple[str, dict[str, Any], dict[str, Any]]]
 # Lists that lie at another path than what they list.
 LISTED_AT = {"microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults"}
 TAG = re.compile(
@@ -145,13 +148,59 @@ def act(estate: Estate, call: Call) -> Response:
     action = place.name.lower()
     if action == "checknameavailability":
         return _name_available(estate, call)
+    posted = rules_for(place.kind).posted
+    if posted is not None:
+        return _post(estate, call, posted)
     document = estate.find(call, place.parent) or _unwritten(estate, call)
     if action == "purge" and place.parent.type_key in RECOVERABLE:
         return _purge(estate, call)
     does = rules_for(place.parent.kind).actions.get(action)
     if does is not None:
         return Response.json(does(documents.as_new(document, place.parent, call)))
-    return Response.json(document if action == "list" else {})
+    return _acted(estate, call, document)
+
+
+def _post(estate: Estate, call: Call, posted: Posted) -> Response:
+    """POST what gets its name from Azure, such as an API key of Application Insights."""
+    owner = estate.store.get(call.place.parent.key)
+    if owner is None:
+        raise not_found(call.place.parent)
+    name, stored, shown = posted(documents.as_new(call.body, call.place, call))
+    place = call.place.parent.child(call.place.name, name)
+    document = {**stored, "id": place.id}
+    estate.store.put(place, {**document, "name": stored.get("name", name), "type": place.kind})
+    return Response.json({**document, **shown})
+
+
+def act_on_collection(estate: Estate, call: Call) -> Response:
+    """POST an action on all children of a type, such as `webHooks/generateUri`."""
+    owner = call.place.parent
+    document = estate.find(call, owner)
+    if document is None:
+        raise not_found(owner)
+    action = "/".join(call.place.segments[-2:]).lower()
+    does = rules_for(owner.kind).actions[action]
+    return Response.json(does(documents.as_new(document, owner, call)))
+
+
+def _acted(estate: Estate, call: Call, document: Document) -> Response:
+    """Answer an action that the table does not know: with its status, and a list with nothing."""
+    place, action = call.place, call.place.name.lower()
+    status = rules_for(place.parent.kind).acted.get(action, OK)
+    if status == ACCEPTED:
+        operation = estate.operations.start(place.parent, "update", timedelta())
+        return verbs.begun(call, operation)
+    if status != OK:
+        return Response(status)
+    if action == "list":
+        return Response.json(document)
+    return Response.json(_none_of(place.parent) if action.startswith("list") else {})
+
+
+def _none_of(place: Place) -> Document:
+    """Return a list of nothing, both as a list and as the settings of a resource."""
+    about = {"id": place.id, "name": place.name, "type": place.kind}
+    return {**about, "properties": {}, "value": []}
 
 
 def _purge(estate: Estate, call: Call) -> Response:

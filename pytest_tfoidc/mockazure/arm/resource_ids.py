@@ -12,7 +12,9 @@ GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 MAX_SEGMENTS = 64  # deeper than any id of Azure, and it bounds the work
 NAMESPACE = re.compile(r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)+")
 # These lie in ids as parents but are no resources that anyone creates.
-PLACES = {"locations", "services"}
+PLACES = {"locations", "services", "backupfabrics", "protectioncontainers"}
+MARKETPLACE = "microsoft.marketplaceordering"
+OFFERED = {"offertypes", "publishers", "agreements", "offers", "plans"}
 DELETED_BY_GROUP = "/locations/resourcegroups"  # groups as they stand in lists of deleted ones
 
 
@@ -101,6 +103,8 @@ class Place:
         """Whether this is a parent that is always there: a location, or a service's `default`."""
         kind = self.kind.rpartition("/")[2].lower()
         by_group = self.type_key.endswith(DELETED_BY_GROUP)
+        if self.namespace.lower() == MARKETPLACE and kind in OFFERED:
+            return True
         return kind in PLACES or by_group or self.name.lower() == "default"
 
     def child(self, kind: str, name: str) -> Place:

@@ -21,7 +21,7 @@ import jwt
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.httpserver import Request, Response
-from pytest_tfoidc.mockazure.arm import access, errors, listings, verbs
+from pytest_tfoidc.mockazure.arm import access, contents, errors, listings, revisions, verbs
 from pytest_tfoidc.mockazure.arm.call import Call, check_api_version
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate
@@ -146,7 +146,7 @@ class ResourceManager:
         call = replace(call, owner=self._subscriptions.tenant_of(place.subscription))
         if place.names and _is_terraform_itself(request):
             self._have_account(place, host=request.host)
-        return self._route(call)
+        return self._route(revisions.resolved(call, self._store))
 
     def _auxiliary(self, request: Request) -> frozenset[str]:
         """Return the tenants of the further tokens that a request brings."""
@@ -194,6 +194,8 @@ class ResourceManager:
             raise errors.bad_namespace(place.namespace)
         if place.type_key.rpartition("/")[2] in STATUSES and place.pairs:
             return self._only_get(call, lambda: self._operation(call))
+        if contents.is_content(place):
+            return contents.answer(self._estate, call)
         return self._item(call) if place.pairs else self._collection(call)
 
     @staticmethod
@@ -234,6 +236,8 @@ class ResourceManager:
             return self.deployments.write(call)
         if call.place.type_key == f"{DEPLOYMENTS}/operations":
             return self._only_get(call, lambda: self.deployments.operations(call))
+        if call.method == "POST" and self._acts_on_collection(call.place):
+            return listings.act_on_collection(self._estate, call)
         verb = ITEM_VERBS.get(call.method)
         if verb is None:
             raise errors.method_not_allowed(call.method, *ITEM_VERBS)
@@ -264,6 +268,12 @@ class ResourceManager:
         if call.method not in {"GET", "HEAD"}:
             raise errors.method_not_allowed(call.method, "GET")
         return listings.collection(self._estate, call)
+
+    @staticmethod
+    def _acts_on_collection(place: Place) -> bool:
+        """Tell whether a path ends in an action on all children: `webHooks/generateUri`."""
+        action = "/".join(place.segments[-2:]).lower()
+        return action in rules_for(place.parent.kind).actions
 
     def _is_singleton(self, place: Place) -> bool:
         """Tell whether a path without a last name is a resource by the table of types."""
@@ -389,6 +399,12 @@ class ResourceManager:
     def on_purged(self, callback: Callable[[str, str], None]) -> None:
         """Tell somebody the type (in lower case) and the name of what is purged."""
         self._estate.on_purged = callback
+
+    def on_kept(
+        self, stored: Callable[[str, str], None], removed: Callable[[str, str], None]
+    ) -> None:
+        """Tell somebody the type (in lower case) and the id of what is stored and removed."""
+        self._estate.on_stored, self._estate.on_removed = stored, removed
 
     def on_handed_over(
         self, callback: Callable[[Place, Mapping[str, Any]], dict[str, Any]]

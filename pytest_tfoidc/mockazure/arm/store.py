@@ -63,6 +63,7 @@ class Store:
         self._resources: dict[str, Resource] = {}
         self._children: dict[str, dict[str, dict[str, None]]] = {}  # parent, type, ids
         self._of_type: dict[str, dict[str, None]] = {}
+        self._between: dict[str, dict[str, None]] = {}  # parents that nobody stored, by theirs
         self._number = 0
 
     def __len__(self) -> int:
@@ -91,7 +92,15 @@ class Store:
         self._resources[resource.key] = resource
         siblings = self._children.setdefault(resource.parent, {})
         siblings.setdefault(resource.kind, {})[resource.key] = None
+        self._link(resource.parent)
         self._of_type.setdefault(resource.kind, {})[resource.key] = None
+
+    def _link(self, parent: str) -> None:
+        """Let a tree reach what lies in a parent that is always there: a service's `default`."""
+        while parent and parent not in self._resources:
+            above = parent.rpartition("/")[0].rpartition("/")[0]
+            self._between.setdefault(above, {})[parent] = None
+            parent = above
 
     def remove(self, key: str) -> list[Resource]:
         """Remove a resource and everything in it; give what was removed."""
@@ -99,6 +108,7 @@ class Store:
         for resource in removed:
             del self._resources[resource.key]
             self._of_type[resource.kind].pop(resource.key)
+            self._between.pop(resource.key, None)
             self._forget_child(resource)
         return removed
 
@@ -118,6 +128,7 @@ class Store:
                 yield self._resources[current]
             for keys in self._children.get(current, {}).values():
                 waiting.extend(keys)
+            waiting.extend(self._between.get(current, ()))
 
     def children(self, key: str, kind: str) -> list[Resource]:
         """Return the resources of a type (in lower case) that lie directly in a place."""
@@ -144,7 +155,7 @@ class Store:
 
     def restore(self, snapshot: StoreSnapshot) -> None:
         """Go back to a state."""
-        self._resources, self._children, self._of_type = {}, {}, {}
+        self._resources, self._children, self._of_type, self._between = {}, {}, {}, {}
         self._number = snapshot.number
         for resource in snapshot.resources.values():
             self._index(resource)

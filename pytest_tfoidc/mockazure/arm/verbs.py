@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GROUP_NAME = re.compile(r"[-\w.()]{0,89}[-\w()]")  # it does not end with a dot
 FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f\x7f]")
 MAX_NAME = 260
+ACCEPTED = 202
 ASSIGNMENT = "microsoft.authorization/roleassignments"
 READ_ONLY = ("readonly",)
 UNDELETABLE = ("cannotdelete", "readonly")
@@ -45,9 +46,10 @@ def read(estate: Estate, call: Call) -> Response:
 
 
 def exists(estate: Estate, call: Call) -> Response:
-    """HEAD a resource: 204 or 404."""
-    _existing(estate, call)
-    return Response(204)
+    """HEAD a resource: 204, for some types 200, or 404."""
+    etag = _existing(estate, call).get("etag")
+    headers = {"ETag": str(etag)} if etag else {}
+    return Response(rules_for(call.place.kind).found, headers=headers)
 
 
 def _existing(estate: Estate, call: Call) -> Document:
@@ -104,10 +106,11 @@ def change(estate: Estate, call: Call) -> Response:
     resource = estate.put(call.place, documents.patched(before, call.body), call)
     duration = estate.operations.duration(call.place.kind, "update")
     rules = rules_for(call.place.kind)
-    if not duration and not rules.begun:
-        return given(estate.shown(resource))
+    begun = rules.begun or rules.changed == ACCEPTED
+    if not duration and not begun:
+        return given(estate.shown(resource), status=rules.changed)
     operation = estate.operations.start(call.place, "update", duration)
-    status = 202 if rules.begun else 200
+    status = ACCEPTED if begun else rules.changed
     return given(estate.shown(resource), status=status, headers=_announced(call, operation))
 
 

@@ -20,7 +20,10 @@ MARK = "[]"  # of a step in a path that goes into every item of a list
 
 
 def without_secrets(written: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return what was written without what Azure takes and never gives back: passwords."""
+    """Return what was written without what Azure takes and never gives back.
+
+    Such are passwords, and ids that are empty.
+    """
     if isinstance(written, list):
         return [without_secrets(item) for item in written]
     if not isinstance(written, dict):
@@ -28,8 +31,13 @@ def without_secrets(written: Any) -> Any:  # noqa: ANN401 - JSON
     return {
         name: value if name.lower() in FREE_FORM else without_secrets(value)
         for name, value in written.items()
-        if not _is_secret(name, value)
+        if not _is_secret(name, value) and not _is_no_id(name, value)
     }
+
+
+def _is_no_id(name: str, value: object) -> bool:
+    """Tell whether an id is empty: that says that there is none, and Azure shows none."""
+    return value == "" and name.endswith(("Id", "ID"))
 
 
 def _is_secret(name: str, value: object) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
@@ -185,6 +185,7 @@ class Deployments:
             )
         if action not in {"validate", "whatif"}:
             raise errors.method_not_allowed("POST", "GET")
+        self.estate.check_parent(replace(call, place=place), write=True)
         properties = self._properties(call.body)
         location = str(call.body.get("location", ""))
         outcome = self._deployment(call, place, properties, location).validated()

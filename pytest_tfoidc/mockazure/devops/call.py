@@ -30,6 +30,16 @@ LOCATIONS = {
         "operations",
         "_apis/operations/{operationId}",
     ),
+    "dd291e43-aa9f-4cee-8465-a93c78e414a4": (
+        "FeatureManagement",
+        "FeatureStates",
+        "_apis/FeatureManagement/FeatureStates/{userScope}/{scopeName}/{scopeValue}/{featureId}",
+    ),
+    "2b4486ad-122b-400c-ae65-17b6672c1f9d": (
+        "FeatureManagement",
+        "FeatureStatesQuery",
+        "_apis/FeatureManagement/FeatureStatesQuery",
+    ),
     "14e48fdc-2c8b-41ce-a0c3-e26f6cc55bd0": ("serviceendpoint", "endpoints", ENDPOINTS),
     "e85f1c62-adfc-4b74-b618-11a150fb195e": (
         "serviceendpoint",

@@ -42,6 +42,7 @@ GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AGILE = "adcc42ab-9882-485e-a3ed-7678f01f66bc"
 AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps' application in every tenant
 APIS = "_apis"
+FEATURE_PARTS = 4  # host/project/PROJECT/FEATURE
 FEDERATION = "WorkloadIdentityFederation"
 SIGN_IN = "<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 
@@ -64,26 +65,33 @@ class DevOpsSnapshot:
     projects: Mapping[str, Document]
     endpoints: Mapping[str, Document]
     gone: frozenset[str] = frozenset()
+    features: Mapping[tuple[str, str], str] = field(default_factory=dict)
     others: Mapping[str, DevOpsSnapshot] = field(default_factory=dict)
 
 
 @dataclass
 class _Organization:
-    """The content of one organization. `gone`: ids and names of projects that were deleted."""
+    """The content of one organization.
+
+    `gone`: ids and names of projects that were deleted. `features`: whether they are enabled, by
+    project and feature, where somebody said it.
+    """
 
     name: str
     projects: dict[str, Document] = field(default_factory=dict)
     endpoints: dict[str, Document] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
+    features: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def snapshot(self) -> DevOpsSnapshot:
         projects, endpoints = copy.deepcopy(self.projects), copy.deepcopy(self.endpoints)
-        return DevOpsSnapshot(projects, endpoints, self.gone)
+        return DevOpsSnapshot(projects, endpoints, self.gone, dict(self.features))
 
     def restore(self, snapshot: DevOpsSnapshot) -> None:
         self.projects = copy.deepcopy(dict(snapshot.projects))
         self.endpoints = copy.deepcopy(dict(snapshot.endpoints))
         self.gone = snapshot.gone
+        self.features = dict(snapshot.features)
 
 
 class AzureDevOps:
@@ -180,6 +188,8 @@ class AzureDevOps:
             ("projects",): self._project,
             ("process", "processes"): self._process,
             ("operations",): self._operation,
+            ("featuremanagement", "featurestates"): self._feature,
+            ("featuremanagement", "featurestatesquery"): self._features,
             ("serviceendpoint", "endpoints"): self._endpoint,
             ("serviceendpoint", "endpointproxy"): self._proxy,
         }
@@ -226,6 +236,31 @@ class AzureDevOps:
         if not rest:
             raise nowhere(request)
         return Response.json({"id": rest[0], "status": "succeeded"})
+
+    def _feature(self, request: Request, _: str, rest: tuple[str, ...]) -> Response:
+        """Answer for one feature of a project: `host/project/PROJECT/FEATURE`."""
+        only(request, "GET", "PATCH")
+        if len(rest) != FEATURE_PARTS:
+            raise nowhere(request)
+        project, feature = rest[2].lower(), rest[3]
+        if request.method == "PATCH":
+            self._here.features[project, feature] = str(read_body(request).get("state"))
+        return Response.json(self._feature_state(project, feature))
+
+    def _features(self, request: Request, _: str, __: tuple[str, ...]) -> Response:
+        """Answer which of the features that are asked for a project has enabled."""
+        only(request, "POST")
+        body = read_body(request)
+        project = str(_of(body, "scopeValues").get("project", "")).lower()
+        wanted = body.get("featureIds")
+        names = [str(name) for name in wanted] if isinstance(wanted, list) else []
+        states = {name: self._feature_state(project, name) for name in names}
+        return Response.json({**body, "featureStates": states})
+
+    def _feature_state(self, project: str, feature: str) -> Document:
+        state = self._here.features.get((project, feature), "enabled")
+        scope = {"settingScope": "project", "userScoped": False}
+        return {"featureId": feature, "state": state, "scope": scope}
 
     # projects
 
@@ -334,6 +369,7 @@ class AzureDevOps:
     def _store_endpoint(self, endpoint_id: str, body: Document, before: Document) -> Document:
         document = {
             **body,
+            "data": _of(body, "data"),
             "id": endpoint_id,
             "isReady": True,
             "isShared": False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_tfoidc.mockazure.storage.auth import Authenticator
 from pytest_tfoidc.mockazure.storage.datalake import DataLake
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request, Response
     from pytest_tfoidc.mockazure.storage.service import BlobService
     from pytest_tfoidc.mockazure.tokens import AccessTokens
+
+
+KIND = "microsoft.storage/storageaccounts"
+
+
+class Holder(Protocol):
+    """What holds containers, shares, queues or tables by account and name."""
+
+    def keep(self, account: str, name: str) -> None:
+        """Let one be there."""
+
+    def drop(self, account: str, name: str) -> None:
+        """Let one be gone, with its content."""
 
 
 class StorageAccounts:
@@ -46,6 +59,12 @@ class StorageAccounts:
         self.lake = DataLake(clock=clock, authenticator=authenticator, store=blobs.store)
         self.websites = Websites(store=blobs.store)
         self._blobs = blobs
+        self._holders: dict[str, Holder] = {
+            f"{KIND}/blobservices/containers": blobs.store,
+            f"{KIND}/fileservices/shares": self.files,
+            f"{KIND}/queueservices/queues": self.queues,
+            f"{KIND}/tableservices/tables": self.tables,
+        }
         self._services: dict[str, Callable[[Request], Response]] = {
             "queue": self.queues.handle,
             "table": self.tables.handle,
@@ -58,6 +77,23 @@ class StorageAccounts:
         match = HOST.fullmatch(request.host)
         service = match[2].lower() if match else ""
         return self._services.get(service, self._blobs.handle)(request)
+
+    def kept(self, kind: str, resource_id: str) -> None:
+        """Let a container, share, queue or table be there that Resource Manager has.
+
+        Args:
+            kind: The type, in lower case; others are no matter of ours.
+            resource_id: Its id.
+        """
+        holder = self._holders.get(kind)
+        if holder is not None:
+            holder.keep(*_account_and_name(resource_id))
+
+    def dropped(self, kind: str, resource_id: str) -> None:
+        """Let one be gone that Resource Manager has no more; arguments as for `kept`."""
+        holder = self._holders.get(kind)
+        if holder is not None:
+            holder.drop(*_account_and_name(resource_id))
 
     def snapshot(self) -> dict[str, Any]:
         """Return a copy of what the services hold, for `restore`."""
@@ -74,3 +110,9 @@ class StorageAccounts:
         self.tables.restore(held["tables"])
         self.files.restore(held["files"])
         self.lake.restore(held["lake"])
+
+
+def _account_and_name(resource_id: str) -> tuple[str, str]:
+    """Return the names of the account and of what lies in one of its services."""
+    segments = resource_id.split("/")
+    return segments[-5].lower(), segments[-1]

@@ -200,6 +200,16 @@ class FileService:
             ("GET", "rangelist"): (self._ranges, "r"),
         }
 
+    def keep(self, account: str, name: str) -> None:
+        """Let a share be there that Resource Manager has."""
+        now = self._clock.now()
+        root = Entry(changed=now, created=now, etag=f'"0x8D{uuid.uuid4().hex[:14].upper()}"')
+        self.shares.setdefault((account, name), Share(root=root))
+
+    def drop(self, account: str, name: str) -> None:
+        """Let a share be gone that Resource Manager has no more."""
+        self.shares.pop((account, name), None)
+
     def _share(self, call: FileCall) -> Share:
         share = self.shares.get((call.account, call.share))
         if share is None:

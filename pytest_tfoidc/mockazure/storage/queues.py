@@ -165,6 +165,14 @@ class QueueService:
             raise StorageError("InvalidResourceName")
         return name
 
+    def keep(self, account: str, name: str) -> None:
+        """Let a queue be there that Resource Manager has."""
+        self.queues.setdefault((account, name), Queue())
+
+    def drop(self, account: str, name: str) -> None:
+        """Let a queue be gone that Resource Manager has no more."""
+        self.queues.pop((account, name), None)
+
     def _queue(self, call: StorageCall) -> Queue:
         queue = self.queues.get((call.account, self._name(call)))
         if queue is None:

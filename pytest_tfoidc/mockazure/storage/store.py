@@ -154,6 +154,18 @@ class BlobStore:
             holder.containers[name] = Container(stamp=self.stamp())
         return holder.containers[name]
 
+    def keep(self, account: str, name: str) -> None:
+        """Let a container be there that Resource Manager has."""
+        holder = self.account(account)
+        holder.deleted.discard(name)
+        holder.containers.setdefault(name, Container(stamp=self.stamp()))
+
+    def drop(self, account: str, name: str) -> None:
+        """Let a container be gone that Resource Manager has no more."""
+        holder = self.account(account)
+        if holder.containers.pop(name, None) is not None:
+            holder.deleted.add(name)
+
     def snapshot_time(self, container: Container, name: str) -> str:
         """Return the time that names a new snapshot: seven digits after the point, never twice."""
         moment = self.now()

@@ -220,6 +220,14 @@ class TableService:
         granted = next((level for level in levels if level in call.grant.levels), levels[0])
         return run, granted, needed
 
+    def keep(self, account: str, name: str) -> None:
+        """Let a table be there that Resource Manager has."""
+        self.tables.setdefault((account, name.lower()), Table(name=name))
+
+    def drop(self, account: str, name: str) -> None:
+        """Let a table be gone that Resource Manager has no more."""
+        self.tables.pop((account, name.lower()), None)
+
     def _table(self, call: TableCall, name: str = "") -> Table:
         wanted = name or call.path.partition("(")[0]
         table = self.tables.get((call.account, wanted.lower()))

@@ -34,6 +34,8 @@ def test_settings_keep_whatever_names_their_users_chose(arm: Arm) -> None:
     ("written", "kept"),
     [
         ({"adminPassword": "x", "a": 1}, {"a": 1}),
+        ({"groupResourceId": "", "a": "", "b": {"partId": "c"}}, {"a": "", "b": {"partId": "c"}}),
+        ({"tags": {"ownerId": ""}}, {"tags": {"ownerId": ""}}),
         ({"osProfile": {"adminPassword": "x", "b": 1}}, {"osProfile": {"b": 1}}),
         ({"list": [{"secureValue": "x", "name": "n"}]}, {"list": [{"name": "n"}]}),
         ({"protectedSettings": {"a": "x"}, "settings": {"password": "y"}},

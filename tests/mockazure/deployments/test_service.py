@@ -418,3 +418,15 @@ def test_no_template_is_answered_with_a_failure_of_the_service(
     body = {"properties": {"template": written, "parameters": parameters}}
     for action, method in (("", "PUT"), ("/validate", "POST"), ("/whatIf", "POST")):
         assert 200 <= arm(method, f"{RG}/{KIND}/d{action}", body).status < 500
+
+
+@pytest.mark.parametrize("action", ["validate", "whatIf"])
+def test_a_group_that_is_missing_is_what_a_validation_says(arm: Arm, action: str) -> None:
+    template = {
+        "resources": [],
+        "outputs": {"a": {"type": "string", "value": "[resourceGroup().id]"}},
+    }
+    body = {"properties": {"mode": "Incremental", "template": template}}
+    group = RG.rpartition("/")[0] + "/none"
+    answer = arm("POST", f"{group}/providers/Microsoft.Resources/deployments/d/{action}", body)
+    assert (answer.status, answer.code) == (404, "ResourceGroupNotFound")

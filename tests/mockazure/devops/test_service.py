@@ -109,6 +109,24 @@ def test_projects_are_made_and_deleted(client: Client) -> None:
     assert client.call("GET", PROJECTS).json["count"] == 1
 
 
+def test_a_connection_without_data_is_given_back_with_it(client: Client) -> None:
+    body = {name: value for name, value in client.connection().items() if name != "data"}
+    assert client.call("POST", ENDPOINTS, body).json["data"] == {}
+
+
+def test_features_of_a_project_are_enabled_until_somebody_says_no(client: Client) -> None:
+    query = {"featureIds": ["a", "b"], "scopeValues": {"project": "P"}}
+    state = "_apis/FeatureManagement/FeatureStates/host/project/P"
+    before = client.devops.snapshot()
+    assert client.send("PATCH", f"{state}/a", {"state": "disabled"}).status == 200
+    found = client.send("POST", "_apis/FeatureManagement/FeatureStatesQuery", query).json
+    states = {name: feature["state"] for name, feature in found["featureStates"].items()}
+    assert states == {"a": "disabled", "b": "enabled"}
+    client.devops.restore(before)
+    assert client.send("GET", f"{state}/a").json["state"] == "enabled"
+    assert client.send("GET", state).status == 404
+
+
 def test_a_federated_connection_gets_issuer_and_subject(client: Client) -> None:
     made = client.call("POST", ENDPOINTS, client.connection()).json
 
@@ -210,6 +228,7 @@ def test_snapshots_bring_everything_back(client: Client) -> None:
 
 
 WORDS = ["_apis", "project", "projects", "serviceendpoint", "endpoints", "operations", "x", ""]
+WORDS += ["FeatureManagement", "FeatureStates", "FeatureStatesQuery"]
 values = st.none() | st.text(max_size=4) | st.lists(st.dictionaries(st.text(max_size=3), st.none()))
 documents = st.dictionaries(
     st.sampled_from(

@@ -107,10 +107,15 @@ def site(new: New) -> Properties:
     }
 
 
+def site_kind(new: New) -> Properties:
+    """Return an app or a slot its kind, where it was written without: what it runs on."""
+    return {"kind": "app,linux" if new.properties.get("reserved") else "app"}
+
+
 def site_settings(new: New) -> Properties:
     """Return an app's `config/web`: what its `siteConfig` says."""
     asked = new.properties.get("siteConfig")
-    return {"properties": {**(asked if isinstance(asked, dict) else {})}}
+    return {"properties": {"scmType": "None", **(asked if isinstance(asked, dict) else {})}}
 
 
 def app_settings(new: New) -> Properties:
@@ -134,6 +139,7 @@ def site_answer(new: New) -> Any:  # noqa: ANN401 - JSON
 SITE = Rules(
     accepted=202,
     adds=site,
+    beside=site_kind,
     implied={
         "config/web": site_settings,
         "config/appsettings": app_settings,
@@ -147,6 +153,7 @@ SITE = Rules(
             }
         ),
         "config/slotConfigNames": fixed(properties={}),
+        "sourceControls/web": fixed(properties={}),
         "basicPublishingCredentialsPolicies/ftp": fixed(properties={"allow": True}),
         "basicPublishingCredentialsPolicies/scm": fixed(properties={"allow": True}),
     },

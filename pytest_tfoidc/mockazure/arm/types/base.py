@@ -204,6 +204,16 @@ def component(new: New) -> Properties:
     }
 
 
+def insights_key(new: New) -> tuple[str, Properties, Properties]:
+    """Return an API key of Application Insights: its name, what is kept, what is told once."""
+    body = {name: new.body.get(name) for name in ("name", *_LINKED)}
+    name = guid(f"{new.id}/{body['name']}", "apiKey")
+    return name, body, {"apiKey": key(f"{new.id}/{name}", "apiKey")[:40]}
+
+
+_LINKED = ("linkedReadProperties", "linkedWriteProperties")
+
+
 def registry(new: New) -> Properties:
     """Return a container registry its host."""
     return {
@@ -217,6 +227,12 @@ def registry_credentials(new: New) -> Any:  # noqa: ANN401 - JSON
     """Return a container registry's admin user."""
     passwords = [{"name": n, "value": key(new.id, n)} for n in ("password", "password2")]
     return {"username": new.name, "passwords": passwords}
+
+
+def webhook_target(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return whom a container registry's webhook calls."""
+    wanted = ("serviceUri", "customHeaders")
+    return {name: new.properties[name] for name in wanted if name in new.properties}
 
 
 def bus(new: New) -> Properties:

@@ -117,6 +117,27 @@ def sql_server(new: New) -> Properties:
     }
 
 
+def managed_instance(new: New) -> Properties:
+    """Return a managed instance its host and the defaults of one of general purpose."""
+    zone = new.guid("dnsZone").replace("-", "")[:12]
+    return {
+        "collation": "SQL_Latin1_General_CP1_CI_AS",
+        "dnsZone": zone,
+        "fullyQualifiedDomainName": f"{new.name}.{zone}.database.windows.net",
+        "maintenanceConfigurationId": (
+            f"/subscriptions/{new.id.split('/')[2]}/providers/Microsoft.Maintenance"
+            "/publicMaintenanceConfigurations/SQL_Default"
+        ),
+        "minimalTlsVersion": "1.2",
+        "proxyOverride": "Default",
+        "publicDataEndpointEnabled": False,
+        "requestedBackupStorageRedundancy": "Geo",
+        "currentBackupStorageRedundancy": "Geo",
+        "timezoneId": "UTC",
+        "zoneRedundant": False,
+    }
+
+
 def sql_database(new: New) -> Properties:
     """Return a SQL database the defaults of one of general purpose."""
     sku = new.body.get("sku")
@@ -143,8 +164,8 @@ def long_term_retention(_: New) -> Properties:
 
 
 def _flexible_server(new: New, engine: str) -> Properties:
+    """Return what both engines have. No zone: not every region of Azure has any."""
     return {
-        "availabilityZone": "1",
         "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
         "fullyQualifiedDomainName": f"{new.name}.{engine}.database.azure.com",
         "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
@@ -163,6 +184,13 @@ def postgres(new: New) -> Properties:
         "replicationRole": "Primary",
         "storage": {"autoGrow": "Disabled", "storageSizeGB": 32, "iops": 120, "tier": "P4"},
     }
+
+
+def with_own_server(properties: Properties, new: New) -> Properties:
+    """Return a virtual endpoint whose members begin with the server that it belongs to."""
+    own, written = new.scope.rpartition("/")[2], properties.get("members")
+    others = [m for m in written if m != own] if isinstance(written, list) else []
+    return {**properties, "members": [own, *others]}
 
 
 def mysql(new: New) -> Properties:
@@ -204,10 +232,18 @@ def redis(new: New) -> Properties:
 NO_WINDOW = {"customWindow": "Disabled", "dayOfWeek": 0, "startHour": 0, "startMinute": 0}
 RETENTION = fixed(properties={"retentionDays": 7, "diffBackupIntervalInHours": 12})
 OFF = fixed(properties={"state": "Disabled"})
+NO_CONTROL = {
+    "grantSqlControlToManagedIdentity": {"desiredState": "Disabled", "actualState": "Disabled"}
+}
+NOT_ONLY_ENTRA = fixed(properties={"azureADOnlyAuthentication": False})
+SERVICE_KEY = fixed(
+    properties={"serverKeyType": "ServiceManaged", "serverKeyName": "ServiceManaged"}
+)
 BEGUN = Rules(begun=True, deleted=204)  # what PostgreSQL answers for everything
 THROUGHPUT = {"throughputSettings/default": cosmos_throughput}
 COSMOS_CHILD = Rules(deleted=204, implied=THROUGHPUT)
 PARAMETERS = {"configurations/*": parameters.parameter}
+MYSQL_PARAMETERS = {"configurations/*": parameters.mysql_parameter}
 
 TYPES: dict[str, Rules] = {
     "Microsoft.Cache/redis": Rules(
@@ -215,14 +251,20 @@ TYPES: dict[str, Rules] = {
         adds=redis,
         actions=dict.fromkeys(("listkeys", "regeneratekey"), keys("primaryKey", "secondaryKey")),
     ),
-    "Microsoft.DBforMySQL/flexibleServers": Rules(created=201, adds=mysql, implied=PARAMETERS),
-    "Microsoft.DBforMySQL/flexibleServers/configurations": Rules(adds=parameters.of_written),
+    "Microsoft.DBforMySQL/flexibleServers": Rules(
+        created=201, adds=mysql, implied=MYSQL_PARAMETERS
+    ),
+    "Microsoft.DBforMySQL/flexibleServers/configurations": Rules(adds=parameters.of_written_mysql),
     "Microsoft.DBforPostgreSQL/flexibleServers": Rules(
         begun=True, deleted=204, adds=postgres, implied=PARAMETERS
     ),
     "Microsoft.DBforPostgreSQL/flexibleServers/configurations": Rules(
         begun=True, deleted=204, adds=parameters.of_written
     ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/administrators": Rules(
+        adds=lambda new: {"objectId": new.name, "tenantId": new.tenant_id}
+    ),
+    "Microsoft.DBforPostgreSQL/flexibleServers/virtualEndpoints": Rules(normalized=with_own_server),
     "Microsoft.DBforPostgreSQL/flexibleServers/databases": BEGUN,
     "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": BEGUN,
     "Microsoft.DocumentDB/databaseAccounts": Rules(
@@ -244,6 +286,9 @@ TYPES: dict[str, Rules] = {
     "Microsoft.DocumentDB/databaseAccounts/cassandraKeyspaces/tables": COSMOS_CHILD,
     "Microsoft.DocumentDB/databaseAccounts/gremlinDatabases": COSMOS_CHILD,
     "Microsoft.DocumentDB/databaseAccounts/gremlinDatabases/graphs": COSMOS_CHILD,
+    "Microsoft.Synapse/workspaces": Rules(
+        implied={"managedIdentitySqlControlSettings/default": fixed(properties=NO_CONTROL)}
+    ),
     "Microsoft.Sql/servers": Rules(
         created=201,
         adds=sql_server,
@@ -253,6 +298,22 @@ TYPES: dict[str, Rules] = {
             "sqlVulnerabilityAssessments/default": OFF,
             "auditingSettings/default": OFF,
             "extendedAuditingSettings/default": OFF,
+        },
+    ),
+    "Microsoft.Sql/managedInstances": Rules(
+        created=201,
+        adds=managed_instance,
+        implied={
+            "securityAlertPolicies/default": OFF,
+            "azureADOnlyAuthentications/default": NOT_ONLY_ENTRA,
+            "encryptionProtector/current": SERVICE_KEY,
+        },
+    ),
+    "Microsoft.Sql/managedInstances/databases": Rules(
+        created=201,
+        implied={
+            "backupLongTermRetentionPolicies/default": long_term_retention,
+            "backupShortTermRetentionPolicies/default": fixed(properties={"retentionDays": 7}),
         },
     ),
     "Microsoft.Sql/servers/databases": Rules(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
@@ -42,6 +43,24 @@ def service(new: New) -> Properties:
         "publicNetworkAccess": "Enabled",
         "scmUrl": f"https://{new.name.lower()}.scm.azure-api.net",
         "virtualNetworkType": "None",
+    }
+
+
+def api(new: New) -> Properties:
+    """Return an API its revision, and what it has without being asked."""
+    _, _, revision = new.name.lower().partition(";rev=")
+    return {
+        "apiRevision": revision or "1",
+        "authenticationSettings": {"oAuth2": None, "openid": None},
+        "isCurrent": not revision,
+        "isOnline": True,
+        "protocols": ["https"],
+        "subscriptionKeyParameterNames": {
+            "header": "Ocp-Apim-Subscription-Key",
+            "query": "subscription-key",
+        },
+        "subscriptionRequired": True,
+        "type": "http",
     }
 
 
@@ -100,6 +119,71 @@ def workflow(new: New) -> Properties:
     }
 
 
+def data_export(new: New) -> Properties:
+    """Return a workspace's data export its id, and what kind of place it exports to."""
+    asked = new.properties.get("destination")
+    place = str(asked.get("resourceId", "")) if isinstance(asked, dict) else ""
+    kind = "EventHub" if "/microsoft.eventhub/" in place.lower() else "StorageAccount"
+    return {"dataExportId": new.guid("dataExportId"), "destination": {"type": kind}}
+
+
+def webhook_uri(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the URI of a webhook that is yet to be made for an automation account."""
+    host = f"{new.guid('webhooks')}.webhook.we.azure-automation.net"
+    return f"https://{host}/webhooks?token={quote(key(new.id, 'webhook'), safe='')}"
+
+
+def automation_keys(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the two keys of an automation account."""
+    return {
+        "keys": [
+            {"KeyName": name, "Permissions": "Full", "Value": key(new.id, name)}
+            for name in ("Primary", "Secondary")
+        ]
+    }
+
+
+def automation_registration(new: New) -> Properties:
+    """Return where machines register with an automation account, and with which keys."""
+    host = f"{new.guid('agents')}.agentsvc.we.azure-automation.net"
+    return {
+        "endpoint": f"https://{host}/accounts/{new.guid('agents')}",
+        "keys": {name: key(new.scope, name.title()) for name in ("primary", "secondary")},
+    }
+
+
+def registration(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the token that hosts register with, where somebody asked for one; else nothing."""
+    asked = new.properties.get("registrationInfo")
+    if not isinstance(asked, dict) or asked.get("registrationTokenOperation") != "Update":
+        return {}
+    return {"expirationTime": asked.get("expirationTime"), "token": key(new.id, "registration")}
+
+
+def session_desktop(new: New) -> Properties | None:
+    """Return the desktop that an application group for desktops has; None in one for apps."""
+    if new.properties.get("applicationGroupType") != "Desktop":
+        return None
+    return {"properties": {"friendlyName": "SessionDesktop", "objectId": new.guid("objectId")}}
+
+
+def workflow_trigger(new: New) -> Properties | None:
+    """Return a trigger that a workflow's definition has; None for a name that it has not."""
+    definition = new.properties.get("definition")
+    triggers = definition.get("triggers") if isinstance(definition, dict) else None
+    if not isinstance(triggers, dict) or new.name.lower() not in map(str.lower, triggers):
+        return None
+    return {"properties": {"state": "Enabled"}}
+
+
+def callback_url(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the URL that calls a trigger, a workflow or an integration account."""
+    base = f"https://prod-00.logic.azure.com:443/{new.guid('callback')}"
+    query = {"api-version": "2016-10-01", "sp": "/run", "sv": "1.0", "sig": new.guid("sig")}
+    url = f"{base}?{urlencode(query)}"
+    return {"value": url, "method": "POST", "basePath": base, "queries": query}
+
+
 def membership(document: Mapping[str, Any]) -> Properties:
     """Return what a management group shows of a subscription that it has."""
     name = str(document["name"])
@@ -111,6 +195,43 @@ def membership(document: Mapping[str, Any]) -> Properties:
     }
 
 
+def agreement(new: New) -> Properties:
+    """Return the terms of an offer in the marketplace, as nobody has accepted them yet."""
+    segments = [*new.id.split("/")[::-1], *[""] * 8]
+    plan, product, publisher = segments[2], segments[4], segments[6]
+    terms = f"https://example.org/{publisher}/{product}/{plan}"
+    return {
+        "properties": {
+            "accepted": False,
+            "licenseTextLink": f"{terms}/license",
+            "marketplaceTermsLink": f"{terms}/terms",
+            "plan": plan,
+            "privacyPolicyLink": f"{terms}/privacy",
+            "product": product,
+            "publisher": publisher,
+            "retrieveDatetime": "2024-01-01T00:00:00.0000000Z",
+            "signature": new.guid("signature"),
+        }
+    }
+
+
+def pricing(_: New) -> Properties:
+    """Return the plan of Defender for Cloud that a subscription has without being asked."""
+    return {"properties": {"pricingTier": "Free", "freeTrialRemainingTime": "PT0S"}}
+
+
+def security_setting(new: New) -> Properties:
+    """Return a setting of Defender for Cloud as it is before anybody turns it on."""
+    sync = new.name.lower() == "sentinel"
+    kind = "AlertSyncSettings" if sync else "DataExportSettings"
+    return {"kind": kind, "properties": {"enabled": False}}
+
+
+ALWAYS = {  # what there is of a type under any name, without anything that it lies in
+    "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements": agreement,
+    "Microsoft.Security/pricings": pricing,
+    "Microsoft.Security/settings": security_setting,
+}
 _SERVICE = "Microsoft.ApiManagement/service"
 TYPES: dict[str, Rules] = {
     _SERVICE: Rules(
@@ -130,13 +251,40 @@ TYPES: dict[str, Rules] = {
             "tenant/gitAccess": fixed(properties=OFF),
         },
     ),
+    f"{_SERVICE}/apis": Rules(created=201, adds=api),
     f"{_SERVICE}/portalsettings": Rules(
         stateless=True, actions={"listsecrets": delegation_secrets}
     ),
     f"{_SERVICE}/tenant": Rules(stateless=True, actions={"listsecrets": access_secrets}),
     "Microsoft.Logic/workflows": Rules(
-        created=201, adds=workflow, normalized=lambda given, _: without_nulls(given)
+        created=201,
+        adds=workflow,
+        normalized=lambda given, _: without_nulls(given),
+        implied={"triggers/*": workflow_trigger},
+        actions={"listcallbackurl": callback_url},
     ),
+    "Microsoft.Logic/workflows/triggers": Rules(actions={"listcallbackurl": callback_url}),
+    "Microsoft.Logic/integrationAccounts": Rules(
+        created=201, actions={"listcallbackurl": callback_url}
+    ),
+    **{
+        f"Microsoft.Logic/integrationAccounts/{kind}": Rules(
+            created=201, actions={"listcontentcallbackurl": callback_url}
+        )
+        for kind in ("agreements", "assemblies", "maps", "partners", "schemas")
+    },
+    "Microsoft.Automation/automationAccounts": Rules(
+        created=201,
+        actions={"webhooks/generateuri": webhook_uri, "listkeys": automation_keys},
+        implied={"agentRegistrationInformation": automation_registration},
+    ),
+    "Microsoft.DesktopVirtualization/hostPools": Rules(
+        actions={"retrieveregistrationtoken": registration}
+    ),
+    "Microsoft.DesktopVirtualization/applicationGroups": Rules(
+        implied={"desktops/SessionDesktop": session_desktop}
+    ),
+    "Microsoft.OperationalInsights/workspaces/dataExports": Rules(adds=data_export),
     "Microsoft.Management/managementGroups": Rules(
         children={"children": "subscriptions"}, child_shown=membership
     ),

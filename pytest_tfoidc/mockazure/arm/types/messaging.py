@@ -131,13 +131,14 @@ EVERYTHING = {
     "filterType": "SqlFilter",
     "sqlFilter": {"sqlExpression": "1=1", "compatibilityLevel": 20},
 }
-BUS = Rules(
-    adds=adds.bus,
-    implied={
-        "networkRuleSets/default": adds.bus_network,
-        "authorizationRules/RootManageSharedAccessKey": adds.bus_root_rule,
-    },
-)
+ROOT_RULE = {"authorizationRules/RootManageSharedAccessKey": adds.bus_root_rule}
+HUB_RULES = {
+    "authorizationRules/DefaultFullSharedAccessSignature": adds.bus_root_rule,
+    "authorizationRules/DefaultListenSharedAccessSignature": fixed(
+        properties={"rights": ["Listen"]}
+    ),
+}
+BUS = Rules(adds=adds.bus, implied={"networkRuleSets/default": adds.bus_network, **ROOT_RULE})
 BUS_RULE = Rules(actions={"listkeys": adds.bus_keys, "regeneratekeys": adds.bus_keys})
 EVENTGRID_ACTIONS = dict.fromkeys(("listkeys", "regeneratekey"), keys("key1", "key2"))
 SIGNALR, PUBSUB = "service.signalr.net", "webpubsub.azure.com"
@@ -159,7 +160,17 @@ TYPES: dict[str, Rules] = {
         adds=hub, implied={"consumergroups/$Default": fixed(properties={})}
     ),
     "Microsoft.EventHub/namespaces/eventhubs/authorizationRules": BUS_RULE,
+    "Microsoft.EventHub/namespaces/disasterRecoveryConfigs/authorizationRules": BUS_RULE,
+    "Microsoft.NotificationHubs/namespaces": Rules(created=201, adds=adds.bus, implied=ROOT_RULE),
+    "Microsoft.NotificationHubs/namespaces/authorizationRules": BUS_RULE,
+    "Microsoft.NotificationHubs/namespaces/notificationHubs": Rules(created=201, implied=HUB_RULES),
+    "Microsoft.NotificationHubs/namespaces/notificationHubs/authorizationRules": BUS_RULE,
+    "Microsoft.Relay/namespaces": Rules(created=201, adds=adds.bus, implied=BUS.implied),
+    "Microsoft.Relay/namespaces/authorizationRules": BUS_RULE,
+    "Microsoft.Relay/namespaces/hybridConnections/authorizationRules": BUS_RULE,
+    "Microsoft.Relay/namespaces/wcfRelays/authorizationRules": BUS_RULE,
     "Microsoft.ServiceBus/namespaces": BUS,
+    "Microsoft.ServiceBus/namespaces/disasterRecoveryConfigs/authorizationRules": BUS_RULE,
     "Microsoft.ServiceBus/namespaces/authorizationRules": BUS_RULE,
     "Microsoft.ServiceBus/namespaces/queues": Rules(adds=QUEUE),
     "Microsoft.ServiceBus/namespaces/queues/authorizationRules": BUS_RULE,

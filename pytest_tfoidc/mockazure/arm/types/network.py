@@ -133,7 +133,11 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Cdn/profiles/afdEndpoints": Rules(adds=frontdoor_endpoint),
     "Microsoft.Cdn/profiles/endpoints": Rules(adds=cdn_endpoint),
     "Microsoft.Network/applicationGateways": Rules(created=201, items=GATEWAY_PARTS),
-    "Microsoft.Network/azureFirewalls": Rules(created=201, items=("ipConfigurations",)),
+    "Microsoft.Network/azureFirewalls": Rules(
+        created=201,
+        items=("ipConfigurations",),
+        lists=("applicationRuleCollections", "natRuleCollections", "networkRuleCollections"),
+    ),
     "Microsoft.Network/bastionHosts": Rules(created=201, items=("ipConfigurations",), adds=bastion),
     "Microsoft.Network/connections": Rules(
         created=201, adds=connection, implied={"sharedkey": shared_key}

@@ -65,6 +65,20 @@ def parameter(new: New) -> Properties:
     }
 
 
+def mysql_parameter(new: New) -> Properties:
+    """Return the same of a MySQL server, which writes what is true or false as a text."""
+    return {"properties": _as_texts(parameter(new)["properties"])}
+
+
+def of_written_mysql(new: New) -> Properties:
+    """Return what a MySQL server's parameter that was written shows besides its value."""
+    return _as_texts(of_written(new))
+
+
+def _as_texts(properties: Properties) -> Properties:
+    return {n: str(v) if isinstance(v, bool) else v for n, v in properties.items()}
+
+
 def of_written(new: New) -> Properties:
     """Return what a parameter that was written shows besides its value."""
     properties: Properties = parameter(new)["properties"]

@@ -19,7 +19,8 @@ class Rules:
 
     `adds`: properties; `beside`: what stands beside them, such as `kind`.
     `created`: the status of a PUT that creates; `accepted`: of one that takes its time;
-    `updated`: of one that changes; `deleted`: of a DELETE.
+    `updated`: of one that changes; `deleted`: of a DELETE; `changed`: of a PATCH; `found`: of a
+    HEAD; `acted`: of POSTs of the actions that do not answer 200. See `types.statuses`.
     `begun`: PUT and PATCH answer 202 with an operation to poll, however short that is.
     `located`: a slow PUT announces `Location` instead of `Azure-AsyncOperation`.
     `stateless`: it has no provisioningState.
@@ -38,6 +39,8 @@ class Rules:
     the property that forbids to purge them earlier.
     `normalized`: makes of the properties that were written what Azure makes of them.
     `handed_over`: what is written goes to a data plane, which says what is shown of it.
+    `posted`: a POST to the list of this type makes one: its name, what is stored of it, and what
+    only the answer to the POST shows.
     `merges`: a PUT of this type changes its parent's properties, and leaves nothing behind.
     """
 
@@ -47,6 +50,9 @@ class Rules:
     accepted: int = 201
     updated: int = 200
     deleted: int = 200
+    changed: int = 200
+    found: int = 204
+    acted: Mapping[str, int] = field(default_factory=dict)
     begun: bool = False
     located: bool = False
     stateless: bool = False
@@ -66,3 +72,4 @@ class Rules:
     normalized: Callable[[Any, New], Any] | None = None
     handed_over: bool = False
     merges: Merges | None = None
+    posted: Callable[[New], tuple[str, Properties, Properties]] | None = None

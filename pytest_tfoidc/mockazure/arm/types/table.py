@@ -16,11 +16,14 @@ A type that reads back what was written needs no entry at all. To add one that d
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
 from pytest_tfoidc.mockazure.arm.types import (
     apps,
     compute,
     databases,
+    devices,
     management,
     messaging,
     network,
@@ -28,7 +31,9 @@ from pytest_tfoidc.mockazure.arm.types import (
 )
 from pytest_tfoidc.mockazure.arm.types import base as adds
 from pytest_tfoidc.mockazure.arm.types.base import nothing
+from pytest_tfoidc.mockazure.arm.types.keylists import KEY_LISTS
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
+from pytest_tfoidc.mockazure.arm.types.statuses import STATUSES, with_statuses
 
 NETWORK = Rules(created=201)  # every type of Microsoft.Network, where it has no entry
 TYPES: dict[str, Rules] = {
@@ -43,11 +48,22 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Authorization/roleDefinitions": Rules(created=201, returned=True),
     "Microsoft.Compute/disks": Rules(accepted=202),
     "Microsoft.ContainerRegistry/registries": Rules(
-        adds=adds.registry, actions={"listcredentials": adds.registry_credentials}
+        adds=adds.registry,
+        actions=dict.fromkeys(
+            ("listcredentials", "regeneratecredential"), adds.registry_credentials
+        ),
+    ),
+    "Microsoft.ContainerRegistry/registries/webhooks": Rules(
+        actions={"getcallbackconfig": adds.webhook_target}
     ),
     "Microsoft.Insights/components": Rules(
-        adds=adds.component, implied={"currentbillingfeatures": adds.billing}
+        adds=adds.component,
+        implied={
+            "currentbillingfeatures": adds.billing,
+            "proactiveDetectionConfigs/*": adds.fixed(),
+        },
     ),
+    "Microsoft.Insights/components/apiKeys": Rules(posted=adds.insights_key),
     "Microsoft.ManagedIdentity/userAssignedIdentities": Rules(created=201, adds=adds.identity),
     "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": Rules(
         created=201
@@ -108,6 +124,7 @@ TYPES: dict[str, Rules] = {
     **apps.TYPES,
     **compute.TYPES,
     **databases.TYPES,
+    **devices.TYPES,
     **messaging.TYPES,
     **network.TYPES,
     **management.TYPES,
@@ -118,12 +135,30 @@ RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, bo
     for name, rules in TYPES.items()
     if rules.recoverable
 }
+ALWAYS = {name.lower(): makes for name, makes in management.ALWAYS.items()}
 ECHO = Rules()
-_BY_KEY = {name.lower(): rules for name, rules in TYPES.items()}
+
+
+def _default(kind: str) -> Rules:
+    return NETWORK if kind.startswith("microsoft.network/") else ECHO
+
+
+def _whole() -> dict[str, Rules]:
+    """Return the rules of the table, and those of the fact sheets, by type in lower case."""
+    entries = {name.lower(): rules for name, rules in TYPES.items()}
+    kinds = {kind: _default(kind) for kind in (*STATUSES, *KEY_LISTS)} | entries
+    return {kind: _with_facts(kind, rules) for kind, rules in kinds.items()}
+
+
+def _with_facts(kind: str, rules: Rules) -> Rules:
+    actions = {**KEY_LISTS.get(kind, {}), **rules.actions}
+    return with_statuses(kind, replace(rules, actions=actions))
+
+
+_BY_KEY = _whole()
 
 
 def rules_for(kind: str) -> Rules:
     """Return the rules of a type, in any case; those of plain echo where it has no entry."""
     lower = kind.lower()
-    default = NETWORK if lower.startswith("microsoft.network/") else ECHO
-    return _BY_KEY.get(lower, default)
+    return _BY_KEY.get(lower) or _default(lower)

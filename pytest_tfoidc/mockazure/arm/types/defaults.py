@@ -1,0 +1,231 @@
+"""What Azure says of resources where nobody said it: defaults and read-only properties.
+
+A fact sheet: type -> path -> value, from Azure's public API descriptions
+(https://github.com/Azure/azure-rest-api-specs). A path leads through blocks (`a.b`) and through
+every item of a list (`a[].b`), and fills what lacks there; a block on its way that is not there is
+not made. A path that begins with `/` leads from the resource itself, others from its properties.
+In texts, `{name}`, `{id}`, `{scope}`, `{path}` (the scope without its slash), `{group}`,
+`{subscription}`, `{location}` and `{guid}` are the resource's. To add a fact, write its line.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_tfoidc.mockazure.arm.types.base import New
+
+MARK = "[]"
+_ML = "Microsoft.MachineLearningServices/workspaces"
+_OFF, _ON = {"status": "disabled"}, {"status": "enabled"}
+GIBIBYTE = 1 << 30
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "Microsoft.AutoManage/configurationProfileAssignments": {"targetId": "{scope}"},
+    "Microsoft.Batch/batchAccounts": {
+        "accountEndpoint": "{name}.{location}.batch.azure.com",
+        "encryption": {"keySource": "Microsoft.Batch"},
+        "poolAllocationMode": "BatchService",
+        "publicNetworkAccess": "Enabled",
+    },
+    "Microsoft.Batch/batchAccounts/pools": {
+        "allocationState": "Steady",
+        "deploymentConfiguration.virtualMachineConfiguration.nodePlacementConfiguration.policy": (
+            "Regional"
+        ),
+        "deploymentConfiguration.virtualMachineConfiguration.windowsConfiguration"
+        ".enableAutomaticUpdates": True,
+    },
+    "Microsoft.CognitiveServices/accounts": {
+        "networkAcls.virtualNetworkRules[].ignoreMissingVnetServiceEndpoint": False
+    },
+    "Microsoft.Compute/disks": {
+        "diskState": "Unattached",
+        "networkAccessPolicy": "AllowAll",
+        "publicNetworkAccess": "Enabled",
+        "uniqueId": "{guid}",
+    },
+    "Microsoft.ContainerRegistry/registries": {
+        "adminUserEnabled": False,
+        "anonymousPullEnabled": False,
+        "dataEndpointEnabled": False,
+        "networkRuleBypassOptions": "AzureServices",
+        "networkRuleSet.ipRules": [],
+        "networkRuleSet.ipRules[].action": "Allow",
+        "policies.exportPolicy": _ON,
+        "policies.quarantinePolicy": _OFF,
+        "policies.trustPolicy": {**_OFF, "type": "Notary"},
+        "publicNetworkAccess": "Enabled",
+        "zoneRedundancy": "Disabled",
+    },
+    "Microsoft.ContainerRegistry/registries/connectedRegistries": {
+        "logging.auditLogStatus": "Disabled",
+        "logging.logLevel": "Information",
+    },
+    "Microsoft.ContainerRegistry/registries/replications": {"zoneRedundancy": "Disabled"},
+    "Microsoft.ContainerRegistry/registries/tasks": {
+        "status": "Enabled",
+        "trigger.baseImageTrigger.status": "Enabled",
+        "trigger.sourceTriggers[].status": "Enabled",
+        "trigger.timerTriggers[].status": "Enabled",
+    },
+    "Microsoft.ContainerService/managedClusters/agentPools": {"mode": "User"},
+    "Microsoft.DBforPostgreSQL/serverGroupsv2": {
+        "administratorLogin": "citus",
+        "serverNames": [
+            {
+                "name": "{name}-c",
+                "fullyQualifiedDomainName": "c-{name}.{guid}.postgres.cosmos.azure.com",
+            }
+        ],
+    },
+    "Microsoft.Devices/provisioningServices": {
+        "allocationPolicy": "Hashed",
+        "deviceProvisioningHostName": "global.azure-devices-provisioning.net",
+        "idScope": "0ne{guid}",
+        "serviceOperationsHostName": "{name}.azure-devices-provisioning.net",
+    },
+    "Microsoft.DocumentDB/cassandraClusters/dataCenters": {"diskCapacity": 4},
+    "Microsoft.DocumentDB/databaseAccounts": {
+        "virtualNetworkRules[].ignoreMissingVNetServiceEndpoint": False
+    },
+    "Dynatrace.Observability/monitors": {
+        "marketplaceSubscriptionStatus": "Active",
+        "monitoringStatus": "Enabled",
+    },
+    "Microsoft.IoTCentral/iotApps": {"applicationId": "{guid}", "state": "created"},
+    f"{_ML}": {"publicNetworkAccess": "Enabled", "workspaceId": "{guid}"},
+    f"{_ML}/computes": {
+        "properties.remoteLoginPortPublicAccess": "NotSpecified",
+        "properties.sshSettings.sshPublicAccess": "Disabled",
+    },
+    f"{_ML}/datastores": {"isDefault": False},
+    "Microsoft.Network/applicationGateways": {
+        "sslProfiles[].properties.clientAuthConfiguration.verifyClientRevocation": "None"
+    },
+    "Microsoft.Network/loadBalancers": {
+        "inboundNatPools[].properties.idleTimeoutInMinutes": 4,
+    },
+    "Microsoft.Network/networkWatchers/packetCaptures": {
+        "bytesToCapturePerPacket": 0,
+        "timeLimitInSeconds": 18000,
+        "totalBytesPerSession": GIBIBYTE,
+    },
+    "Microsoft.Network/virtualNetworkGateways": {"disableIPSecReplayProtection": False},
+    "Microsoft.RecoveryServices/vaults/backupPolicies": {
+        "settings.isCompression": False,
+        "settings.timeZone": "UTC",
+    },
+    "Microsoft.ServiceFabric/clusters": {
+        "clusterEndpoint": "https://{location}.servicefabric.azure.com/runtime/clusters/{guid}",
+        "clusterId": "{guid}",
+        "clusterState": "WaitingForNodes",
+        "nodeTypes[].durabilityLevel": "Bronze",
+    },
+    "Microsoft.SignalRService/signalR/sharedPrivateLinkResources": {"status": "Pending"},
+    "Microsoft.SignalRService/webPubSub": {"/sku.capacity": 1},
+    "Microsoft.SignalRService/webPubSub/hubs": {"anonymousConnectPolicy": "deny"},
+    "Microsoft.SignalRService/webPubSub/sharedPrivateLinkResources": {"status": "Pending"},
+    "Microsoft.Sql/managedInstances/vulnerabilityAssessments": {
+        "recurringScans.emailSubscriptionAdmins": True,
+        "recurringScans.isEnabled": False,
+    },
+    "Microsoft.StreamAnalytics/streamingJobs": {
+        "jobStorageAccount.authenticationMode": "ConnectionString"
+    },
+    "Microsoft.AppPlatform/spring": {"vnetAddons.logStreamPublicEndpoint": False},
+    "Microsoft.AVS/privateClouds": {
+        "endpoints": {
+            "hcxCloudManager": "https://10.0.0.9/",
+            "nsxtManager": "https://10.0.0.3/",
+            "vcsa": "https://10.0.0.2/",
+        },
+        "circuit": {
+            "expressRouteID": "{id}/expressRouteCircuits/circuit",
+            "expressRoutePrivatePeeringID": "{id}/expressRouteCircuits/circuit/peerings/private",
+            "primarySubnet": "10.0.0.0/30",
+            "secondarySubnet": "10.0.0.4/30",
+        },
+        "managementCluster.clusterId": 1,
+        "managementCluster.hosts": [],
+        "managementNetwork": "10.0.0.0/26",
+        "nsxtCertificateThumbprint": "{guid}",
+        "provisioningNetwork": "10.0.0.64/26",
+        "vcenterCertificateThumbprint": "{guid}",
+        "vmotionNetwork": "10.0.0.128/25",
+    },
+    "Microsoft.CostManagement/scheduledActions": {"scope": "{path}"},
+    "Microsoft.DataBoxEdge/dataBoxEdgeDevices": {"/tags": {}},
+    "Microsoft.DataProtection/backupVaults/backupInstances": {
+        "currentProtectionState": "ProtectionConfigured",
+        "protectionStatus": {"status": "ProtectionConfigured"},
+    },
+    "Microsoft.Insights/components/proactiveDetectionConfigs": {
+        "/enabled": True,
+        "/customEmails": [],
+        "/ruleDefinitions": {
+            "Name": "{name}",
+            "IsEnabledByDefault": True,
+            "IsHidden": False,
+            "SupportsEmailNotifications": True,
+        },
+        "/sendEmailsToSubscriptionOwners": True,
+    },
+}
+_BY_KEY = {name.lower(): facts for name, facts in DEFAULTS.items()}
+
+
+def with_defaults(kind: str, document: dict[str, Any], new: New) -> dict[str, Any]:
+    """Return a resource with what Azure says of it by itself.
+
+    Args:
+        kind: Its type, in any case.
+        document: The resource, with its properties.
+        new: The same, for texts that name it.
+    """
+    for path, value in _BY_KEY.get(kind.lower(), {}).items():
+        inside = path.removeprefix("/")
+        steps = inside.split(".") if inside != path else ["properties", *path.split(".")]
+        document = _filled(document, steps, _told(value, new))
+    return document
+
+
+def _filled(block: dict[str, Any], steps: list[str], value: object) -> dict[str, Any]:
+    step, rest = steps[0], steps[1:]
+    name = step.removesuffix(MARK)
+    found = block.get(name)
+    if not rest:
+        there = found is not None and (found != "" or not isinstance(value, str))
+        return block if there else {**block, name: value}
+    if step.endswith(MARK) and isinstance(found, list):
+        items = [_filled(i, rest, value) if isinstance(i, dict) else i for i in found]
+        return {**block, name: items}
+    if isinstance(found, dict):
+        return {**block, name: _filled(found, rest, value)}
+    return block
+
+
+def _told(value: Any, new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return a value whose texts name the resource."""
+    if isinstance(value, dict):
+        return {name: _told(inner, new) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_told(item, new) for item in value]
+    if isinstance(value, str) and "{" in value:
+        return value.format_map(_names(new))
+    return copy.copy(value)
+
+
+def _names(new: New) -> Mapping[str, str]:
+    segments = [*new.id.split("/"), "", "", "", "", ""]
+    return {
+        "name": new.name,
+        "id": new.id,
+        "scope": new.scope,
+        "path": new.scope.strip("/"),
+        "group": segments[4],
+        "subscription": segments[2],
+        "location": new.location or "westeurope",
+        "guid": new.guid("default"),
+    }
