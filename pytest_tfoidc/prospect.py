@@ -1,4 +1,4 @@
-"""What a run on the stand-in will be, for those who only want to know: nothing is opened.
+"""The prospect of a run on the stand-in, for those who only want to know: nothing is opened.
 
 Collecting tests, and sharing them out over workers, needs Terraform's version and the modules'
 files. Keys, servers and clients are needed by whoever runs a test.
@@ -30,7 +30,7 @@ LOGGING = frozenset({VARIABLE, *LEVELS})  # a session makes the log's folder
 
 @dataclass(frozen=True, kw_only=True)
 class Prospect:
-    """What a run on the stand-in will be.
+    """A run on the stand-in that has not begun.
 
     Attributes:
         executable: Its Terraform.

@@ -109,7 +109,7 @@ class PytestRun:
 
     @functools.cached_property
     def _prospect(self) -> Prospect | None:
-        """What the session would be, where no test is run here: it is not started then.
+        """A session that is not started, for no test is run here; None where one is needed.
 
         Raises:
             TfOidcError: There is no Terraform.

@@ -101,7 +101,7 @@ def temporary_folder() -> Path:
 
 
 def _renamed(place: Place) -> Place:
-    """Give a copy another name, so that nobody comes upon it who knew it under the old one."""
+    """Rename a copy, so that nobody comes upon it who knew it under its old name."""
     base = temporary_folder()
     os.replace(place.base, base)  # noqa: PTH105 - of a folder: an empty one may stand there
     return Place(base=base, placer=place.placer, top=place.top)
