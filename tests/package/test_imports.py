@@ -144,7 +144,6 @@ def test_collecting_where_something_has_to_be_said_says_it(
     result.stdout.fnmatch_lines(["tfoidc: TF_CLI_CONFIG_FILE names /nowhere*"])
 
 
-@pytest.mark.proof
 @pytest.mark.usefixtures("module", "plain_environment")
 def test_a_run_loads_the_services_that_it_asks(pytester: pytest.Pytester) -> None:
     loaded = loaded_in_a_run(pytester, "--tf-check=no_cached_credentials")
