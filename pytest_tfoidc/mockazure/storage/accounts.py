@@ -24,7 +24,7 @@ KIND = "microsoft.storage/storageaccounts"
 
 
 class Holder(Protocol):
-    """What holds containers, shares, queues or tables by account and name."""
+    """A holder of containers, shares, queues or tables, by account and name."""
 
     def keep(self, account: str, name: str) -> None:
         """Let one be there."""

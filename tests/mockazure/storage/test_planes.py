@@ -1,4 +1,4 @@
-"""What Resource Manager has of a storage account is there in its services, and gone with it."""
+"""A part of a storage account that Resource Manager has is there in its services, and gone with it."""
 
 from __future__ import annotations
 

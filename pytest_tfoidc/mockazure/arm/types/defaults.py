@@ -1,4 +1,4 @@
-"""What Azure says of resources where nobody said it: defaults and read-only properties.
+"""Properties that Azure has where nobody wrote them: defaults and read-only properties.
 
 A fact sheet: type -> path -> value, from Azure's public API descriptions
 (https://github.com/Azure/azure-rest-api-specs). A path leads through blocks (`a.b`) and through
