@@ -1,4 +1,4 @@
-"""A part of a storage account that Resource Manager has is there in its services, and gone with it."""
+"""A part of an account that Resource Manager has is there in its service, and gone with it."""
 
 from __future__ import annotations
 
