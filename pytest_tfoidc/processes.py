@@ -250,6 +250,12 @@ class Output:
         """Return what tells this file from others."""
         return os.fstat(self._reader)
 
+    def give_up(self) -> None:
+        """Close and remove the file: no child gets it."""
+        with contextlib.suppress(OSError):
+            os.close(self.writer)
+        self.finish(keep=False)
+
     def follow(self) -> None:
         """Begin to read: the child was given the file."""
         os.close(self.writer)
@@ -601,6 +607,23 @@ class Finished:
     exit_code: int | None
     stdout: str = field(repr=False)
     stderr: str = field(repr=False)
+
+
+def require_startable() -> None:
+    """Make what a child needs before it starts, and remove it again.
+
+    Raises:
+        OSError: This machine has no more files for us, or no place for them.
+    """
+    outputs = (Output(), Output())
+    try:
+        for output in outputs:
+            output.open()
+        for end in os.pipe():
+            os.close(end)
+    finally:
+        for output in outputs:
+            output.give_up()
 
 
 def run(

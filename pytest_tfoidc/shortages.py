@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -62,6 +64,8 @@ def start_remedy(error: OSError) -> str:
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder: now, or where that needs more open files than are allowed, at the end."""
+    with contextlib.suppress(OSError):  # a umask may have made it closed to us
+        folder.chmod(stat.S_IRWXU)
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

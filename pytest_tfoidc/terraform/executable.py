@@ -123,6 +123,8 @@ def _probe(
     if version is None:
         version = _ask(argv, environment)
         keep_version(program, version, environment)
+    else:  # what would have come up then is not to come up in a test
+        _require_startable(argv)
     return _executable(argv, version, is_embedded=is_embedded)
 
 
@@ -154,6 +156,13 @@ def _ask(argv: tuple[str, ...], environment: Mapping[str, str]) -> str:
         answer = repr(said[0]) if said else "nothing"
         raise _not_terraform(argv, f"`version -json` answered {answer}")
     return version
+
+
+def _require_startable(argv: tuple[str, ...]) -> None:
+    try:
+        processes.require_startable()
+    except OSError as error:
+        raise _not_started(argv, error) from error
 
 
 def _version(printed: str) -> str | None:
