@@ -223,13 +223,19 @@ def test_the_log_that_the_user_asked_for_is_where_they_asked(
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
-def test_a_cli_configuration_is_read_from_where_the_user_started(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def wanting_nothing(project: Project) -> Watched:
+    """Write a module that wants a provider of which there is none."""
     project.without_registry()
     infra = watched(project, "infra")
     wanted = 'required_providers {\n    nothing = { source = "example/nothing" }\n  }'
     write(infra.folder, {"main.tf": f"terraform {{\n  {wanted}\n}}\n"})
+    return infra
+
+
+def test_a_cli_configuration_is_read_from_where_the_user_started(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infra = wanting_nothing(project)
     mirror = write(project.path / "mirror", {"x": ""})
     config = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
     write(project.path, {"ci.tfrc": config})
@@ -242,10 +248,7 @@ def test_a_cli_configuration_is_read_from_where_the_user_started(
 def test_relative_paths_in_a_cli_configuration_lead_to_where_they_did(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.without_registry()
-    infra = watched(project, "infra")
-    wanted = 'required_providers {\n    nothing = { source = "example/nothing" }\n  }'
-    write(infra.folder, {"main.tf": f"terraform {{\n  {wanted}\n}}\n"})
+    infra = wanting_nothing(project)
     write(project.path, {"mirror/x": "", "cache/x": ""})
     config = """\
 plugin_cache_dir = "./cache"
