@@ -3,9 +3,11 @@
     python tests/benchmarks/bench_verdicts.py --habit slow --times 50 --busy 4
     python tests/benchmarks/bench_verdicts.py --habit keeps --times 50 --check expiry_during_apply
     python tests/benchmarks/bench_verdicts.py --module tests/modules/real_azurerm_5 --times 10
+    python tests/benchmarks/bench_verdicts.py --module tests/modules/real_azurerm_5 --together
 
 A habit is one of the provider `habits` (see tests/providers/habits.py), with ten resources. Another
 module finds its providers as Terraform's configuration says, or in TFOIDC_PROVIDER_MIRROR.
+`--together` makes the checks with one deployment, and the control, as pytest does.
 `--busy` starts so many processes beside it that do nothing but keep a processor busy.
 """
 
@@ -27,8 +29,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
 from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.checks.oidc import MADE
 from pytest_tfoidc.checks.parts import CheckFailure, CheckSkipped, Subject
+from pytest_tfoidc.checks.story import SHARED, SharedStory
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.errors import TfOidcError
+from pytest_tfoidc.reporting.summary import Evidence
 from pytest_tfoidc.session import OidcSession, SessionOptions
 from tests.providers.providermirror import HABITS, cli_config, lay_out
 
@@ -69,11 +73,11 @@ def main() -> None:
                 arguments = {"TF_CLI_ARGS_apply": f"-parallelism={asked.parallelism}"}
                 session.environment = {**session.environment, **arguments}
             for number in range(asked.times):
-                for name in asked.check or CHECKS:
-                    started = real_seconds()
-                    said = verdict(session, module, name)
+                started = real_seconds()
+                for name, said in verdicts(asked, session, module):
                     counted[f"{name}: {said.splitlines()[0]}"] += 1
-                    print(f"{number + 1} {name} {real_seconds() - started:.1f}s {said}", flush=True)
+                    took, started = real_seconds() - started, real_seconds()
+                    print(f"{number + 1} {name} {took:.1f}s {said}", flush=True)
     for line, count in sorted(counted.items()):
         print(f"{count:4} {line}")
 
@@ -85,6 +89,7 @@ def options_of_this() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=10, help="resources with the habit")
     parser.add_argument("--module", type=Path, help="instead of a habit")
     parser.add_argument("--check", action="append", choices=list(CHECKS))
+    parser.add_argument("--together", action="store_true", help="with one deployment")
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--busy", type=int, default=0)
     parser.add_argument("--parallelism", type=int)
@@ -106,20 +111,46 @@ def prepare(asked: argparse.Namespace, folder: Path) -> tuple[Path, dict[str, st
     return module, environment
 
 
-def verdict(session: OidcSession, module: Path, name: str) -> str:
-    """Make a check; give its verdict, and the reason where it did not pass."""
+def verdicts(
+    asked: argparse.Namespace, session: OidcSession, module: Path
+) -> Iterator[tuple[str, str]]:
+    """Make the checks; yield the verdict of each, and the reason where it did not pass."""
+    chosen = asked.check or list(CHECKS)
+    together = [name for name in chosen if name in SHARED] if asked.together else []
+    if together:
+        with subject_of(session, module) as subject:
+            story = SharedStory(subject, together)
+            for name in together:
+                yield name, worded(story.verdict(name) or story.failure)
+    for name in chosen:
+        if name not in together:
+            with subject_of(session, module) as subject:
+                yield name, worded(alone(subject, name))
+
+
+@contextlib.contextmanager
+def subject_of(session: OidcSession, module: Path) -> Iterator[Subject]:
+    """Provide what a check works on, in a workspace of its own."""
     with session.isolated(), session.workspace(module) as workspace:
-        subject = Subject(
-            session=session, workspace=workspace, clock=session.oidc_clock, delay=DELAY
-        )
-        try:
-            shown = MADE[name](subject)
-        except CheckSkipped as reason:
-            return f"skipped\n  {reason}"
-        except (CheckFailure, TfOidcError) as error:
-            return f"failed\n  {str(error).splitlines()[0]}"
-    clients = "".join(f"\n  {c.client} at {c.service}: {c.expiries}" for c in shown.clients)
-    return f"passed{clients}"
+        yield Subject(session=session, workspace=workspace, clock=session.oidc_clock, delay=DELAY)
+
+
+def alone(subject: Subject, name: str) -> Evidence | Exception:
+    """Make a check on a deployment of its own."""
+    try:
+        return MADE[name](subject)
+    except (CheckSkipped, CheckFailure, TfOidcError) as reason:
+        return reason
+
+
+def worded(verdict: Evidence | Exception | None) -> str:
+    """Return a verdict in a word, and what it rests on."""
+    if isinstance(verdict, Evidence):
+        clients = "".join(f"\n  {c.client} at {c.service}: {c.expiries}" for c in verdict.clients)
+        return f"passed{clients}"
+    if isinstance(verdict, CheckSkipped):
+        return f"skipped\n  {verdict}"
+    return f"failed\n  {str(verdict).splitlines()[0]}"
 
 
 @contextlib.contextmanager
