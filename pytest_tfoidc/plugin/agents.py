@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tfoidc.events import ItemFinished
 from pytest_tfoidc.pipelinekinds import AZURE_PIPELINES, agent_name
 from pytest_tfoidc.utf8 import as_utf8
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.events import ItemFinished
     from pytest_tfoidc.plugin.run import PytestRun
     from pytest_tfoidc.reporting.pipelines import Place
     from pytest_tfoidc.reporting.upgradetable import UpgradeRow

@@ -9,12 +9,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from pytest_tfoidc.reporting.progress import Running, progress_line
+if TYPE_CHECKING:
+    from pytest_tfoidc.reporting.progress import Running
 
 LEAST_COLUMNS = 20
 MOST_LINES = 8
@@ -83,6 +84,8 @@ class Screen:
             self._lock.release()
 
     def _draw(self, running: list[Running]) -> None:
+        from pytest_tfoidc.reporting.progress import progress_line  # noqa: PLC0415 - not in every run
+
         size = os.get_terminal_size(self._descriptor)
         if not running or size.columns < LEAST_COLUMNS:
             self._erase()
@@ -108,6 +111,8 @@ class Screen:
         self._beats = {one.key: int(one.seconds // self._period) for one in running}
         if not due:
             return
+        from pytest_tfoidc.reporting.progress import progress_line  # noqa: PLC0415 - not in every run
+
         lines = [self._redact(progress_line(one)) for one in due]
         from pytest_tfoidc.reporting.pipelines import progress_command  # noqa: PLC0415 - not in every run
 

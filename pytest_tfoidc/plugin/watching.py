@@ -7,6 +7,7 @@ them: one way for progress and for reports, that needs nothing of pytest-xdist's
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import shutil
@@ -20,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfoidc.clock import real_now
-from pytest_tfoidc.events import CommandStarted, Event, ItemFinished, ItemStarted, RunDescribed
 from pytest_tfoidc.plugin.agents import agent_of
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.events import Event
     from pytest_tfoidc.plugin.run import PytestRun
     from pytest_tfoidc.plugin.screen import Screen
     from pytest_tfoidc.reporting.eventlines import EventFile, Follower
@@ -80,7 +81,6 @@ class Watching:
         if self._agent is not None:
             config.pluginmanager.register(self._agent, "tfoidc-agent")
         self._screen: Screen | None = None
-        self._progress: Progress | None = None
         self._spool: Path | None = None
         self._followed: dict[str, Follower] = {}
         self._outcomes: dict[str, SoFar] = {}
@@ -120,8 +120,10 @@ class Watching:
 
     def notice(self, event: Event) -> None:
         """Take in an event of this process's session."""
+        from pytest_tfoidc.events import CommandStarted  # noqa: PLC0415 - not in every run
+
         self._write(event)
-        if self._progress is not None and self._screen is not None:
+        if self._screen is not None:
             self._progress.notice(event)
             if isinstance(event, CommandStarted):
                 self._start(self._screen.pause)
@@ -136,6 +138,8 @@ class Watching:
 
     def describe(self, text: str) -> None:
         """Note which Terraform and which context this run has."""
+        from pytest_tfoidc.events import RunDescribed  # noqa: PLC0415 - not in every run
+
         self._write(RunDescribed(at=real_now(), text=text))
 
     # The screen
@@ -150,7 +154,6 @@ class Watching:
         if self._config.get_verbosity() < 0 and not self._run.settings.wants_progress:
             return
         from pytest_tfoidc.plugin.screen import Screen, wants_live  # noqa: PLC0415 - not in every run
-        from pytest_tfoidc.reporting.progress import Progress  # noqa: PLC0415 - as above
 
         with contextlib.suppress(OSError, AttributeError, ValueError):
             self._screen = Screen(
@@ -160,7 +163,12 @@ class Watching:
                 environment=os.environ,
                 live=wants_live(self._config),
             )
-            self._progress = Progress()
+
+    @functools.cached_property
+    def _progress(self) -> Progress:
+        from pytest_tfoidc.reporting.progress import Progress  # noqa: PLC0415 - not in every run
+
+        return Progress()
 
     def _quiet(self) -> contextlib.AbstractContextManager[None]:
         return self._screen.quiet() if self._screen is not None else contextlib.nullcontext()
@@ -168,7 +176,9 @@ class Watching:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> Generator[None, object, object]:
         """Let pytest write; note that a test began."""
-        if not self._input:
+        if not self._input and self._sink is not None:
+            from pytest_tfoidc.events import ItemStarted  # noqa: PLC0415 - not in every run
+
             self._write(ItemStarted(at=real_now(), item=nodeid))
         with self._quiet():
             return (yield)
@@ -205,6 +215,8 @@ class Watching:
         if report.when in PHASES[:-1]:
             return
         del self._outcomes[report.nodeid]
+        from pytest_tfoidc.events import ItemFinished  # noqa: PLC0415 - not in every run
+
         brought = dict(getattr(report, "tfoidc", None) or {})
         event = ItemFinished(
             at=real_now(),
@@ -238,7 +250,7 @@ class Watching:
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist's
         """Take in the last events of a worker, which runs nothing any more."""
         self._look()
-        if self._progress is not None:
+        if self._screen is not None:
             self._progress.forget(str(node.gateway.id))
 
     def _look(self) -> None:
@@ -262,7 +274,7 @@ class Watching:
         if self._sink is not None:
             self._sink.write(line)
         event = eventlines.event_of(record)
-        if self._progress is not None and event is not None:
+        if self._screen is not None and event is not None:
             self._progress.notice(event, worker)
 
     # The thread
@@ -281,11 +293,11 @@ class Watching:
             self._show()
 
     def _show(self) -> None:
-        screen, progress = self._screen, self._progress
-        if screen is None or progress is None or self._is_paused:
+        screen = self._screen
+        if screen is None or self._is_paused:
             return
         try:
-            screen.show(progress.running())
+            screen.show(self._progress.running())
         except OSError:  # the terminal is gone: the tests go on
             self._screen = None
             screen.close()
