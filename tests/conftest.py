@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import HealthCheck, settings
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog
@@ -17,6 +18,12 @@ from tests import forking
 from tests.project_kit import Project
 
 pytest_plugins = ("pytester",)
+
+# No property is about time: what a machine takes for an example says nothing about what is tested.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 _new_key = tokens.new_key  # the real one

@@ -173,7 +173,7 @@ def test_no_name_that_clients_read_is_taken_for_a_typo() -> None:
     assert misspelt("ARM_MY_OWN_THING") is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     environment=st.dictionaries(
         st.sampled_from([*KNOWN_NAMES, *AZURE_DEVOPS, *GITHUB, "idToken", "GITLAB_CI"]),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pytest_tfoidc.redaction import REDACTED, Redactor, harmless
 from pytest_tfoidc.secretforms import squeeze
 
-unhurried = settings(deadline=None, max_examples=60)
+few = settings(max_examples=60)
 WORDS = (
     *("azurerm_resource_group.main:", "Creation", "complete", "after", "3s", "plan", "apply"),
     *("https://management.azure.com/subscriptions", "HTTP/1.1", "200", "OK", "basic", "Error:"),
@@ -104,7 +104,7 @@ def remains(secret: str, redacted: str) -> list[str]:
     return [name for name, form in forms.items() if squeeze(form) and squeeze(form) in seen]
 
 
-@unhurried
+@few
 @given(
     secret=strong,
     encoding=st.sampled_from(sorted(ENCODINGS)),
@@ -121,7 +121,7 @@ def test_no_secret_gets_through(
     assert remains(secret, redactor.redact(text)) == []
 
 
-@unhurried
+@few
 @given(
     secret=strong,
     encoding=st.sampled_from(["raw", "base64", "hex", "json"]),
@@ -152,7 +152,7 @@ def test_a_secret_across_the_windows_of_a_large_text_is_found() -> None:
         assert redactor.redact(text) == "-" * place + REDACTED + "-" * 300_000
 
 
-@unhurried
+@few
 @given(words=st.lists(st.sampled_from(WORDS), max_size=60), secrets=st.lists(strong, max_size=3))
 def test_other_text_is_left_as_it_is(words: list[str], secrets: list[str]) -> None:
     redactor = Redactor()

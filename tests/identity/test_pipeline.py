@@ -307,7 +307,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     environment=st.dictionaries(st.sampled_from(NAMES), VALUES),
     wanted=st.one_of(st.sampled_from(["auto", *KINDS]), st.text(max_size=5)),

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_tfoidc.clock import VirtualClock
@@ -374,7 +374,6 @@ def test_a_token_is_never_in_a_repr() -> None:
     assert SUBJECT in repr(token)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), st.from_regex(r"\A[A-Za-z0-9_-]{0,20}(\.[A-Za-z0-9_-]{0,20}){2}\Z")))
 def test_any_text_is_a_token_or_one_clear_error(text: str) -> None:
     with pytest.raises(IdTokenError):

@@ -198,7 +198,7 @@ def test_a_secrets_value_is_in_no_error(azure: Azure, tmp_path: Path) -> None:
 
 
 @given(text=st.text(max_size=200), suffix=st.sampled_from([".json", ".yaml"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_is_read_or_refused_in_our_own_words(
     tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str
 ) -> None:

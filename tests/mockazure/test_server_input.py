@@ -257,7 +257,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lines=LINES, in_tls=st.booleans())
 def test_no_bytes_give_a_5xx_or_a_hang(azure: Azure, lines: list[bytes], *, in_tls: bool) -> None:
     data = b"\r\n".join(lines)
@@ -311,7 +311,7 @@ BODIES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     host=st.sampled_from(HOSTS),
     method=st.sampled_from(["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "BREW"]),

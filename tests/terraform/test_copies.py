@@ -203,9 +203,7 @@ def test_what_the_user_changes_meanwhile_is_there_for_the_next(
     assert_like_a_new_one(copies, module, tmp_path)
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(rounds=st.lists(st.tuples(st.sampled_from(DEEDS[:8]), st.sampled_from(DEEDS[:4]))))
 def test_any_row_of_deeds_leaves_nothing(
     tmp_path_factory: pytest.TempPathFactory,

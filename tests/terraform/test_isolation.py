@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_tfoidc.errors import ModuleError
@@ -251,7 +251,6 @@ NAMES = st.sampled_from(["a", "b", "c d", "é"])
 FOLDERS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
-@settings(deadline=None)  # a busy machine's disk
 @given(module=FOLDERS, others=st.lists(FOLDERS, max_size=3))
 def test_relative_paths_between_modules_hold_in_the_copy(
     tmp_path_factory: pytest.TempPathFactory, module: str, others: list[str]

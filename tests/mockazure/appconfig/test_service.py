@@ -116,7 +116,7 @@ HEADERS = st.dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD")),
     st.lists(st.sampled_from(WORDS), max_size=3),

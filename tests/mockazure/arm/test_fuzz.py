@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import h11
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_tfoidc.httpserver import Request, Response
@@ -81,7 +81,7 @@ def refuse(name: str) -> None:
     raise AssertionError(f"{name} in an answer")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(requests, max_size=12), st.booleans())
 def test_no_sequence_of_requests_gives_a_server_error(
     sequence: list[tuple[str, str, bytes, dict[str, str]]],

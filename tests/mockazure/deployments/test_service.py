@@ -408,7 +408,7 @@ TEMPLATES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEMPLATES | VALUES, st.dictionaries(st.just("p"), BLOCKS) | VALUES)
 def test_no_template_is_answered_with_a_failure_of_the_service(
     written: object, parameters: object

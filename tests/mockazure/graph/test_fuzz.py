@@ -34,7 +34,7 @@ calls = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(calls, max_size=10))
 def test_no_sequence_of_requests_gives_a_server_error(
     sequence: list[tuple[str, list[str], str, object]],

@@ -191,7 +191,7 @@ KNOWN: list[tuple[str, str, Any]] = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "X")),
     st.lists(WORDS, max_size=5),

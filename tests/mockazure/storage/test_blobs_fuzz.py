@@ -4,7 +4,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 import h11
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_tfoidc.httpserver import Request, Response
@@ -108,9 +108,7 @@ BODIES = st.one_of(
         ]
     ),
 )
-FUZZ = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+FUZZ = settings(max_examples=300, database=None)
 
 
 def send_as_the_server_does(response: Response) -> None:

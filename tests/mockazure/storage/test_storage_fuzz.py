@@ -65,7 +65,7 @@ CALLS = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(CALLS, max_size=8))
 def test_no_sequence_of_requests_gives_a_server_error(
     sequence: list[tuple[str, str, list[str], list[str], list[tuple[str, str]], bytes]],

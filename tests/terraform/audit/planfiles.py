@@ -16,9 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
-from hypothesis import settings
-
-unhurried = settings(deadline=None)  # machines that run the tests are busy at times
 
 LIBRARY = """
 import ctypes, sys

@@ -499,7 +499,7 @@ def test_what_cannot_be_audited_is_told(tmp_path: Path) -> None:
 letters = st.text(min_size=12, alphabet=st.characters(codec="utf-8", exclude_categories=["Cc"]))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(secret=letters, extra=letters)
 def test_no_finding_ever_shows_its_value(
     tmp_path_factory: pytest.TempPathFactory, secret: str, extra: str

@@ -20,7 +20,7 @@ from pytest_tfoidc.terraform.audit.detector import (
     Detected,
     Detector,
 )
-from tests.terraform.audit.planfiles import make_jwt, unhurried
+from tests.terraform.audit.planfiles import make_jwt
 
 MEGABYTE = 1024 * 1024
 LONG_ENOUGH = 10.0  # seconds; a search that goes back over the text takes minutes
@@ -98,7 +98,6 @@ def test_what_is_no_jwt_is_not_found(text: str) -> None:
     assert Detector().find(text) == ()
 
 
-@unhurried
 @given(before=st.text(), after=st.text(alphabet=st.characters(exclude_characters="_-")))
 def test_a_jwt_is_found_inside_any_text(before: str, after: str) -> None:
     token = make_jwt(ID_CLAIMS)
@@ -143,7 +142,6 @@ def test_a_jwt_is_found_in_base64(before: str, encode: Callable[[bytes], bytes])
 secrets = st.text(min_size=6, alphabet=st.characters(codec="utf-8"))
 
 
-@unhurried
 @given(secret=secrets, before=st.text(), after=st.text())
 def test_a_known_secret_is_found_inside_any_text(secret: str, before: str, after: str) -> None:
     (found,) = Detector([secret]).find(before + secret + after)
@@ -151,7 +149,6 @@ def test_a_known_secret_is_found_inside_any_text(secret: str, before: str, after
     assert (found.kind, found.key) == (KNOWN_SECRET, secret)
 
 
-@unhurried
 @given(secret=secrets, before=st.binary(), after=st.binary())
 def test_a_known_secret_is_found_in_base64(secret: str, before: bytes, after: bytes) -> None:
     whole = before + secret.encode() + after

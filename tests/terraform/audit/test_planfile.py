@@ -23,7 +23,6 @@ from tests.terraform.audit.planfiles import (
     packed,
     plan_message,
     terraform_argv,
-    unhurried,
     varint,
     wire,
     write_plan,
@@ -206,7 +205,6 @@ def test_a_plan_is_recognized(tmp_path: Path) -> None:
     assert not is_plan(write_zip(tmp_path / "other.zip", {"a": "b"}))
 
 
-@unhurried
 @given(message=st.binary(max_size=200))
 def test_random_bytes_are_read_or_malformed(message: bytes) -> None:
     try:
@@ -220,7 +218,6 @@ numbers = st.integers(min_value=1, max_value=2**29 - 1)
 values = st.integers(min_value=0, max_value=2**64 - 1) | st.binary(max_size=300)
 
 
-@unhurried
 @given(fields=st.lists(st.tuples(numbers, values)))
 def test_what_is_written_is_read(fields: list[tuple[int, int | bytes]]) -> None:
     message = b"".join(wire(number, value) for number, value in fields)
@@ -228,7 +225,6 @@ def test_what_is_written_is_read(fields: list[tuple[int, int | bytes]]) -> None:
     assert list(wire_fields(message)) == fields
 
 
-@unhurried
 @given(number=st.integers(min_value=0))
 def test_numbers_are_exact_or_refused(number: int) -> None:
     message = varint(1 << 3) + varint(number)
@@ -252,7 +248,6 @@ def test_groups_and_unused_wire_types_are_refused(wire_type: int) -> None:
         list(wire_fields(bytes([1 << 3 | wire_type])))
 
 
-@unhurried
 @given(data=st.data())
 def test_a_damaged_plan_gives_our_error_only(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -270,7 +265,6 @@ def test_a_damaged_plan_gives_our_error_only(
     assert plan.backend_type == "azurerm"
 
 
-@unhurried
 @given(message=st.binary(max_size=100), config=st.binary(max_size=60))
 def test_a_plan_of_random_bytes_gives_our_error_only(
     tmp_path_factory: pytest.TempPathFactory, message: bytes, config: bytes
