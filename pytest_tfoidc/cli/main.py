@@ -107,15 +107,19 @@ def _parser() -> argparse.ArgumentParser:
         help="rehearse: give the command the environment of such a pipeline's step, and no relay:"
         f" {listed(REHEARSED)}",
     )
-    for token, default in (("id", "5m"), ("access", "60m")):
+    for token, default in (("ID", "5m"), ("access", "60m")):
         mock.add_argument(
-            f"--{token}-token-lifetime", metavar="TIME", default=default, type=parse_duration
+            f"--{token.lower()}-token-lifetime",
+            metavar="TIME",
+            default=default,
+            type=parse_duration,
+            help=f"how long the stand-in's {token} tokens live (default {default})",
         )
     mock.add_argument(
         "--allow-host", action="append", default=[], metavar="HOST", help="let a host through"
     )
     _add_standin_options(mock)
-    mock.add_argument("command", nargs="*", metavar="COMMAND")
+    mock.add_argument("command", nargs="*", metavar="COMMAND", help="what to run, after `--`")
     mock.set_defaults(run=_mock, refuse=mock.error)
     _add_relay(commands)
     _add_doctor(commands)
@@ -157,7 +161,7 @@ def _add_relay(commands: Commands) -> None:
         "--id-token-command", default="", metavar="COMMAND", help="what prints an ID token"
     )
     relay.add_argument("--audience", help="what the federated credential expects")
-    relay.add_argument("command", nargs="+", metavar="COMMAND")
+    relay.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, after `--`")
     relay.set_defaults(run=_relay)
 
 

@@ -203,7 +203,7 @@ class MockAzure(LoopbackServer):
 
     @property
     def blobs(self) -> BlobService:
-        """Blobs."""
+        """The blobs of its storage accounts."""
         return self._planes.blobs()
 
     @property

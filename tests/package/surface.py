@@ -28,22 +28,25 @@ def _entry(name: str) -> Iterator[str]:
         return
     bases = ", ".join(base.__name__ for base in thing.__bases__ if base is not object)
     yield f"class {name}({bases})" if bases else f"class {name}"
-    if issubclass(thing, Exception) or dataclasses.is_dataclass(thing) or _makes_itself(thing):
+    if issubclass(thing, Exception) or dataclasses.is_dataclass(thing) or makes_itself(thing):
         yield f"    {_signature(thing)}"
-    for member in filter(_is_public, dir(thing)):
-        if _is_ours(thing, member):
+    for member in filter(is_public, dir(thing)):
+        if is_ours(thing, member):
             yield f"    .{member}{_described(inspect.getattr_static(thing, member))}"
 
 
-def _is_public(member: str) -> bool:
+def is_public(member: str) -> bool:
+    """Tell whether users may name it."""
     return not member.startswith("_") or member == "__call__"
 
 
-def _makes_itself(thing: type) -> bool:
+def makes_itself(thing: type) -> bool:
+    """Tell whether users may make one."""
     return "__init__" in vars(thing) and not getattr(thing, "_is_protocol", False)
 
 
-def _is_ours(thing: type, member: str) -> bool:
+def is_ours(thing: type, member: str) -> bool:
+    """Tell whether a member is ours to describe."""
     owner = next((base for base in thing.__mro__ if member in vars(base)), type)
     is_field = member in getattr(thing, "__dataclass_fields__", {})  # the constructor names it
     return owner.__module__.startswith("pytest_tfoidc") and not is_field
@@ -58,7 +61,7 @@ def _described(value: object) -> str:
 def _signature(thing: object) -> str:
     found = inspect.signature(thing)  # type: ignore[arg-type] # it is callable
     parameters = [
-        one.replace(annotation=one.empty, default=_default(one.default))
+        one.replace(annotation=one.empty, default=shown_default(one.default))
         for one in found.parameters.values()
     ]
     return str(found.replace(parameters=parameters, return_annotation=found.empty))
@@ -71,7 +74,8 @@ class _Made:
         return "…"
 
 
-def _default(value: object) -> object:
+def shown_default(value: object) -> object:
+    """Return a default as it is shown: one that is made is an ellipsis."""
     is_plain = value is inspect.Parameter.empty or isinstance(value, PLAIN) or value == ()
     return value if is_plain else _Made()
 

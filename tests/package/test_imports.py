@@ -55,7 +55,8 @@ def test_a_run_without_modules_loads_nothing_heavy(pytester: pytest.Pytester) ->
         import sys
 
         def test_nothing_was_loaded():
-            assert not {"requests", "freezegun", "cryptography", "tree_sitter"} & set(sys.modules)
+            heavy = {"requests", "freezegun", "cryptography", "tree_sitter"}
+            assert not (heavy | {"pytest_tfoidc.events"}) & set(sys.modules)
             assert "pytest_tfoidc.plugin.hooks" in sys.modules
     """)
     result = pytester.runpytest_subprocess(
