@@ -339,7 +339,7 @@ class _Sweeper:
         if entry.state.workspace != DEFAULT_WORKSPACE and entry.kind != TEST:
             _select(workspace, entry.state)
         self._adopt_resources(workspace, entry)
-        options = workspace.variable_options()
+        options = workspace.variables.options()
         destroy = functools.partial(
             workspace.run, "destroy", input=False, json=Flag, auto_approve=Flag, **options
         )
@@ -559,7 +559,7 @@ def _managed(workspace: Workspace) -> tuple[str, ...]:
 
 
 def _import(workspace: Workspace, noted: Noted) -> None:
-    options: Mapping[str, Any] = workspace.variable_options()
+    options: Mapping[str, Any] = workspace.variables.options()
     try:
         workspace.run("import", noted.address, noted.id, input=False, no_color=Flag, **options)
     except TerraformError as error:

@@ -7,7 +7,6 @@ import binascii
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +18,8 @@ import filelock
 
 from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
-from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
 from pytest_tfoidc.ending import Ending
-from pytest_tfoidc.errors import StalePlanError, TerraformError, UsageError
+from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
@@ -35,30 +33,30 @@ from pytest_tfoidc.terraform.audit.audit import (
 from pytest_tfoidc.terraform.audit.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.commandline import Flag
+from pytest_tfoidc.terraform.commandvariables import TEXTS_FILE, CommandVariables, GivenVariables
 from pytest_tfoidc.terraform.copies import Copies
-from pytest_tfoidc.terraform.ephemeral import ephemeral_files, ephemeral_variables
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
+from pytest_tfoidc.terraform.failures import Failures
 from pytest_tfoidc.terraform.initialised import Initialised, key_of
 from pytest_tfoidc.terraform.isolation import IsolatedCopy, isolate
 from pytest_tfoidc.terraform.live.deadlines import Deadline, require_time
 from pytest_tfoidc.terraform.live.deployed import Deployed
 from pytest_tfoidc.terraform.live.guard import Guard, LiveGuard, StateStore
 from pytest_tfoidc.terraform.live.ledger import PLANNED, TEST
-from pytest_tfoidc.terraform.live.recording import Record, Recorder, planned_change
+from pytest_tfoidc.terraform.live.recording import Record, Recorder
 from pytest_tfoidc.terraform.live.state import ISOLATED, LOCAL, LiveStates
-from pytest_tfoidc.terraform.missing import REMEDY as MISSING_REMEDY
 from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
 from pytest_tfoidc.terraform.module import RootModule, read_module
-from pytest_tfoidc.terraform.paths import VARIABLE, with_paths_of_variables
+from pytest_tfoidc.terraform.paths import with_paths_of_variables
 from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
 from pytest_tfoidc.terraform.runner import Completed, Runner, both
+from pytest_tfoidc.terraform.savedplans import CHANGES, SavedPlans
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.state import State
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
 from pytest_tfoidc.terraform.values import no_such
 from pytest_tfoidc.terraform.variablesfile import (
-    as_file,
     as_json_file,
     quote,
     require_declared,
@@ -72,19 +70,10 @@ STATEFUL = frozenset({"apply", "destroy", "plan", "refresh", "import"})  # read 
 APPLY_PLAN_FILE = "tfplan-apply"
 DEFAULT_WORKSPACE = "default"
 HIDDEN = "(sensitive value)"  # how `terraform console` writes it
-VARIABLES_FILE = "given.tfvars"
-VALUES_FILE = "given.tfvars.json"
-CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
-CRASH_LINES = 10
-LOG_LINES = 10  # of what Terraform printed beside its diagnostics
-GIVEN = "the values of --tf-var"  # in the place of the file that it is written to
-STALE = "Saved plan is stale"
-CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
 RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
 TIMED = frozenset({"apply", "destroy", "test"})
 READING = frozenset({"plan", "show", "state pull", "output", "console"})  # change no output
-CHANGES = 2  # the exit code of `plan -detailed-exitcode` that stands for changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,14 +111,6 @@ class WorkspaceSetting:
     test_directory: str = "tests"
     started: Path = field(default_factory=Path.cwd)
     variables_now: Callable[[], Mapping[str, str | None]] = dict
-
-
-@dataclass(frozen=True, kw_only=True)
-class GivenVariables:
-    """The variables of a plan or an apply: values of Python, and the TF_VAR_… at that time."""
-
-    values: Mapping[str, object] = field(default_factory=dict, repr=False)
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Workspace:
@@ -170,18 +151,12 @@ class Workspace:
         self.is_deployed = False
         self._selected = setting.environment.get("TF_WORKSPACE") or DEFAULT_WORKSPACE
         self._deployed_in: dict[str, bool] = {}  # the workspaces that are not selected now
-        self.plans: list[Path] = []
         self._unprotected: set[str] = set()
         self.plugin_folder: Path | None = None  # a mirror that all providers come from
         self.local_state: Path | None = None  # where a state that is a file outlives the copy
         self._records: dict[str, Record] = {}  # by the workspace that is selected
-        self._planned: dict[str, tuple[tuple[str, str], ...]] = {}
-        self._kept_plans: dict[int, tuple[Plan, Path]] = {}  # by the plan's identity
-        self._latest: dict[str, Plan] = {}  # by the plan's path
-        self._planned_with: dict[str, GivenVariables] = {}  # by the plan's path
         self._applied_with: dict[str, GivenVariables] = {}  # by the workspace that is selected
         self._outputs: Mapping[str, Any] = {}  # as the last apply has told them
-        self.values: Mapping[str, object] = inputs.values  # of the command that runs, or ran last
         self.backend = BackendChoice(
             module=self.configuration, inputs=inputs, standin=setting.standin_backend
         )
@@ -197,9 +172,11 @@ class Workspace:
                 module=module, workspace=self.path, base=self.base if is_real else None
             )
             self.runner = self._own_runner()
+            self.variables = self._own_variables()
         except BaseException:
             shortages.remove_tree(self.base)
             raise
+        self.plans = SavedPlans(module, copy=self.path, folder=self.base)
         self.guard = self._make_guard(item)
         states, recorder = setting.live_states, setting.recorder
         if recorder and states and states.mode == ISOLATED and self.backend.type in {"", LOCAL}:
@@ -267,6 +244,23 @@ class Workspace:
         runner = self.runner_in(self.path)
         runner.learn = self._learn
         return runner
+
+    def _own_variables(self) -> CommandVariables:
+        return CommandVariables(
+            configuration=self.configuration,
+            inputs=self.inputs,
+            copy=self.path,
+            folder=self.base,
+            redactor=self.setting.redactor,
+            environment=self._environment_now,
+        )
+
+    def _environment_now(self) -> dict[str, str]:
+        """Return the outer environment as it is now, as Terraform is to see it from the copy."""
+        setting = self.setting
+        now = {**setting.environment, **setting.variables_now()}
+        found = {name: text for name, text in now.items() if text is not None}
+        return with_paths_of_variables(found, self.copy, started=setting.started)
 
     def _learn(self, command: str, plan: str) -> None:
         """Let the redactor know what a plan or a state marks as sensitive: logs may have it."""
@@ -441,62 +435,18 @@ class Workspace:
                 destroy=Flag if destroy else None,
                 refresh_only=Flag if refresh_only else None,
                 accept=(0, CHANGES),
-                **self.variable_options(),
+                **self.variables.options(),
             )
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return self._noted(path, done, given)
-
-    def _noted(self, path: Path, done: Completed, given: GivenVariables) -> Plan:
-        """Note what a plan was made with and what it wants, and return it."""
-        self.plans.append(path)
-        self._planned_with[str(path)] = given
-        changes = map(planned_change, done.messages)
-        self._planned[str(path)] = tuple(change for change in changes if change is not None)
-        kept = self._kept(path)
-        plan = Plan(
-            path=path,
-            has_changes=done.exit_code == CHANGES,
-            completed=done,
-            show=lambda: self._shown(kept),
-        )
-        self._kept_plans[id(plan)] = (plan, kept)
-        self._latest[str(path)] = plan
-        return plan
-
-    def _kept(self, path: Path) -> Path:
-        """Keep a plan where no later one of the same name overwrites it, and return where."""
-        kept = self.base / f"plan-{len(self._kept_plans)}"
-        try:
-            os.link(path, kept)
-        except OSError:  # a file system without links
-            write_private(kept, "")
-            shutil.copyfile(path, kept)
-        return kept
+        return self.plans.add(path, done, given, show=self._shown)
 
     def _shown(self, plan: Path) -> dict[str, Any]:
         """Return a plan as `terraform show -json` tells it."""
         shown: dict[str, Any] = json.loads(self.run("show", str(plan), json=Flag).stdout)
         self.setting.redactor.hide(*sensitive_in_plan(shown))
         return shown
-
-    def _file_of(self, plan: Plan) -> Path:
-        """Return the file of a plan of this workspace, although a later one may have its name.
-
-        Raises:
-            UsageError: It is a plan of another workspace.
-        """
-        if plan.path.parent != self.path:
-            raise UsageError(
-                "The plan is one of another workspace.",
-                where=str(self.module),
-                cause=f"it was made in {plan.path.parent}",
-                remedy="Apply it with the workspace that has made it.",
-            )
-        known, kept = self._kept_plans.get(id(plan), (plan, plan.path))
-        is_latest = self._latest.get(str(plan.path), plan) is plan
-        return plan.path if is_latest or known is not plan else kept
 
     def changes(self, plan: Plan) -> tuple[Change, ...]:
         """Return what a plan would change, a line for each attribute."""
@@ -537,7 +487,7 @@ class Workspace:
         """
         given = self._applied_with.get(self._selected)
         if variables is None and given is not None:
-            self._use_values(given.values)
+            self.variables.use(given.values)
         else:
             self._give(variables)
         one_line = " ".join(expression.splitlines())
@@ -560,7 +510,7 @@ class Workspace:
         return value
 
     def _console(self, line: str) -> str:
-        options = self.variable_options()
+        options = self.variables.options()
         return self._run("console", standard_input=f"{line}\n", **options).stdout
 
     def apply(
@@ -588,10 +538,10 @@ class Workspace:
         if plan is None and self.guard.is_live:  # what is applied is what was looked at
             plan = self.plan(variables=variables, out=APPLY_PLAN_FILE)
         if plan is not None:
-            file = self._file_of(plan)
+            file = self.plans.file_of(plan)
             self.guard.check_plan(plan)
         if self.record is not None:
-            self.record.begin(planned=self._planned.get(str(plan.path), ()) if plan else ())
+            self.record.begin(planned=self.plans.changes_of(plan))
         before, self.is_deployed = self.is_deployed, True
         self._applied_with[self._selected] = given
         mark = self.setting.events.mark()
@@ -600,7 +550,7 @@ class Workspace:
             self.is_deployed = before or _has_begun(done)
             if self.record is not None and not self.is_deployed:
                 self.record.nothing_applied()
-            raise self._failure(done, self._missing(done, since=mark))
+            raise self._failure(done, since=mark)
         self._outputs = _outputs_in(done.messages)
         return done
 
@@ -609,31 +559,14 @@ class Workspace:
         environment = self.inputs.apply_environment
         options: dict[str, Any] = {"input": False, "json": Flag, "environment": environment}
         if file is not None:
-            return self._execute("apply", str(file), **options, **self._ephemeral_options())
-        return self._execute("apply", auto_approve=Flag, **options, **self.variable_options())
+            return self._execute(
+                "apply", str(file), **options, **self.variables.ephemeral_options()
+            )
+        return self._execute("apply", auto_approve=Flag, **options, **self.variables.options())
 
     def _give(self, variables: Mapping[str, object] | None) -> GivenVariables:
-        """Let the next command have these variables over those of the workspace.
-
-        Raises:
-            ModuleError: The module has no such variable.
-            UsageError: A variable has a value that Terraform cannot take.
-        """
-        require_declared(variables or (), self.configuration, given_by="The test")
-        self._use_values({**self.inputs.values, **(variables or {})})
-        self._follow_environment()
-        environment = self.runner.environment.items()
-        return GivenVariables(
-            values=self.values,
-            environment={name: text for name, text in environment if name.startswith(VARIABLE)},
-        )
-
-    def _use_values(self, values: Mapping[str, object]) -> None:
-        as_json_file(values)  # what cannot be used is told before anything is written
-        self.values = values
-        self.setting.redactor.hide(
-            *(values[name] for name in self.configuration.secret_variables if name in values)
-        )
+        """Let the next command have these variables over those of the workspace."""
+        return self.variables.give(variables, self.runner.environment)
 
     def _given_for(
         self, plan: Plan | None, variables: Mapping[str, object] | None
@@ -647,29 +580,9 @@ class Workspace:
                 where=str(self.module),
                 remedy="Give them to the plan: plan(variables=…).",
             )
-        given = self._planned_with.get(str(plan.path)) or self._give(None)
-        self._use_values(given.values)
+        given = self.plans.given_to(plan) or self._give(None)
+        self.variables.use(given.values)
         return given
-
-    def _follow_environment(self) -> None:
-        """Let TF_VAR_… count as they are now: a test may have set some since the start."""
-        now = {**self.setting.environment, **self.setting.variables_now()}
-        found = {
-            name: text
-            for name, text in now.items()
-            if name.startswith(VARIABLE) and text is not None
-        }
-        runner = self.runner
-        seen = with_paths_of_variables(found, self.copy, started=self.setting.started)
-        before = {name for name in runner.environment if name.startswith(VARIABLE)}
-        if before == set(seen) and all(runner.environment[name] == seen[name] for name in seen):
-            return
-        for name in before:
-            del runner.environment[name]
-        runner.environment.update(seen)
-        self.setting.redactor.hide(
-            *sensitive_values(self.configuration, variables=(), files=(), environment=found)
-        )
 
     def require_time(self, *commands: str) -> None:
         """Make sure that these commands can end before the run's deadline.
@@ -696,7 +609,7 @@ class Workspace:
         given = self._applied_with.get(self._selected)
         if variables is not None or given is None:
             given = self._give(variables)
-        self._use_values(given.values)
+        self.variables.use(given.values)
         self.guard.check_destroy()
         self.lift_protection()
         done = self._run(
@@ -705,7 +618,7 @@ class Workspace:
             json=Flag,
             auto_approve=Flag,
             environment={**given.environment, **self.inputs.apply_environment},
-            **self.variable_options(),
+            **self.variables.options(),
         )
         self.guard.confirm_destroyed()
         self.is_deployed = False
@@ -764,7 +677,7 @@ class Workspace:
             json=Flag,
             verbose=None if self.setting.recorder is None else Flag,  # tells what was made
             environment=self.inputs.apply_environment,
-            **self.test_options(),
+            **self.variables.test_options(),
         )
 
     def select_workspace(self, name: str) -> None:
@@ -825,7 +738,7 @@ class Workspace:
         secrets = self.setting.redactor.secrets
         found = audit_workspace(
             self.path,
-            plans=self.plans,
+            plans=self.plans.files,
             secrets=secrets,
             used_at=used_at,
             states={"state": self.state_text()} if self.is_deployed and with_state else {},
@@ -892,7 +805,7 @@ class Workspace:
         mark = self.setting.events.mark()
         done = self._execute(command, *arguments, **options)
         if done.exit_code not in accept:
-            raise self._failure(done, self._missing(done, since=mark))
+            raise self._failure(done, since=mark)
         return done
 
     def _execute(
@@ -902,7 +815,7 @@ class Workspace:
         **options: Any,  # noqa: ANN401 - whatever Terraform takes
     ) -> Completed:
         """Run a command, whatever its exit code; the ledger follows what it makes or destroys."""
-        self._follow_environment()
+        self.variables.follow(self.runner.environment)
         if command not in READING:
             self._outputs = {}
         if command in LOCKING and self.setting.lock_timeout:
@@ -969,106 +882,22 @@ class Workspace:
             map(complaint_of, errors), self.setting.events.since(since), files=self.source_files()
         )
 
+    def _failure(self, done: Completed, *, since: int) -> TerraformError:
+        """Return the error for a command that failed."""
+        failures = Failures(
+            module=self.module,
+            copy=self.path,
+            base=self.base,
+            given=self.base / TEXTS_FILE,
+            redactor=self.setting.redactor,
+        )
+        product = self.setting.executable.product
+        return failures.failure(done, product=product, missing=self._missing(done, since=since))
+
     def source_files(self) -> tuple[Path, ...]:
         """Return the files of the module and of the local modules that it calls."""
         called = self.configuration.called_modules()
         return tuple(file for module in (self.configuration, *called) for file in module.files)
-
-    def _failure(self, done: Completed, missing: tuple[MissingRead, ...] = ()) -> TerraformError:
-        redact = self.setting.redactor.clean
-        crash = _crash(done.stderr)
-        errors = [
-            one
-            for one in self._diagnostics(done)
-            if one.is_error and not (crash and one.summary in CUT_OFF)
-        ]
-        output = "\n\n".join([*(one.described for one in errors), *map(redact, crash)])
-        how = "was killed" if done.exit_code < 0 else "failed"
-        product = self.setting.executable.product.lower()
-        command = f"`{product} {done.command}` {how} with exit code {done.exit_code}"
-        full = shortages.full_disk([self.base])
-        is_stale = any(one.summary == STALE for one in errors)
-        return (StalePlanError if is_stale else TerraformError)(
-            redact(_headline(errors, missing, crash) or f"{command}."),
-            where=f"{self.module}: {command}.",
-            cause=full or redact("\n".join(map(str, missing))),
-            remedy=shortages.DISK if full else MISSING_REMEDY if missing else "",
-            output=output or redact(done.text),
-            exit_code=done.exit_code,
-            missing=tuple(dict(one.stub) for one in missing if one.stub),
-            diagnostics=tuple(errors),
-            log=redact("\n".join(done.log[-LOG_LINES:])) if output else "",
-        )
-
-    def _diagnostics(self, done: Completed) -> tuple[Diagnostic, ...]:
-        """Return what Terraform complained about, redacted, its places as in the module."""
-        redact = self.setting.redactor.clean
-        read = (read_diagnostic(one, redact) for one in done.diagnostics)
-        found = tuple(filter(None, read)) or diagnostics_in(redact(done.text))
-        given = str(self.base / VARIABLES_FILE)
-        return tuple(
-            dataclasses.replace(one, file=GIVEN, line=0)
-            if one.file == given
-            else dataclasses.replace(one, file=one.file.removeprefix(f"{self.path}/"))
-            for one in found
-        )
-
-    def variable_options(self) -> dict[str, Any]:
-        """Return the variables as the runner takes them: by file, never as arguments.
-
-        Raises:
-            ModuleError: The module has no such variable.
-        """
-        names = (text.partition("=")[0] for text in self.inputs.variables)
-        require_declared(names, self.configuration)
-        return self.test_options()
-
-    def test_options(self) -> dict[str, Any]:
-        """Return the same for `terraform test`, whose files may use variables of their own."""
-        files = [str(file) for file in self.inputs.variable_files]
-        if self.inputs.variables:
-            given = self.base / VARIABLES_FILE
-            write_private(given, as_file(self.inputs.variables, self.configuration))
-            files.append(str(given))
-        if self.values:
-            typed = self.base / VALUES_FILE
-            write_private(typed, as_json_file(self.values))
-            files.append(str(typed))
-        return {"var_file": files}
-
-    def _ephemeral_options(self) -> dict[str, Any]:
-        """Return the variables that no plan keeps."""
-        names = frozenset(one.name for one in self.configuration.variables if one.ephemeral)
-        if not names:
-            return {}
-        files = ephemeral_files(self.inputs.variable_files, names, into=self.path)
-        texts = ephemeral_variables(self.inputs.variables, names)
-        if texts:
-            given = self.base / VARIABLES_FILE
-            write_private(given, as_file(texts, self.configuration))
-            files.append(str(given))
-        values = {name: value for name, value in self.values.items() if name in names}
-        if values:
-            typed = self.base / VALUES_FILE
-            write_private(typed, as_json_file(values))
-            files.append(str(typed))
-        return {"var_file": files}
-
-
-def _headline(
-    errors: Sequence[Diagnostic], missing: Sequence[MissingRead], crash: Sequence[str]
-) -> str:
-    """Return what is wrong, in one line; empty where Terraform does not say."""
-    if missing:
-        first = missing[0]
-        at = [one for one in errors if one.address == first.address] or [*errors]
-        more = f", and {len(missing) - 1} more" if missing[1:] else ""
-        text = f"{first.what} does not exist on the stand-in{more}"
-        return with_place(text, at[0].place if at else "")
-    if crash:
-        plugin = crash[0].removeprefix(CRASH).partition(" ")[0]
-        return f"{plugin} crashed"
-    return errors[0].headline if errors else ""
 
 
 def _outputs_in(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -1092,9 +921,3 @@ def _own_state(module: RootModule) -> Iterator[Path]:
         yield file.with_name(f".{file.name}.lock.info")
     if isinstance(folder, str):
         yield module.path.resolve() / folder
-
-
-def _crash(stderr: str) -> tuple[str, ...]:
-    """Return the beginning of the trace that a crashed provider left, if one did."""
-    _, found, trace = stderr.partition(CRASH)
-    return ("\n".join((found + trace).splitlines()[:CRASH_LINES]),) if found else ()

@@ -220,7 +220,7 @@ class Record:
         workspace = self._workspace
         declared = {one.name: one for one in workspace.configuration.variables}
         given = dict(text.split("=", 1) for text in workspace.inputs.variables)
-        values = workspace.values
+        values = workspace.variables.values
         for name in declared:
             if name not in {*given, *values} and ENVIRONMENT + name in workspace.runner.environment:
                 yield RecordedVariable(name=name, source=ENVIRONMENT + name)

@@ -309,7 +309,7 @@ class FileRun:
                 keep_output=False,
                 environment=workspace.inputs.apply_environment,
                 **self._arguments(),
-                **workspace.test_options(),
+                **workspace.variables.test_options(),
             )
         if workspace.setting.recorder is not None:
             name = f"test {self.file}"

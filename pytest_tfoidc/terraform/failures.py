@@ -1,0 +1,103 @@
+"""The error of a command that failed: one clear message, and all that Terraform said."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_tfoidc import shortages
+from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
+from pytest_tfoidc.errors import StalePlanError, TerraformError
+from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.terraform.missing import REMEDY as MISSING_REMEDY
+from pytest_tfoidc.terraform.missing import MissingRead
+from pytest_tfoidc.terraform.runner import Completed
+
+CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
+CRASH_LINES = 10
+LOG_LINES = 10  # of what Terraform printed beside its diagnostics
+GIVEN = "the values of --tf-var"  # in the place of the file that it is written to
+STALE = "Saved plan is stale"
+CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Failures:
+    """Makes the errors of one workspace.
+
+    Args:
+        module: The module, as the user knows it.
+        copy: Where Terraform runs.
+        base: The workspace's own folder, around the copy.
+        given: The file that variables of the command line are written to.
+        redactor: Takes secrets out of what is told.
+    """
+
+    module: Path
+    copy: Path
+    base: Path
+    given: Path
+    redactor: Redactor
+
+    def failure(
+        self, done: Completed, *, product: str, missing: tuple[MissingRead, ...] = ()
+    ) -> TerraformError:
+        """Return the error for a command that failed, with what it did not find."""
+        redact = self.redactor.clean
+        crash = _crash(done.stderr)
+        errors = [
+            one
+            for one in self._diagnostics(done)
+            if one.is_error and not (crash and one.summary in CUT_OFF)
+        ]
+        output = "\n\n".join([*(one.described for one in errors), *map(redact, crash)])
+        how = "was killed" if done.exit_code < 0 else "failed"
+        command = f"`{product.lower()} {done.command}` {how} with exit code {done.exit_code}"
+        full = shortages.full_disk([self.base])
+        is_stale = any(one.summary == STALE for one in errors)
+        return (StalePlanError if is_stale else TerraformError)(
+            redact(_headline(errors, missing, crash) or f"{command}."),
+            where=f"{self.module}: {command}.",
+            cause=full or redact("\n".join(map(str, missing))),
+            remedy=shortages.DISK if full else MISSING_REMEDY if missing else "",
+            output=output or redact(done.text),
+            exit_code=done.exit_code,
+            missing=tuple(dict(one.stub) for one in missing if one.stub),
+            diagnostics=tuple(errors),
+            log=redact("\n".join(done.log[-LOG_LINES:])) if output else "",
+        )
+
+    def _diagnostics(self, done: Completed) -> tuple[Diagnostic, ...]:
+        """Return what Terraform complained about, redacted, its places as in the module."""
+        redact = self.redactor.clean
+        read = (read_diagnostic(one, redact) for one in done.diagnostics)
+        found = tuple(filter(None, read)) or diagnostics_in(redact(done.text))
+        return tuple(
+            dataclasses.replace(one, file=GIVEN, line=0)
+            if one.file == str(self.given)
+            else dataclasses.replace(one, file=one.file.removeprefix(f"{self.copy}/"))
+            for one in found
+        )
+
+
+def _headline(
+    errors: Sequence[Diagnostic], missing: Sequence[MissingRead], crash: Sequence[str]
+) -> str:
+    """Return what is wrong, in one line; empty where Terraform does not say."""
+    if missing:
+        first = missing[0]
+        at = [one for one in errors if one.address == first.address] or [*errors]
+        more = f", and {len(missing) - 1} more" if missing[1:] else ""
+        text = f"{first.what} does not exist on the stand-in{more}"
+        return with_place(text, at[0].place if at else "")
+    if crash:
+        plugin = crash[0].removeprefix(CRASH).partition(" ")[0]
+        return f"{plugin} crashed"
+    return errors[0].headline if errors else ""
+
+
+def _crash(stderr: str) -> tuple[str, ...]:
+    """Return the beginning of the trace that a crashed provider left, if one did."""
+    _, found, trace = stderr.partition(CRASH)
+    return ("\n".join((found + trace).splitlines()[:CRASH_LINES]),) if found else ()
