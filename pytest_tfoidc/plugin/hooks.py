@@ -193,8 +193,12 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:  
     return stopping.set_timer(item, settings, item.config.stash[RUN].stopping)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close what was opened."""
-    run = config.stash.get(RUN, None)
-    if run is not None:
-        run.close()
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> Generator[None, object, object]:
+    """Close what was opened, also where pytest cannot say its last words: its terminal is gone."""
+    try:
+        return (yield)
+    finally:
+        run = config.stash.get(RUN, None)
+        if run is not None:
+            run.close()

@@ -51,6 +51,20 @@ def on_a_terminal(
     project: Project, *arguments: str, columns: int = 80, term: str = "xterm", lines: int = 24
 ) -> str:
     """Run pytest on a pseudo-terminal; give all that it wrote there."""
+    child, descriptor = start_on_a_terminal(
+        project, *arguments, columns=columns, term=term, lines=lines
+    )
+    written = read_until(b"", descriptor)
+    os.close(descriptor)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, written.decode()
+    return written.decode()
+
+
+def start_on_a_terminal(
+    project: Project, *arguments: str, columns: int, term: str, lines: int
+) -> tuple[int, int]:
+    """Start pytest on a pseudo-terminal; give its process, and the terminal's other side."""
     command = ["-m", "pytest", "-p", "no:randomly", "-p", "no:terraform", "-p", "no:cacheprovider"]
     command += ["--tf-module=module", "--tf-check=delayed_apply", *arguments]
     child, descriptor = pty.fork()
@@ -59,8 +73,13 @@ def on_a_terminal(
         os.chdir(project.path)
         os.environ["TERM"] = term
         os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - our own Python
+    return child, descriptor
+
+
+def read_until(words: bytes, descriptor: int) -> bytes:
+    """Read what is written to a terminal until these words come; without words, to the end."""
     written = b""
-    while True:
+    while not words or words not in written:
         try:
             chunk = os.read(descriptor, 65536)
         except OSError:  # Linux says so when the other side is closed
@@ -68,10 +87,7 @@ def on_a_terminal(
         if not chunk:
             break
         written += chunk
-    os.close(descriptor)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, written.decode()
-    return written.decode()
+    return written
 
 
 def rendered(written: str) -> list[str]:
@@ -105,6 +121,20 @@ def test_a_live_line_appears_moves_and_vanishes(project: Project, columns: int) 
     screen = rendered(written)
     assert any(line.startswith("module .") for line in screen), screen
     assert [line for line in screen if line.startswith("tfoidc: module")] == []
+
+
+def test_a_terminal_that_vanishes_ends_the_run_and_leaves_nothing(project: Project) -> None:
+    project.module(main=SLOW)
+    child, descriptor = start_on_a_terminal(
+        project, "--junit-xml=junit.xml", columns=80, term="xterm", lines=24
+    )
+    written = read_until(b"tfoidc: module apply", descriptor)
+    os.close(descriptor)
+    _, status = os.waitpid(child, 0)
+    assert b"tfoidc: module apply" in written
+    assert os.waitstatus_to_exitcode(status) != 0
+    assert project.left_over() == []
+    assert (project.path / "junit.xml").read_text(encoding="utf-8").endswith("</testsuites>")
 
 
 @pytest.mark.parametrize(
