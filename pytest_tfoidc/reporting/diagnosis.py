@@ -230,7 +230,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         r"Invalid value for input variable|Invalid value for variable",
         "a variable's value has the wrong type, or its validation refuses it.",
-        "correct the value that --tf-var or --tf-var-file gives.",
+        "give another value, with --tf-var, --tf-var-file or TF_VAR_…, or change its default.",
     ),
     (
         r"Value for undeclared variable",
