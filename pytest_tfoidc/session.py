@@ -65,6 +65,7 @@ from pytest_tfoidc.terraform.live.state import (
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import prepare_log, with_absolute_paths
 from pytest_tfoidc.terraform.settings import terraform_environment
+from pytest_tfoidc.terraform.slots import Slots
 from pytest_tfoidc.terraform.workspace import Workspace, WorkspaceSetting
 
 STANDIN_BACKEND = MappingProxyType(
@@ -109,6 +110,7 @@ class SessionOptions:
         lock_timeout: How long to wait for a locked state, as Terraform's -lock-timeout.
         test_directory: The folder of a module's test files.
         started: Where the user started: what relative paths in the environment are relative to.
+        slots: A folder, and how many processes that share it may deploy or destroy at once.
         variables_now: Tells which TF_VAR_… have changed since then; None for what is gone.
     """
 
@@ -137,6 +139,7 @@ class SessionOptions:
     lock_timeout: str = ""
     test_directory: str = "tests"
     started: Path = field(default_factory=Path.cwd)
+    slots: tuple[Path, int] | None = None
     variables_now: Callable[[], Mapping[str, str | None]] = dict
 
 
@@ -494,6 +497,7 @@ class OidcSession:
             allowed_subscriptions=self.options.allowed_subscriptions if self.is_live else (),
             state_store=AzureStates(self.state_blobs) if self.is_live else StateStore(),
             ending=self.ending,
+            slots=Slots(*self.options.slots) if self.options.slots else None,
             test_directory=self.options.test_directory,
             started=self.options.started,
         )

@@ -76,6 +76,7 @@ class Settings:
     test_verbose: bool = False
     parallelism: int | None = None
     run_parallelism: int | None = None
+    parallel_modules: int | None = None
     test_jumps: tuple[Jump, ...] = ()
     ledger: Path | None = None
     sweep: bool = False
@@ -220,6 +221,12 @@ OPTIONS = (
     Option("test-verbose", "let terraform test tell of every plan and state (-verbose)", flag=True),
     Option("parallelism", "as terraform test's -parallelism (Terraform 1.12)", "N"),
     Option("run-parallelism", "as terraform test's -run-parallelism (Terraform 1.13)", "N"),
+    Option(
+        "parallel-modules",
+        "with pytest-xdist: how many workers may apply, destroy or run `terraform test` at once"
+        " (default: all)",
+        "N",
+    ),
     Option(
         "test-jump",
         "let the stand-in's clock jump as a run block starts, or with @teardown for RUN as a test"
@@ -376,6 +383,7 @@ def settings_of(config: pytest.Config) -> Settings:
         test_verbose=values.flag("test-verbose"),
         parallelism=_positive("--tf-parallelism", values.one("parallelism")),
         run_parallelism=_positive("--tf-run-parallelism", values.one("run-parallelism")),
+        parallel_modules=_positive("--tf-parallel-modules", values.one("parallel-modules")),
         test_jumps=tuple(map(_jump, values.many("test-jump"))),
         ledger=_ledger(values),
         sweep=values.flag("sweep"),

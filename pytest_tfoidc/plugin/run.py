@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -64,6 +66,7 @@ class PytestRun:
     ) -> None:
         self.settings = settings
         self._live_run = live_run
+        self._slots_folder: str | None = None
         self.root = root
         self.kept: list[Path] = []
         self._masks = masks_of(os.environ, masks_to)
@@ -167,10 +170,25 @@ class PytestRun:
             identities=settings.identities,
             live_state=settings.live_state,
             live_run=self._live_run,
+            slots=self._slots(),
             allowed_subscriptions=settings.allowed_subscriptions,
             test_directory=settings.test_directory,
             variables_now=self._variables_now,
         )
+
+    def _slots(self) -> tuple[Path, int] | None:
+        """Return the slots that the workers of pytest-xdist on this machine share, if any."""
+        folder = Path(getattr(self._config, "workerinput", {}).get(SLOTS, ""))
+        number = self.settings.parallel_modules
+        return (folder, number) if number and folder.name and folder.is_dir() else None
+
+    def tell_slots(self, workerinput: dict[str, object]) -> None:
+        """Tell a worker of pytest-xdist where the slots are."""
+        if self.settings.parallel_modules and self._slots_folder is None:
+            self._slots_folder = tempfile.mkdtemp(prefix="tfoidc-slots-")
+            self.cleanup.callback(shutil.rmtree, self._slots_folder, ignore_errors=True)
+        if self._slots_folder is not None:
+            workerinput[SLOTS] = self._slots_folder
 
     def _variables_now(self) -> dict[str, str | None]:
         """Say which TF_VAR_… a test has set, changed or removed."""
@@ -585,6 +603,7 @@ def _only_collects(config: pytest.Config) -> bool:
 def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:
     """Tell a worker of pytest-xdist the name of the live run that it is a part of."""
     run = config.stash[RUN]
+    run.tell_slots(workerinput)
     if run.watching is not None:
         run.watching.tell_worker(workerinput)
     if run.settings.modules and run.is_live and run.session.live_states is not None:
@@ -634,7 +653,7 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
     return tell
 
 
-LIVE_RUN = "tfoidc_live_run"  # what the workers of pytest-xdist are told
+LIVE_RUN, SLOTS = "tfoidc_live_run", "tfoidc_slots"  # what the workers of pytest-xdist are told
 NOTICED = "tfoidc_noticed"  # what they tell at their end
 TOLD_KEY = "tfoidc_told"  # as the next
 REPORT_KEY = "tfoidc"  # pytest-xdist carries a report's attributes along

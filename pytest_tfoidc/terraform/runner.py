@@ -36,6 +36,7 @@ from pytest_tfoidc.terraform.commandline import command_line
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.live.deployed import Deployed
 from pytest_tfoidc.terraform.logfile import LEVELS, VARIABLE, redacted_log
+from pytest_tfoidc.terraform.slots import USING, Slots
 from pytest_tfoidc.terraform.steps import steps_of
 from pytest_tfoidc.terraform.turning import TURNED, Turning
 
@@ -140,6 +141,7 @@ class Runner:
             azurerm try for many minutes.
         ending: Says whether somebody has asked this run to end, and what there is time for.
         deployed: Follows what is deployed and destroyed.
+        slots: Bound how many workers deploy or destroy at once; None for any number.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -156,6 +158,7 @@ class Runner:
         refusals_are_final: bool = False,
         ending: Ending | None = None,
         deployed: Deployed | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.directory = directory
         self.executable = executable
@@ -169,6 +172,7 @@ class Runner:
         self.shared: tuple[int, ...] = ()  # descriptors of locks that end with the child, too
         self.ending = ending or Ending()
         self.deployed = deployed
+        self._slots = slots
         self._events = events
         self._clock = clock
 
@@ -202,10 +206,11 @@ class Runner:
             KeyboardInterrupt: After Terraform was interrupted once and has ended, or the time
                 for that was over; see `ending`.
         """
-        if self.ending.has_to_stop:
-            raise self._not_begun(command)
         learn = partial(self.learn, command, str(options.get("out", "")))
-        with redacted_log(self.environment, self.redactor, folder=Path.cwd(), learn=learn) as log:
+        with (
+            self._turn(command),
+            redacted_log(self.environment, self.redactor, folder=Path.cwd(), learn=learn) as log,
+        ):
             return self._run(
                 command,
                 *arguments,
@@ -216,6 +221,15 @@ class Runner:
                 standard_input=standard_input,
                 **options,
             )
+
+    @contextlib.contextmanager
+    def _turn(self, command: str) -> Iterator[None]:
+        """Wait for a slot, where they are bound, and make sure that there is still time."""
+        slots = self._slots if command in USING else None
+        with slots.one(self.ending) if slots else contextlib.nullcontext():
+            if self.ending.has_to_stop:
+                raise self._not_begun(command)
+            yield
 
     def _run(  # noqa: PLR0913 - as above
         self,

@@ -52,6 +52,7 @@ from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive
 from pytest_tfoidc.terraform.protection import lift_protection
 from pytest_tfoidc.terraform.runner import Completed, Runner, both
 from pytest_tfoidc.terraform.savedplans import CHANGES, SavedPlans
+from pytest_tfoidc.terraform.slots import Slots
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.state import State
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
@@ -88,7 +89,8 @@ class WorkspaceSetting:
     `initialised` keeps what init has fetched for the next workspace, and `copies` its files.
     `is_put_back` tells whether the stand-in forgets what is deployed, without a destroy.
     `test_directory` is the folder of a module's test files; `started` is where the user started.
-    `variables_now` tells which TF_VAR_… have changed since, None for what is gone.
+    `slots` bound how many workers deploy at once. `variables_now` tells which TF_VAR_… have
+    changed since, None for what is gone.
     """
 
     executable: Executable
@@ -108,6 +110,7 @@ class WorkspaceSetting:
     copies: Copies = field(default_factory=Copies)
     lock_timeout: str = ""
     ending: Ending = field(default_factory=Ending)
+    slots: Slots | None = None
     test_directory: str = "tests"
     started: Path = field(default_factory=Path.cwd)
     variables_now: Callable[[], Mapping[str, str | None]] = dict
@@ -238,6 +241,7 @@ class Workspace:
             refusals_are_final=setting.standin_backend is not None,
             ending=setting.ending,
             deployed=self.inventory,
+            slots=setting.slots,
         )
 
     def _own_runner(self) -> Runner:
