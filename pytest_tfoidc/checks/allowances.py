@@ -9,12 +9,16 @@ from typing import Any
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
-from pytest_tfoidc.terraform.upgrade.suite import read_allowances, read_table, texts_of
+from pytest_tfoidc.terraform.upgrade.suite import (
+    CHECKS_TABLE,
+    read_allowances,
+    read_table,
+    texts_of,
+)
 
-TABLE = "tool.pytest_tfoidc.checks"
 KEYS = {"allow", "no_secret", "reason", "modules"}
 EXAMPLE = f"""Write, for instance:
-  [{TABLE}]
+  [{CHECKS_TABLE}]
   allow = [{{ match = "replace:terraform_data.deploy", reason = "it runs each time" }}]
   no_secret = [{{ match = "terraform_data.sample.input", reason = "a made-up token" }}]"""
 
@@ -65,7 +69,7 @@ def allowed_for(allowances: tuple[CheckAllowances, ...], module: str) -> CheckAl
 
 
 def _entry(pyproject: Path, name: str, entry: Mapping[str, Any]) -> CheckAllowances:
-    where = f"{pyproject} [{TABLE}{'.' if name else ''}{name}]"
+    where = f"{pyproject} [{CHECKS_TABLE}{'.' if name else ''}{name}]"
     modules = texts_of(entry.get("modules"))
     if not KEYS.issuperset(entry) or not all(isinstance(text, str) for text in modules):
         raise UsageError("What the checks tolerate cannot be read.", where=where, remedy=EXAMPLE)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from pytest_tfoidc.checks.allowances import NOTHING, TABLE, CheckAllowances
+from pytest_tfoidc.checks.allowances import NOTHING, CheckAllowances
 from pytest_tfoidc.checks.explaining import explain
 from pytest_tfoidc.clock import format_duration
 from pytest_tfoidc.errors import TerraformError
@@ -20,6 +19,7 @@ from pytest_tfoidc.terraform.plan import Plan
 from pytest_tfoidc.terraform.restless import restless_call
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, judge
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
+from pytest_tfoidc.terraform.upgrade.suite import CHECKS_TABLE, how_to_allow
 from pytest_tfoidc.terraform.workspace import Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
@@ -151,15 +151,13 @@ def _not_empty(workspace: Workspace, changes: Sequence[Change]) -> str:
     addresses = dict.fromkeys(change.address for change in changes)
     calls = {address: restless_call(workspace.configuration, address) for address in addresses}
     causes = [f"{address} is set by {call}" for address, call in calls.items() if call]
-    match = json.dumps(names[0], ensure_ascii=False)
     return "\n".join(
         [
             f"The plan after the apply is not empty: {', '.join(addresses)} would change again.",
             *map(str, changes),
             *([f"Cause: {'; '.join(causes)}, another value each time."] if causes else []),
             HOW_TO_SETTLE,
-            f"  [{TABLE}]",
-            f'  allow = [{{ match = {match}, reason = "…" }}]',
+            how_to_allow(names[0]),
         ]
     )
 
@@ -186,7 +184,10 @@ def require_clean(
     if left:
         text = "\n\n".join(credential.message for credential in left)
         names = ", ".join(dict.fromkeys(f'"{credential.name}"' for credential in left))
-        hint = f"If it is no secret, say so under [{TABLE}] in pyproject.toml: no_secret, {names}."
+        hint = (
+            f"If it is no secret, say so under [{CHECKS_TABLE}] in pyproject.toml:"
+            f" no_secret, {names}."
+        )
         said = cause.output.strip() if cause is not None else ""
         parts = [subject.session.redactor.clean(f"{text}\n\n{hint}"), said]
         about = "\n".join(f"{one.file} {one.field}" for one in left)

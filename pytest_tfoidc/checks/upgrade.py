@@ -74,7 +74,7 @@ class UpgradeStory:
         self._delay = delay
         self._test_directory = test_directory
         self._allowances = allowances
-        self._upgrade = UpgradeStep(workspace, step)
+        self._upgrade = UpgradeStep(workspace, step, always=allowances.changes)
 
     def run(self) -> None:
         """Make the step.
@@ -111,7 +111,7 @@ class UpgradeStory:
             raise UpgradeFailure(self._redacted(self._tell(comparison)))
         self._workspace.apply(comparison.plan)
         after = self._workspace.plan(out="tfplan-settled")
-        if after.has_changes:
+        if upgrade.lasting(after):
             raise UpgradeFailure(
                 f"Under {upgrade.describe(upgrade.new)} the plan is not empty after an apply: the"
                 " differences that were tolerated come back each time."

@@ -142,6 +142,7 @@ def make_factory(run: PytestRun, module: Path, *, item: str) -> UpgradeFactory:
 
     @contextlib.contextmanager
     def start(subject: str, before: str, after: str) -> Iterator[UpgradeStep]:
+        from pytest_tfoidc.checks.allowances import allowed_for  # noqa: PLC0415 - heavy
         from pytest_tfoidc.terraform.upgrade.spec import Move, Step  # noqa: PLC0415 - heavy
         from pytest_tfoidc.terraform.upgrade.step import UpgradeStep  # noqa: PLC0415 - heavy
 
@@ -153,7 +154,8 @@ def make_factory(run: PytestRun, module: Path, *, item: str) -> UpgradeFactory:
             override=settings.upgrade_override,
         )
         with run.workspace(module, item=item) as workspace:
-            upgrade = UpgradeStep(workspace, step, where="tf_upgrade")
+            allowed = allowed_for(settings.allowances, run.name_of(module))
+            upgrade = UpgradeStep(workspace, step, where="tf_upgrade", always=allowed.changes)
             upgrade.start()
             yield upgrade
 

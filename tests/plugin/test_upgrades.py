@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -144,6 +145,49 @@ def test_the_right_allowances_pass_and_one_too_many_fails(
             "*wrong *failed*",
         ]
     )
+
+
+RESTLESS = """
+resource "terraform_data" "deploy" {
+  input = timestamp()
+}
+"""
+EACH_PLAN = """
+[tool.pytest_tfoidc.checks]
+allow = ["terraform_data.deploy.*"]
+reason = "it is deployed each time"
+"""
+
+
+@pytest.mark.usefixtures("environment")
+def test_what_each_plan_changes_says_nothing_about_an_upgrade_where_it_is_allowed(
+    pytester: pytest.Pytester, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "providers" / "mirror")
+    lay_out(tmp_path / "providers", versions=("2.0.0", "2.1.0"))
+    make_module(pytester.path / "module", GROUP_ONLY + RESTLESS)
+    options = ("--tf-check=delayed_apply", f"--tf-upgrade={MOCKCLOUD}:2.0.0..2.1.0", "-k=upgrade")
+    refused = run(pytester, "module", options=options)
+    refused.assert_outcomes(failed=1)
+    hint = re.search(r"^ *allow = .*$", refused.stdout.str(), re.MULTILINE)
+    assert hint is not None
+    assert "The plan is not empty before the upgrade" in refused.stdout.str()
+    assert hint[0].strip() == 'allow = [{ match = "terraform_data.deploy.input", reason = "…" }]'
+    pytester.makepyprojecttoml(EACH_PLAN)
+    run(pytester, "module", options=options).assert_outcomes(passed=1)
+
+
+@pytest.mark.usefixtures("environment")
+def test_what_each_plan_changes_hides_no_difference_of_an_upgrade(
+    pytester: pytest.Pytester,
+) -> None:
+    make_module(pytester.path / "module", GROUP_ONLY + RESTLESS)
+    pytester.makepyprojecttoml(EACH_PLAN)
+    step = f"--tf-upgrade={MOCKCLOUD}:2.0.0..3.0.0"
+    result = run(pytester, "module", options=("--tf-check=none", step))
+    result.assert_outcomes(failed=1)
+    untold = result.stdout.str().partition("\nTolerated:")[0].splitlines()
+    assert [line for line in untold if line.startswith(("  ~ ", "  ! "))] == PLANTED[1:]
 
 
 @pytest.mark.usefixtures("environment")

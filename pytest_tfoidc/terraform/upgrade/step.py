@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from pytest_tfoidc.terraform.upgrade.spec import (
     Step,
     downgrade_error,
 )
+from pytest_tfoidc.terraform.upgrade.suite import how_to_allow
 from pytest_tfoidc.terraform.versions import Version, allows, parse_version
 from pytest_tfoidc.terraform.workspace import Workspace
 
@@ -85,6 +86,7 @@ class UpgradeStep:
         workspace: A fresh workspace of the module; it has FROM from `start` on.
         step: What moves.
         where: What to name in messages about the step.
+        always: Differences of every plan of this module, under any version.
 
     Attributes:
         before: The workspace, to use under FROM.
@@ -92,9 +94,17 @@ class UpgradeStep:
         snapshot: The state before the upgrade, once there is one.
     """
 
-    def __init__(self, workspace: Workspace, step: Step, *, where: str = "--tf-upgrade") -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        step: Step,
+        *,
+        where: str = "--tf-upgrade",
+        always: tuple[Allowance, ...] = (),
+    ) -> None:
         self.workspace = self.before = self.after = workspace
         self.step = step
+        self._always = always
         self.where = f"{where} {step.name}"
         self.snapshot: Path | None = None
         self.old: Side | None = None
@@ -124,19 +134,27 @@ class UpgradeStep:
     def check(self) -> None:
         """Plan under FROM, which must be empty after an apply, and note its warnings.
 
+        What every plan of this module has is tolerated.
+
         Raises:
             UpgradeError: It is not: the module is not ready for a comparison.
         """
         plan = self.workspace.plan(out="tfplan-before")
         self._known_warnings = warnings(plan.completed.diagnostics)
-        if plan.has_changes:
-            changes = planned_changes(self._shown(plan))
+        changes = self.lasting(plan)
+        if changes:
             raise UpgradeError(
                 "The plan is not empty before the upgrade, so it says nothing about the upgrade.",
                 where=f"{self.workspace.module}, under {self.describe(self.old)}",
                 cause="\n".join(["it would change:", *map(self._line, changes)]),
-                remedy="Let the module settle under FROM first.",
+                remedy="Let the module settle under FROM first, or allow what each plan changes in"
+                f" pyproject.toml:\n{how_to_allow(changes[0].name)}",
             )
+
+    def lasting(self, plan: Plan) -> tuple[Change, ...]:
+        """Return what a plan would change, but for what every plan of this module has."""
+        changes = planned_changes(self._shown(plan)) if plan.has_changes else ()
+        return judge(changes, self._always).changes
 
     def upgrade(self) -> None:
         """Keep the state, pin TO and `init -upgrade`.
@@ -164,8 +182,11 @@ class UpgradeStep:
         found = warnings(plan.completed.diagnostics)
         new = [warning for warning in found if warning not in self._known_warnings]
         state = json.loads(self.snapshot.read_text(encoding="utf-8")) if self.snapshot else {}
+        allowances = (*self.step.allowances, *self._always)
+        judgement = judge([*planned_changes(shown), *new], allowances)
+        stale = tuple(one for one in judgement.unmatched if one in self.step.allowances)
         return Comparison(
-            judgement=judge([*planned_changes(shown), *new], self.step.allowances),
+            judgement=replace(judgement, unmatched=stale),
             state_upgrades=state_upgrades(state, shown),
             plan=plan,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,12 +18,19 @@ else:
 
 OPTION = "--tf-upgrade"
 TABLE = "tool.pytest_tfoidc.upgrades"
+CHECKS_TABLE = "tool.pytest_tfoidc.checks"
 KEYS = {"step", "allow", "reason", "modules", "downgrade", "override"}
 EXAMPLE = """Write, for instance:
   [tool.pytest_tfoidc.upgrades.azurerm-5]
   step = "hashicorp/azurerm:4.16.0..5.2.0"
   allow = ["azurerm_x.y.tags"]
   reason = "tags are sorted from 5.0 on\""""
+
+
+def how_to_allow(name: str) -> str:
+    """Return what to write so that the plan after an apply may have a difference of this name."""
+    match = json.dumps(name, ensure_ascii=False)
+    return f'  [{CHECKS_TABLE}]\n  allow = [{{ match = {match}, reason = "…" }}]'
 
 
 def upgrade_steps(
