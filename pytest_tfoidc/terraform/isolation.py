@@ -34,23 +34,27 @@ LEFT_OUT = (
     "terraform.tfstate.*backup",
     "terraform.tfstate.d",
 )
-# Large, and hardly ever written to by a module: copied as a whole if that is cheap, and last.
-HEAVY = frozenset(
+# What tools keep for themselves; nobody wants to be told that it is linked to.
+CACHES = frozenset(
     {
         ".cache",
+        ".hypothesis",
         ".mypy_cache",
-        ".nox",
         ".pytest_cache",
         ".ruff_cache",
-        ".terraform",
-        ".terragrunt-cache",
-        ".tox",
-        ".venv",
         "__pycache__",
-        "node_modules",
-        "venv",
     }
 )
+# Large, and hardly ever written to by a module: copied as a whole if that is cheap, and last.
+HEAVY = CACHES | {
+    ".nox",
+    ".terraform",
+    ".terragrunt-cache",
+    ".tox",
+    ".venv",
+    "node_modules",
+    "venv",
+}
 SOURCES = (".tf", ".tofu", ".hcl", ".tfvars", ".tf.json", ".tofu.json", ".tfvars.json")
 MOST_FILES = 4_000  # of the modules
 MOST_FILES_BESIDE = 2_000  # of what lies beside them
@@ -229,7 +233,7 @@ class _Copier:
         zones: Where what lies beside the modules is copied; elsewhere it is linked to.
         left_out: What is not to be copied.
         placer: Puts everything in place.
-        linked: What was too large.
+        linked: What was too large, or too much; caches are not worth a word.
     """
 
     module: Path
@@ -360,8 +364,9 @@ class _Copier:
 
     def _link(self, original: str, copy: str) -> None:
         self.placer.link(original, copy)
-        self.linked.append(Path(original))
         self._budget.take(1, 0)
+        if CACHES.isdisjoint(os.path.relpath(original, self.top).split(os.sep)):
+            self.linked.append(Path(original))
 
     def _leads_to(self, link: Path) -> str:
         """Return what a link's copy says: the same, unless it would lead to another place."""

@@ -205,6 +205,19 @@ def test_what_is_too_large_is_linked_to_and_told(
     assert copy.seconds > 0
 
 
+def test_caches_of_tools_are_linked_to_without_a_word(
+    tmp_path: Path, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "MOST_BYTES", 1_000)
+    top = tmp_path / ".cache" / "top"
+    module = write(top / "module" / "main.tf").parent
+    write(top / "__pycache__" / "x.pyc", "x" * 2_000)
+    write(top / "node_modules" / "x.js", "x" * 2_000)
+    copy = isolate(module, into)
+    assert (copy.path / "../__pycache__/x.pyc").read_text() == "x" * 2_000
+    assert [path.relative_to(top) for path in copy.linked] == [Path("node_modules")]
+
+
 def test_a_large_repository_is_not_gone_through(
     tmp_path: Path, into: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
