@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-NAMES = {"ruff check", "ruff format", "mypy", "lint-imports"}
+NAMES = {"ruff check", "ruff format", "mypy", "basedpyright", "pyrefly", "lint-imports"}
 
 
 def of_tox(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Typical use: what users write with fixtures and objects, for type checkers. It is not run.
 
-mypy --strict reads it with everything else; basedpyright, which is pyright, in the linters' run.
+mypy --strict reads it with everything else; basedpyright, which is pyright, and pyrefly in the
+linters' run.
 """
 
 from __future__ import annotations
