@@ -9,3 +9,4 @@ CHECKS = (
     "no_cached_credentials",
     "cached_token_fails",
 )
+SHARED = CHECKS[:-1]  # what one deployment can show; the control needs one of its own

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Collection, Iterator
 from typing import TypeAlias
 
+from pytest_tfoidc.checks.names import SHARED
 from pytest_tfoidc.checks.oidc import (
     cached_token_fails,
     delayed_apply,
@@ -46,7 +47,6 @@ CLEAN_UP = destroy_after_expiry.__name__
 AUDIT = no_cached_credentials.__name__
 CONTROL = cached_token_fails.__name__
 LIVE = (DELAYED, AUDIT)  # what a live context can share
-SHARED = (DELAYED, EXPIRY, CLEAN_UP, AUDIT)
 
 Verdict: TypeAlias = "Evidence | CheckFailure | CheckSkipped | TerraformError"
 

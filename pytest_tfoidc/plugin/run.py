@@ -119,7 +119,7 @@ class PytestRun:
         """
         settings = self.settings
         needs_session = settings.existing or settings.identities or settings.sweep
-        if self._session is not None or needs_session or not _only_collects(self._config):
+        if self._session is not None or needs_session or not _runs_no_test(self._config):
             return None
         from pytest_tfoidc.prospect import prospect_of  # noqa: PLC0415 - heavy
 
@@ -595,9 +595,11 @@ def _terraform_variables() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name.startswith("TF_VAR_")}
 
 
-def _only_collects(config: pytest.Config) -> bool:
-    """Tell whether no test is run in this process."""
-    return bool(config.getoption("collectonly", default=False))
+def _runs_no_test(config: pytest.Config) -> bool:
+    """Tell whether no test is run in this process: it collects, or pytest-xdist's workers do it."""
+    option = config.option
+    has_workers = getattr(option, "dist", "no") != "no" and not hasattr(config, "workerinput")
+    return bool(option.collectonly or has_workers)
 
 
 def tell_worker(config: pytest.Config, workerinput: dict[str, object]) -> None:

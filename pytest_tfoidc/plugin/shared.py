@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_tfoidc.checks.allowances import allowed_for
+from pytest_tfoidc.checks.names import SHARED
 from pytest_tfoidc.checks.parts import CheckSkipped, Subject
-from pytest_tfoidc.checks.story import LIVE, SHARED, SharedStory, Verdict
+from pytest_tfoidc.checks.story import LIVE, SharedStory, Verdict
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.plugin.modules import SECONDS, CheckItem

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
-from pytest_tfoidc.checks.story import SHARED
+from pytest_tfoidc.checks.names import SHARED
 from pytest_tfoidc.plugin.deployment import group_of
 from pytest_tfoidc.plugin.modules import GROUP
 from pytest_tfoidc.plugin.run import RUN

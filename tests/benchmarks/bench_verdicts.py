@@ -26,10 +26,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "providers"))
 
-from pytest_tfoidc.checks.names import CHECKS
+from pytest_tfoidc.checks.names import CHECKS, SHARED
 from pytest_tfoidc.checks.oidc import MADE
 from pytest_tfoidc.checks.parts import CheckFailure, CheckSkipped, Subject
-from pytest_tfoidc.checks.story import SHARED, SharedStory
+from pytest_tfoidc.checks.story import SharedStory
 from pytest_tfoidc.clock import real_seconds
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.reporting.summary import Evidence

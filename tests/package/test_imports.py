@@ -123,6 +123,21 @@ def test_collecting_starts_no_session(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.usefixtures("module", "plain_environment")
+def test_a_controller_of_workers_starts_no_session(pytester: pytest.Pytester) -> None:
+    known = find_executable(None, terraform_environment(os.environ)[0])
+    if not is_terraform_itself(os.path.realpath(known.argv[-1])):
+        pytest.skip("this Terraform is asked for its version each time")
+    pytester.makeconftest(TELLS_WHAT_IS_LOADED)
+    result = pytester.runpytest_subprocess(
+        *("-p", "no:randomly", "-p", "no:terraform", "-p", "no:hypothesispytest"),
+        *("-p", "no:cacheprovider", "-n1", "--tf-module=module", "--tf-check=none"),
+    )
+    result.assert_outcomes(passed=1)
+    (line,) = (line for line in result.outlines if line.startswith("LOADED "))
+    assert not set(line.split()) & {*OF_SERVICES, "h11", "jwt", "pytest_tfoidc.session"}
+
+
+@pytest.mark.usefixtures("module", "plain_environment")
 def test_collecting_finds_and_says_what_a_run_does(pytester: pytest.Pytester) -> None:
     find_executable(None, terraform_environment(os.environ)[0])  # its version is known now
     plain = (*WITHOUT, "--tf-module=module", "--collect-only", "-q", "-v")
