@@ -46,7 +46,6 @@ from pytest_tfoidc.terraform.live.guard import Guard, LiveGuard, StateStore
 from pytest_tfoidc.terraform.live.ledger import PLANNED, TEST
 from pytest_tfoidc.terraform.live.recording import Record, Recorder, planned_change
 from pytest_tfoidc.terraform.live.state import ISOLATED, LOCAL, LiveStates
-from pytest_tfoidc.terraform.missing import REMEDY as MISSING_REMEDY
 from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
 from pytest_tfoidc.terraform.module import RootModule, read_module
 from pytest_tfoidc.terraform.paths import VARIABLE, with_paths_of_variables
@@ -992,7 +991,7 @@ class Workspace:
             redact(_headline(errors, missing, crash) or f"{command}."),
             where=f"{self.module}: {command}.",
             cause=full or redact("\n".join(map(str, missing))),
-            remedy=shortages.DISK if full else MISSING_REMEDY if missing else "",
+            remedy=shortages.DISK if full else missing[0].remedy if missing else "",
             output=output or redact(done.text),
             exit_code=done.exit_code,
             missing=tuple(dict(one.stub) for one in missing if one.stub),
@@ -1063,7 +1062,7 @@ def _headline(
         first = missing[0]
         at = [one for one in errors if one.address == first.address] or [*errors]
         more = f", and {len(missing) - 1} more" if missing[1:] else ""
-        text = f"{first.what} does not exist on the stand-in{more}"
+        text = f"{first.headline}{more}"
         return with_place(text, at[0].place if at else "")
     if crash:
         plugin = crash[0].removeprefix(CRASH).partition(" ")[0]

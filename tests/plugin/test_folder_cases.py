@@ -308,6 +308,23 @@ def test_a_linked_module_finds_its_neighbours(project: Project) -> None:
     shop.run("--tf-module=shop/envs/dev").assert_outcomes(passed=6)
 
 
+def test_links_that_lead_in_a_circle_are_not_followed_for_ever(project: Project) -> None:
+    shop = watched(project)
+    files = {
+        "envs/dev/main.tf": 'resource "terraform_data" "a" { input = 1 }\n',
+        "envs/dev/test_a.py": "def test_a():\n    pass\n",
+        "envs/dev/more/test_b.py": "def test_b():\n    pass\n",
+    }
+    write(shop.folder, files)
+    # Two of them in one folder are 2 to the power of 40 paths, and a third way back doubles that.
+    for link, target in {"loop": ".", "again": "../dev", "more/up": "../../dev"}.items():
+        (shop.folder / "envs/dev" / link).symlink_to(target)
+    (shop.folder / "envs/dev/linked").symlink_to("more")
+    result = shop.run("--tf-module=shop/envs/dev", "--tf-check=delayed_apply", "-v")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*/linked/test_b.py::test_b PASSED*"])
+
+
 def test_a_fixture_of_state_is_read(project: Project) -> None:
     shop = watched(project)
     state = (
