@@ -17,13 +17,15 @@ from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
 from pytest_tfoidc.terraform.plan import Plan
-from pytest_tfoidc.terraform.restless import restless_call
+from pytest_tfoidc.terraform.restless import restless_cause
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, judge
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.workspace import Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
 JUMP = 0.4  # of an ID token's life, after each answer to a call with an access token
+
+FEW_NAMES = 2  # of one address, in the allowances that are offered
 
 HOW_TO_SETTLE = (
     "Remedy: let it change only where something has changed (a hash of that, time_rotating,"
@@ -147,21 +149,37 @@ def require_empty(subject: Subject, plan: Plan) -> None:
 
 
 def _not_empty(workspace: Workspace, changes: Sequence[Change]) -> str:
-    names = list(dict.fromkeys(change.name for change in changes))
     addresses = dict.fromkeys(change.address for change in changes)
-    calls = {address: restless_call(workspace.configuration, address) for address in addresses}
-    causes = [f"{address} is set by {call}" for address, call in calls.items() if call]
-    match = json.dumps(names[0], ensure_ascii=False)
+    cause = restless_cause(workspace.configuration, tuple(addresses))
     return "\n".join(
         [
             f"The plan after the apply is not empty: {', '.join(addresses)} would change again.",
             *map(str, changes),
-            *([f"Cause: {'; '.join(causes)}, another value each time."] if causes else []),
+            *([f"Cause: {cause}"] if cause else []),
             HOW_TO_SETTLE,
             f"  [{TABLE}]",
-            f'  allow = [{{ match = {match}, reason = "…" }}]',
+            *_allowing(changes),
         ]
     )
+
+
+def _allowing(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield the lines that tolerate all of the changes; of many at one address, the address."""
+    by_address: dict[str, dict[str, None]] = {}
+    for change in changes:
+        by_address.setdefault(change.address, {})[change.name] = None
+    matches = [
+        name
+        for address, names in by_address.items()
+        for name in (names if len(names) <= FEW_NAMES else (address,))
+    ]
+    entries = [f'{{ match = {json.dumps(m, ensure_ascii=False)}, reason = "…" }}' for m in matches]
+    if not entries[1:]:
+        yield f"  allow = [{entries[0]}]"
+        return
+    yield "  allow = ["
+    yield from (f"    {entry}," for entry in entries)
+    yield "  ]"
 
 
 def _matches_nothing(allowance: Allowance) -> str:
