@@ -159,7 +159,7 @@ class _Failure:
         if found is None:
             return []
         headline = diagnostic.headline if found.is_plain else with_place(found.headline, place)
-        return [headline, *str(found).splitlines()]
+        return [headline, *found.below_headline.splitlines()]
 
 
 def _entry(*, source: list[str], wrong: list[str], place: ReprFileLocation) -> ReprEntry:

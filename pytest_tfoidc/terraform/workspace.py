@@ -1008,9 +1008,30 @@ class Workspace:
         return tuple(
             dataclasses.replace(one, file=GIVEN, line=0)
             if one.file == given
-            else dataclasses.replace(one, file=one.file.removeprefix(f"{self.path}/"))
-            for one in found
+            else dataclasses.replace(one, file=self._shown(one.file))
+            for one in map(self._required, found)
         )
+
+    def _required(self, one: Diagnostic) -> Diagnostic:
+        """Let an error about a provider's versions say where that is required."""
+        if one.file or not one.provider:
+            return one
+        configuration = self.configuration
+        for module in (configuration, *configuration.called_modules()):
+            for wanted in module.required_providers:
+                if wanted.source.lower() == one.provider:
+                    file = os.path.relpath(wanted.file, configuration.path)
+                    return dataclasses.replace(one, file=file, line=wanted.line)
+        return one
+
+    def _shown(self, file: str) -> str:
+        """Return a file of a diagnostic as the user names it."""
+        inputs = self.inputs
+        for given in (*inputs.backend_files, *inputs.variable_files):
+            if file and os.path.realpath(self.path / file) == os.path.realpath(given):
+                below = given.is_relative_to(Path.cwd())
+                return str(given.relative_to(Path.cwd()) if below else given)
+        return file.removeprefix(f"{self.path}/")
 
     def variable_options(self) -> dict[str, Any]:
         """Return the variables as the runner takes them: by file, never as arguments.
