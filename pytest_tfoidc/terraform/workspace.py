@@ -1008,7 +1008,7 @@ class Workspace:
         return tuple(
             dataclasses.replace(one, file=GIVEN, line=0)
             if one.file == given
-            else dataclasses.replace(one, file=self._shown(one.file))
+            else dataclasses.replace(one, file=self._as_given(one.file))
             for one in map(self._required, found)
         )
 
@@ -1024,7 +1024,7 @@ class Workspace:
                     return dataclasses.replace(one, file=file, line=wanted.line)
         return one
 
-    def _shown(self, file: str) -> str:
+    def _as_given(self, file: str) -> str:
         """Return a file of a diagnostic as the user names it."""
         inputs = self.inputs
         for given in (*inputs.backend_files, *inputs.variable_files):

@@ -500,3 +500,30 @@ resource "terraform_data" "a" {
     shop.run("--tf-module=shop/infra", "--tf-check=delayed_apply").assert_outcomes(passed=1)
     assert git(shop.folder, "tag").split() == ["v1"]
     assert (project.path / "outside.txt").read_text() == "mine\n"
+
+
+def test_a_file_of_backend_configuration_is_named_as_it_was_given(project: Project) -> None:
+    shop = watched(project)
+    main = 'terraform {\n  backend "azurerm" {}\n}\nresource "terraform_data" "a" {}\n'
+    write(shop.folder, {"main.tf": main, "dev.tfbackend": 'key = "x"\nbucket = "y"\n'})
+    arguments = ("--tf-check=delayed_apply", "--tf-backend-config=shop/dev.tfbackend")
+    result = shop.run("--tf-module=shop", *arguments)
+    result.assert_outcomes(failed=1)
+    said = 'Unsupported argument: An argument named "bucket" is not expected here'
+    result.stdout.fnmatch_lines([f"{said} (shop/dev.tfbackend:2)"])
+
+
+def test_a_provider_that_cannot_be_had_is_named_with_where_it_is_required(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = watched(project)
+    wanted = 'required_providers {\n    nothing = { source = "example/nothing" }\n  }'
+    inner = f"terraform {{\n  {wanted}\n}}\n"
+    write(shop.folder, {"main.tf": 'module "a" { source = "./a" }\n', "a/versions.tf": inner})
+    mirror = write(project.path / "mirror", {"x": ""})
+    config = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
+    write(project.path, {"ci.tfrc": config})
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "ci.tfrc")
+    result = shop.run("--tf-module=shop", "--tf-check=delayed_apply")
+    said = "example/nothing is in no mirror that the CLI configuration names (a/versions.tf:3)"
+    result.stdout.fnmatch_lines([said, "Remedy: put it there*"])
