@@ -21,7 +21,7 @@ from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
 from pytest_tfoidc.ending import Ending
-from pytest_tfoidc.errors import StalePlanError, TerraformError, UsageError
+from pytest_tfoidc.errors import ModuleError, StalePlanError, TerraformError, UsageError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
@@ -78,6 +78,7 @@ CRASH_LINES = 10
 LOG_LINES = 10  # of what Terraform printed beside its diagnostics
 GIVEN = "the values of --tf-var"  # in the place of the file that it is written to
 STALE = "Saved plan is stale"
+TEST_FILES_ALONE = (1, 15, 0)  # from which Terraform on init reads a folder that has no others
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
 RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
@@ -308,6 +309,21 @@ class Workspace:
         shared, self.runner = self.runner.shared, self._own_runner()
         self.runner.shared = shared
 
+    def _require_known_folder(self) -> None:
+        """Raise where this Terraform would take the folder for an empty one, and init nothing."""
+        executable = self.setting.executable
+        is_old = executable.product != OPENTOFU and executable.release < TEST_FILES_ALONE
+        if is_old and not self.configuration.files:
+            raise ModuleError(
+                f"There are only test files in the module: {executable.product}"
+                f" {executable.version} takes it for an empty folder.",
+                where=str(self.module),
+                remedy=(
+                    f"Use Terraform {'.'.join(map(str, TEST_FILES_ALONE[:2]))} or newer"
+                    " (--tf-executable embedded), or put an empty main.tf there."
+                ),
+            )
+
     def init(
         self,
         *,
@@ -328,6 +344,7 @@ class Workspace:
             TerraformError: Init failed.
             LiveStateError: In a live context: there is no state that the test may use.
         """
+        self._require_known_folder()
         options: dict[str, Any] = {"input": False, "no_color": Flag}
         options["test_directory"] = test_directory
         if upgrade:

@@ -383,6 +383,30 @@ run "basic" {
     result.stdout.fnmatch_lines(["SKIPPED*only test files: there is nothing to deploy"])
 
 
+def test_a_folder_of_test_files_alone_is_refused_by_a_terraform_that_cannot_read_it(
+    project: Project,
+) -> None:
+    shop = watched(project)
+    files = {
+        "a/main.tf": 'output "a" { value = 1 }\n',
+        "tests/a.tftest.hcl": 'run "a" {\n  module {\n    source = "./a"\n  }\n}\n',
+    }
+    write(shop.folder, files)
+    old = project.path / "old" / "terraform"
+    old.parent.mkdir()
+    told = """echo '{"terraform_version": "1.11.4", "platform": "linux_amd64"}'"""
+    terraform = " ".join(project.terraform())
+    line = f'[ "$1" = version ] && {{ {told}; exit; }}'
+    old.write_text(f'#!/bin/sh\n{line}\nexec {terraform} "$@"\n', encoding="utf-8")
+    old.chmod(0o700)
+    result = shop.run("--tf-module=shop", "--tf-check=none", executable=old)
+    result.assert_outcomes(errors=1)
+    text = text_of(result)
+    assert "There are only test files in the module: Terraform 1.11.4 takes it for" in text
+    assert "Remedy: Use Terraform 1.15 or newer (--tf-executable embedded)" in text
+    assert "was not initialized" not in text
+
+
 def as_opentofu(project: Project) -> Path:
     """Make a program named tofu: Terraform, to which .tofu files are shown as .tf files."""
     terraform = " ".join(project.terraform())
