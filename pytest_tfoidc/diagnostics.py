@@ -97,12 +97,6 @@ class Diagnostic:
         return f"{file}:{self.line}" if file and self.line else file
 
     @property
-    def provider(self) -> str:
-        """The provider that could not be had, as NAMESPACE/NAME; empty where it is about none."""
-        named = OF_PROVIDER.search(_joined(self.detail))
-        return named[1].lower() if named else ""
-
-    @property
     def headline(self) -> str:
         """The problem in one line, and its place."""
         return with_place(self._said(), self.place)
@@ -121,6 +115,12 @@ class Diagnostic:
         if not more or len(summary) + len(more) > LONGEST:
             return summary
         return f"{summary}: {more}"
+
+
+def wanted_provider(diagnostic: Diagnostic) -> str:
+    """Return the provider that could not be had, as NAMESPACE/NAME; empty where it is about none."""
+    named = OF_PROVIDER.search(_joined(diagnostic.detail))
+    return named[1].lower() if named else ""
 
 
 def with_place(text: str, place: str) -> str:

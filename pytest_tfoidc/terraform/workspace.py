@@ -19,7 +19,13 @@ import filelock
 
 from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
-from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
+from pytest_tfoidc.diagnostics import (
+    Diagnostic,
+    diagnostics_in,
+    read_diagnostic,
+    wanted_provider,
+    with_place,
+)
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, StalePlanError, TerraformError, UsageError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
@@ -1031,12 +1037,13 @@ class Workspace:
 
     def _required(self, one: Diagnostic) -> Diagnostic:
         """Let an error about a provider's versions say where that is required."""
-        if one.file or not one.provider:
+        provider = wanted_provider(one)
+        if one.file or not provider:
             return one
         configuration = self.configuration
         for module in (configuration, *configuration.called_modules()):
             for wanted in module.required_providers:
-                if wanted.source.lower() == one.provider:
+                if wanted.source.lower() == provider:
                     file = os.path.relpath(wanted.file, configuration.path)
                     return dataclasses.replace(one, file=file, line=wanted.line)
         return one
