@@ -118,7 +118,7 @@ class Diagnostic:
 
 
 def wanted_provider(diagnostic: Diagnostic) -> str:
-    """Return the provider that could not be had, as NAMESPACE/NAME; empty where it is about none."""
+    """Return the provider that could not be had, as NAMESPACE/NAME; empty where there is none."""
     named = OF_PROVIDER.search(_joined(diagnostic.detail))
     return named[1].lower() if named else ""
 
