@@ -22,7 +22,9 @@ USERS_WORDS = frozenset(
         "Test assertion failed",
     }
 )
+NOWHERE = "<empty>"  # as Terraform names the file of a block that nobody has written
 RULE = re.compile(r"This was checked by the validation rule at\s+(?P<file>\S+?):(?P<line>\d+),")
+OF_PROVIDER = re.compile(r"\bversions for provider ((?:[\w.-]+/)+[\w-]+)")
 UNSUITABLE = re.compile(
     r"given value is not suitable for (?P<name>\S+) declared at"
     r" (?P<file>\S+?):(?P<line>\d+),[\d-]+: (?P<why>.+)"
@@ -65,7 +67,8 @@ class Diagnostic:
     @property
     def text(self) -> str:
         """The diagnostic as a person would write it: severity, summary, place, detail."""
-        place = f"  on {self.file} line {self.line}" if self.file else ""
+        line = f" line {self.line}" if self.line else ""
+        place = f"  on {self.file}{line}" if self.file else ""
         lines = (f"{self.severity.capitalize()}: {self.summary}", place, self.detail)
         return "\n".join(line for line in lines if line)
 
@@ -90,7 +93,8 @@ class Diagnostic:
         declared = RULE.search(self.detail) or UNSUITABLE.search(_joined(self.detail))
         if declared is not None:
             return f"{declared['file']}:{declared['line']}"
-        return f"{self.file}:{self.line}" if self.line else self.file
+        file = "" if self.file == NOWHERE else self.file
+        return f"{file}:{self.line}" if file and self.line else file
 
     @property
     def headline(self) -> str:
@@ -111,6 +115,12 @@ class Diagnostic:
         if not more or len(summary) + len(more) > LONGEST:
             return summary
         return f"{summary}: {more}"
+
+
+def wanted_provider(diagnostic: Diagnostic) -> str:
+    """Return the provider that could not be had, as NAMESPACE/NAME; empty where there is none."""
+    named = OF_PROVIDER.search(_joined(diagnostic.detail))
+    return named[1].lower() if named else ""
 
 
 def with_place(text: str, place: str) -> str:

@@ -33,7 +33,7 @@ def explanation(error: TerraformError, session: OidcSession) -> tuple[str, str, 
         return error.what, str(found or ""), where
     if not error.diagnostics:
         where = f"{where}: {error.what}".removeprefix(": ")
-    return with_place(found.headline, place), str(found), where
+    return with_place(found.headline, place), found.below_headline, where
 
 
 def _diagnosed(

@@ -16,7 +16,7 @@ from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
 from pytest_tfoidc.terraform.plan import Plan
-from pytest_tfoidc.terraform.restless import restless_call
+from pytest_tfoidc.terraform.restless import restless_cause
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, judge
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.upgrade.suite import CHECKS_TABLE, how_to_allow
@@ -24,6 +24,7 @@ from pytest_tfoidc.terraform.workspace import Workspace
 
 CLEAN_UP_DELAY = timedelta(hours=2)
 JUMP = 0.4  # of an ID token's life, after each answer to a call with an access token
+
 
 HOW_TO_SETTLE = (
     "Remedy: let it change only where something has changed (a hash of that, time_rotating,"
@@ -147,17 +148,15 @@ def require_empty(subject: Subject, plan: Plan) -> None:
 
 
 def _not_empty(workspace: Workspace, changes: Sequence[Change]) -> str:
-    names = list(dict.fromkeys(change.name for change in changes))
     addresses = dict.fromkeys(change.address for change in changes)
-    calls = {address: restless_call(workspace.configuration, address) for address in addresses}
-    causes = [f"{address} is set by {call}" for address, call in calls.items() if call]
+    cause = restless_cause(workspace.configuration, tuple(addresses))
     return "\n".join(
         [
             f"The plan after the apply is not empty: {', '.join(addresses)} would change again.",
             *map(str, changes),
-            *([f"Cause: {'; '.join(causes)}, another value each time."] if causes else []),
+            *([f"Cause: {cause}"] if cause else []),
             HOW_TO_SETTLE,
-            how_to_allow(names[0]),
+            how_to_allow(changes),
         ]
     )
 

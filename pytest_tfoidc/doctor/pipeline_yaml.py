@@ -6,17 +6,18 @@ Source of the table of tasks: Microsoft's "Workload Identity federation - Troubl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_tfoidc.doctor.environment import misspelt
 from pytest_tfoidc.doctor.findings import Finding, finding
+from pytest_tfoidc.doctor.scripts import Others, plain, runs_terraform, sets, with_called
 
-Others = Callable[[str], str]
 LOCAL = "./"  # actions and workflows of the same repository
 CALLED = "workflow_call"
 SCRIPTS = ("script", "bash", "pwsh", "powershell", "run")
+FOLDERS = ("working-directory", "workingDirectory", "cwd")
 RUNNERS = frozenset({"azurecli", "azurepowershell", "bash", "cmdline", "powershell", "shellscript"})
 # Task and version: what the table says, in short.
 UNSUPPORTED = {
@@ -38,14 +39,6 @@ UNSUPPORTED = {
 }
 TERRAFORM_TASK_FLOOR = 5
 TASK = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]+?)(?:V\d+)?@(\d+)")
-COMMENT = re.compile(r"(?:^|(?<=\s))#(?!#vso\[).*$", re.MULTILINE)  # but for logging commands
-CONTINUED = re.compile(r"[\\`]\r?\n\s*")
-RUNS_TERRAFORM = re.compile(
-    r"\b(?:terraform|tofu|terragrunt)(?:\.exe)?[\"']?\s+"
-    r"(?:-chdir=(?:\$\{\{.*?\}\}|\$\(.*?\)|\"[^\"]*\"|'[^']*'|\S)+\s+)?"
-    r"(?:init|plan|apply|destroy|test|import|refresh|output|state)\b(?!.*-backend=false)"
-    r"|--tf-module\b"
-)
 PASSES_TOKEN = re.compile(
     r"-backend-config[= ]\s*[\"']?"
     r"(?:oidc_token|oidc_request_token|client_secret|access_key|sas_token)\s*="
@@ -53,12 +46,57 @@ PASSES_TOKEN = re.compile(
 # An action that runs Terraform, whoever has made it; not one that installs or looks at it.
 ACTION = re.compile(r"[\w.-]+/[\w./-]*(?:terraform|tofu|terragrunt)[\w./-]*@.*", re.IGNORECASE)
 ONLY_LOOKS = re.compile(
-    r"setup|docs|fmt|format|validate|lint|version|secur|scan|cost|comment|cache", re.IGNORECASE
+    r"setup|install|docs|fmt|format|validate|lint|version|min-max|secur|scan|cost|comment|cache"
+    r"|summar|report|parse|publish|release|changelog|storage|badge",
+    re.IGNORECASE,
 )
-# What sets a variable, to something: in a shell, PowerShell, a logging command, .NET or Docker.
-SETS = r"(?<![\w${{])(?:\$env:)?{0}(?:\+?=(?!=)|[ \t]+=(?!=)|;[^\]\n]*\]|\]|[\"']\s*,)"
-TO_NOTHING = re.compile(r"(?:[ \t]*(?:\"\"|''|\$null))?(?=[\s;&|)]|$)")
-TO_NULL = re.compile(r"[ \t]*(?:\"\"|''|\$null)(?=[\s;&|)]|$)")
+# What an action may be given that is a script, and not a text for people.
+RUN_BY_ACTIONS = frozenset(
+    {"args", "cmd", "command", "commands", "entrypoint", "inlinescript", "run", "script"}
+)
+# All that Azure Pipelines takes at the top of a file; a file with more belongs to something else.
+AZURE_TOP = frozenset(
+    {
+        "appendCommitMessageToRunName",
+        "cancelTimeoutInMinutes",
+        "clean",
+        "condition",
+        "container",
+        "continueOnError",
+        "demands",
+        "dependsOn",
+        "displayName",
+        "environment",
+        "extends",
+        "jobs",
+        "lockBehavior",
+        "name",
+        "parameters",
+        "phases",
+        "pool",
+        "pr",
+        "queue",
+        "resources",
+        "schedules",
+        "server",
+        "services",
+        "stages",
+        "steps",
+        "strategy",
+        "target",
+        "templateContext",
+        "timeoutInMinutes",
+        "trigger",
+        "uses",
+        "variables",
+        "workspace",
+    }
+)
+# What steps have elsewhere (Google Cloud Build, Buildkite, Woodpecker, …) and never here.
+FOREIGN_STEP = frozenset(
+    {"args", "command", "commands", "entrypoint", "image", "label", "plugins", "run", "waitFor"}
+)
+EXPRESSION = "${{"
 AZURE = re.compile(r"\bARM_[A-Z]|\bAZURE_[A-Z]|\bazure/|azurerm|azapi", re.IGNORECASE)
 OTHER_CLOUD = re.compile(
     r"\bAWS_[A-Z]|\baws-actions/|\bGOOGLE_[A-Z]|\bgoogle-github-actions/|\bCLOUDSDK_"
@@ -66,25 +104,32 @@ OTHER_CLOUD = re.compile(
 )
 TEMPLATE = re.compile(r"(?<!\$)\{\{|\{%|%\{")  # Helm's, Jinja's, Terraform's
 OF_A_PIPELINE = re.compile(r"^ *(?:- )?(?:steps|jobs|stages|extends|trigger|on) *:", re.MULTILINE)
+STEP_NAME = re.compile(r"\w*|.*\$[({].*")
 NAME = re.compile(r"\b(?:ARM_[A-Z_]+|SYSTEM_[A-Z]+)\b")
 ACCESS_TOKEN = re.compile(r"\$[({]\s*system\.accesstoken\s*[)}]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Step:
-    """A step of either kind. `text`: its script and its inputs."""
+    """A step of either kind.
+
+    `text`: its script and its inputs. `commands`: of that, what it may run. `is_open`: its
+    environment holds more, by an expression.
+    """
 
     line: int
-    task: str
-    text: str
+    task: str = ""
+    text: str = ""
+    commands: str = ""
     environment: dict[str, str]
+    is_open: bool = False
     action: str = ""
 
     @property
     def runs_terraform(self) -> bool:
         if ACTION.fullmatch(self.action) and not ONLY_LOOKS.search(self.action):
             return True
-        return any(RUNS_TERRAFORM.search(line) for line in self.text.splitlines())
+        return runs_terraform(self.commands)
 
 
 def examine_pipeline(
@@ -122,12 +167,22 @@ def _document(document: Any, file: str, others: Others) -> Iterator[Finding]:  #
     jobs = top.get("jobs")
     if jobs is not None and "on" in top and _mapping(jobs):
         yield from _github(top, file, others)
-    elif _composite(top):
-        for step in _composite(top):
+    elif _composite(top, others):
+        for step in _composite(top, others):
             yield from _any_step(step, f"{file}:{step.line}")
-    elif _extends(top) or any(_items(top.get(name)) for name in ("steps", "jobs", "stages")):
+    elif _is_azure_devops(top):
         for node in _walk(document):
-            yield from _azure_devops(node, file)
+            yield from _azure_devops(node, file, others)
+
+
+def _is_azure_devops(top: dict[str, Any]) -> bool:
+    """Tell whether a file is a pipeline of Azure DevOps or a template of one."""
+    if any(key not in AZURE_TOP and not key.startswith(EXPRESSION) for key in top):
+        return False
+    for step in map(_mapping, _items(top.get("steps"))):
+        if FOREIGN_STEP & step.keys() or not STEP_NAME.fullmatch(_scalar(step.get("name"))):
+            return False
+    return _extends(top) or any(_items(top.get(name)) for name in ("steps", "jobs", "stages"))
 
 
 def _extends(top: dict[str, Any]) -> bool:
@@ -135,8 +190,9 @@ def _extends(top: dict[str, Any]) -> bool:
     return "template" in _mapping(top.get("extends"))
 
 
-def _azure_devops(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - as above
-    step = _step(node)
+def _azure_devops(node: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - as above
+    yield from _shared(_mapping(node).get("variables"), file)
+    step = _step(node, others)
     if step is None:
         return
     where = f"{file}:{step.line}"
@@ -150,6 +206,7 @@ def _azure_devops(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - 
         name is not None and name[1].lower() in RUNNERS
     )
     has_token = any(ACCESS_TOKEN.search(value) for value in step.environment.values())
+    has_token = has_token or step.is_open
     if is_runner and step.runs_terraform and not has_token and mapped is None:
         yield finding("TFO401", where=where)
 
@@ -169,9 +226,11 @@ def _task(step: _Step, where: str) -> Iterator[Finding]:
 
 def _github(top: dict[str, Any], file: str, others: Others) -> Iterator[Finding]:
     triggers = _triggers(top.get("on"))
+    yield from _shared(top.get("env"), file)
     for job in _mapping(top["jobs"]).values():
         fields = _mapping(job)
-        for step in _steps(fields):
+        yield from _shared(fields.get("env"), file)
+        for step in _steps(fields, others):
             yield from _any_step(step, f"{file}:{step.line}")
         permissions = fields.get("permissions", top.get("permissions"))
         if _may_ask(permissions) or (permissions is None and triggers == {CALLED}):
@@ -189,18 +248,43 @@ def _triggers(on: Any) -> set[str]:  # noqa: ANN401 - as above
     return {_scalar(on), *map(_scalar, _items(on)), *_mapping(on)} - {""}
 
 
-def _steps(fields: dict[str, Any]) -> list[_Step]:
-    return [step for node in _items(fields.get("steps")) if (step := _step(node))]
+def _steps(fields: dict[str, Any], others: Others) -> list[_Step]:
+    return [step for node in _items(fields.get("steps")) if (step := _step(node, others))]
+
+
+def _shared(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - as above
+    """Look at variables that several steps have: a workflow's, a stage's or a job's."""
+    listed = map(_mapping, _items(node))
+    entries = {_scalar(one.get("name")): one.get("value") for one in listed} or _mapping(node)
+    environment, _ = _environment(entries)
+    if environment:
+        line = _line(node)
+        yield from _any_step(_Step(line=line, environment=environment), f"{file}:{line}")
+
+
+def _environment(entries: dict[str, Any]) -> tuple[dict[str, str], bool]:
+    """Return variables, those under a condition as well; and whether an expression adds more."""
+    found: dict[str, str] = {}
+    is_open = False
+    for key, value in entries.items():
+        if not key.startswith(EXPRESSION):
+            found[key] = _scalar(value)
+        elif _mapping(value):
+            inner, more = _environment(_mapping(value))
+            found, is_open = {**found, **inner}, is_open or more
+        else:
+            is_open = True
+    return found, is_open
 
 
 def _is_ours(job: Any, top: dict[str, Any]) -> bool:  # noqa: ANN401 - as above
     return not _is_for_another_cloud("\n".join([*_texts(top.get("env")), *_texts(job)]))
 
 
-def _composite(top: dict[str, Any]) -> list[_Step]:
+def _composite(top: dict[str, Any], others: Others) -> list[_Step]:
     """Return the steps of an action that is made of steps; none where it is no such action."""
     runs = _mapping(top.get("runs"))
-    return _steps(runs) if _scalar(runs.get("using")) == "composite" else []
+    return _steps(runs, others) if _scalar(runs.get("using")) == "composite" else []
 
 
 def _needs_tokens(called: str, others: Others, seen: frozenset[str]) -> bool:
@@ -224,7 +308,7 @@ def _needs_tokens(called: str, others: Others, seen: frozenset[str]) -> bool:
 
 def _runs_terraform(fields: dict[str, Any], others: Others) -> bool:
     """Tell whether a job runs Terraform, itself or in an action of the same repository."""
-    waiting, seen = _steps(fields), set[str]()
+    waiting, seen = _steps(fields, others), set[str]()
     while waiting:
         step = waiting.pop()
         if step.action.startswith(LOCAL):
@@ -238,7 +322,7 @@ def _runs_terraform(fields: dict[str, Any], others: Others) -> bool:
 
 def _action(name: str, others: Others) -> list[_Step]:
     tops = (_read(f"{name.rstrip('/')}/action.{ending}", others) for ending in ("yml", "yaml"))
-    return next(filter(None, map(_composite, tops)), [])
+    return next(filter(None, (_composite(top, others) for top in tops)), [])
 
 
 def _read(name: str, others: Others) -> dict[str, Any]:
@@ -265,14 +349,7 @@ def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - as above
 
 def _sets(name: str, step: _Step) -> bool:
     """Tell whether a step gives a variable a value; what is unset or emptied is taken out."""
-    if step.environment.get(name):
-        return True
-    for found in re.finditer(SETS.format(name), step.text):
-        in_a_shell = found[0].endswith("=") and " " not in found[0] and "$env" not in found[0]
-        nothing = TO_NOTHING if in_a_shell or found[0].endswith("]") else TO_NULL
-        if not nothing.match(step.text, found.end()):
-            return True
-    return False
+    return bool(step.environment.get(name)) or sets(name, step.text)
 
 
 def _may_ask(permissions: Any) -> bool:  # noqa: ANN401 - as above
@@ -298,21 +375,29 @@ def _any_step(step: _Step, where: str) -> Iterator[Finding]:
         yield finding("TFO408", where=where)
 
 
-def _step(node: Any) -> _Step | None:  # noqa: ANN401 - as above
+def _step(node: Any, others: Others) -> _Step | None:  # noqa: ANN401 - as above
     fields = _mapping(node)
     task = _scalar(fields.get("task"))
     scripts = [_scalar(fields[name]) for name in SCRIPTS if name in fields]
     action = _scalar(fields.get("uses"))
     if not task and not action and not any(scripts):
         return None
-    given = [*_mapping(fields.get("inputs")).values(), *_mapping(fields.get("with")).values()]
-    text = "\n".join([*scripts, *map(_scalar, given)])
-    environment = {k: _scalar(v) for k, v in _mapping(fields.get("env")).items()}
+    inputs, given = _mapping(fields.get("inputs")), _mapping(fields.get("with"))
+    folders = (*(fields.get(name) for name in FOLDERS), *(inputs.get(name) for name in FOLDERS))
+    folder = next(filter(None, map(_scalar, folders)), "")
+    run = [*scripts, *map(_scalar, inputs.values())]
+    run += [_scalar(value) for name, value in given.items() if name.lower() in RUN_BY_ACTIONS]
+    commands = with_called(plain("\n".join(run)), folder=folder, others=others)
+    told = map(_scalar, given.values())
+    entries = fields.get("env")
+    environment, is_open = _environment(_mapping(entries))
     return _Step(
         line=_line(node),
         task=task,
-        text=CONTINUED.sub(" ", COMMENT.sub("", text)),
+        text="\n".join([commands, plain("\n".join(told))]),
+        commands=commands,
         environment=environment,
+        is_open=is_open or _scalar(entries).startswith(EXPRESSION),
         action=action,
     )
 

@@ -88,6 +88,11 @@ def pytest_report_collectionfinish(
     return runblocks.kept_resources(config, items)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out of a module under test what pytest would follow for ever."""
+    return modules.is_circle(collection_path, config) or None
+
+
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect a module under test."""
     return modules.directory(path, parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import os
@@ -95,6 +96,16 @@ def complete_report(item: CheckItem, report: pytest.TestReport) -> None:
     """Let a check last as long as its own part, whichever item it was made in."""
     if report.when == "call":
         report.duration = max(0.0, report.duration + item.stash.get(SECONDS, 0.0))
+
+
+def is_circle(path: Path, config: pytest.Config) -> bool:
+    """Tell whether a link in a module under test leads to a folder that it lies in."""
+    if not path.is_symlink() or config.stash[RUN].module_of(path) is None:
+        return False
+    with contextlib.suppress(OSError, RuntimeError):  # it leads to itself, and pytest sees that
+        target = path.resolve()
+        return any(target == parent.resolve() for parent in path.parents)
+    return False
 
 
 def directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -151,17 +151,15 @@ class _Failure:
 
         place, missing = diagnostic.place, self._item.parent.missing(diagnostic)
         if missing:
-            from pytest_tfoidc.terraform.missing import REMEDY  # noqa: PLC0415 - as above
-
             redact = self._session.redactor.redact
-            headline = with_place(f"{missing[0].what} does not exist on the stand-in", place)
+            headline = with_place(missing[0].headline, place)
             causes = (f"Cause: {one}" for one in missing)
-            return [*map(redact, (headline, *causes)), f"Remedy: {REMEDY}"]
+            return [*map(redact, (headline, *causes)), f"Remedy: {missing[0].remedy}"]
         found = diagnose(diagnostic.text, release=self._session.executable.release)
         if found is None:
             return []
         headline = diagnostic.headline if found.is_plain else with_place(found.headline, place)
-        return [headline, *str(found).splitlines()]
+        return [headline, *found.below_headline.splitlines()]
 
 
 def _entry(*, source: list[str], wrong: list[str], place: ReprFileLocation) -> ReprEntry:

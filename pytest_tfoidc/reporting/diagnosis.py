@@ -34,6 +34,12 @@ class Diagnosis:
         said = re.split(r"[:;] ", self.cause, maxsplit=1)[0].rstrip(".:;")
         return f"{self.code}: {said}" if self.code else said
 
+    @property
+    def below_headline(self) -> str:
+        """What is left to say below the headline: the cause, where that is more, and the remedy."""
+        is_all = self.headline == self.cause.rstrip(".") and not self.is_plain
+        return f"Remedy: {self.remedy}" if is_all else str(self)
+
     def __str__(self) -> str:
         """Return both, a line each."""
         return f"Cause: {self.cause}\nRemedy: {self.remedy}"
@@ -47,6 +53,20 @@ OUT_OF_REACH = (
     r"(?:tfoidc could not reach|dial tcp|proxyconnect|no such host|connection refused"
     r"|connection reset|i/o timeout"
     r"|deadline exceeded|Client\.Timeout|TLS handshake|x509:|unreachable|\bEOF\b|\b50[234]\b)"
+)
+# A module's source, and what git says of it.
+DOWNLOAD = r"(?:Failed to download module|Could not download module)"
+NO_WAY = (
+    r"(?:Could not resolve host|Temporary failure in name resolution|tfoidc could not reach"
+    r"|CONNECT tunnel failed|Failed to connect to|Connection timed out|Connection refused)"
+)
+NO_REVISION = (
+    r"(?:Remote branch \S+ not found|couldn't find remote ref|pathspec '\S+' did not match)"
+)
+NOT_LET_IN = (
+    r"(?:Authentication failed for|could not read (?:Username|Password)"
+    r"|Permission denied \(publickey|Host key verification failed|Repository not found"
+    r"|returned error: 40[13]|TF401019)"
 )
 FULL_DISK = r"no space left on device|disk quota exceeded|not enough space on the disk"
 ENTRA = tuple(
@@ -159,7 +179,42 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "run init with -reconfigure, and take the token out of the backend configuration.",
     ),
     (
-        r"requires explicit configuration\. Add a provider block|Insufficient features blocks",
+        r"InvalidSubscriptionId",
+        "the subscription's id is no GUID.",
+        "give its id, as `az account show --query id` prints it, and not its name.",
+    ),
+    (
+        r"No valid credential sources found",
+        (
+            "an s3 backend, of a remote state or of the module, finds no AWS credentials: the"
+            " stand-in plays Azure alone."
+        ),
+        (
+            "give AWS credentials to the run and let the hosts through with --tf-allow-host"
+            " '*.amazonaws.com', or override what reads it in run blocks (override_data)."
+        ),
+    ),
+    (
+        r"its original provider configuration at \S+ is required",
+        (
+            "no `provider` block configures {alias}: the module expects it of its caller"
+            " (`configuration_aliases`, `providers`), or forgot it."
+        ),
+        (
+            "test an example of the module that hands it over (--tf-module examples/NAME), or add"
+            " the provider block."
+        ),
+    ),
+    (
+        r"(?<!on <empty> )(?:Insufficient features blocks|The argument \"features\" is required)",
+        "a `provider` block of azurerm has no `features` block: each has to have one, aliases too.",
+        "add `features {}` to the block that is named.",
+    ),
+    (
+        (
+            r"requires explicit configuration\. Add a provider block"
+            r"|on <empty> (?:Insufficient|The argument)"
+        ),
         (
             "the module has no `provider` block for a provider that cannot do without one: it is a"
             " module to be called by others."
@@ -173,6 +228,28 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
             "put a version that does into the mirror, or widen the constraint; modules that are"
             " called may add constraints of their own."
         ),
+    ),
+    (
+        r"was not found in any of the search locations",
+        "{provider} is in no mirror that the CLI configuration names.",
+        (
+            "put it there (`terraform providers mirror`), or correct its `source` in"
+            " `required_providers`: a provider that none is given for is looked for among"
+            " HashiCorp's (azapi is azure/azapi)."
+        ),
+    ),
+    (
+        r"previously-selected version \S+ is no longer available",
+        "the lock file has chosen a version of {provider} that cannot be had here{selected}.",
+        (
+            "put that version into the mirror, or choose anew with `terraform init -upgrade` and"
+            " commit .terraform.lock.hcl."
+        ),
+    ),
+    (
+        r"does not support (?:Terraform|OpenTofu) version \S+",
+        "`required_version` leaves out the version that runs here.",
+        "run another one with --tf-executable PATH, or widen `required_version`.",
     ),
     (
         r"Instance cannot be destroyed",
@@ -223,9 +300,27 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         ),
     ),
     (
+        DOWNLOAD + r".*" + NO_WAY,
+        "the source of a module could not be reached{source}.",
+        "reach its host from here, through HTTPS_PROXY say; ssh knows no such proxy.",
+    ),
+    (
+        DOWNLOAD + r".*" + NO_REVISION,
+        "the source of a module has no such `ref`{source}.",
+        "correct the `ref`, or push the branch or tag that it names.",
+    ),
+    (
+        DOWNLOAD + r".*" + NOT_LET_IN,
+        "the source of a module is not open to whoever runs this{source}.",
+        (
+            "let git sign in, as for plain Terraform: a header with the job's token"
+            " (`http.extraheader`), `url.….insteadOf`, or an ssh key and its known_hosts."
+        ),
+    ),
+    (
         r"No value for required variable",
         "the module has a required variable without a value.",
-        "give it with --tf-var NAME=VALUE or --tf-var-file FILE.",
+        "give it with --tf-var NAME=VALUE, --tf-var-file FILE or TF_VAR_NAME.",
     ),
     (
         r"Invalid value for input variable|Invalid value for variable",
@@ -243,12 +338,18 @@ PROVIDER = re.compile(
     r" ((?:[\w.-]+/)+[\w-]+)"
 )
 
+SELECTED = re.compile(r"previously-selected version (\S+) is")
+ALIAS = re.compile(r"configuration at provider\[\"[^\"]*/([\w-]+)\"\](\.[\w-]+)? is required")
+SOURCE = re.compile(r"[Cc]ould not download module.*? source code from \"([^\"]+)\"")
+SECRET_PART = re.compile(r"//[^/@\s]*@")
 NAMED = re.compile(r"does not have a provider named (?:[\w.-]+/)?([\w-]+/[\w-]+)")
 HOST = re.compile(
     r"refused by tfoidc(?:, \d+ times)?:(?: the stand-in does not play https://([\w.-]+)"
     r"| ([\w.:-]+) is (?:neither|not))"
 )
-PLAIN = re.compile(r"\bvariable\b|cannot be destroyed|already exists")  # of the table's patterns
+PLAIN = re.compile(
+    r"\bvariable\b|cannot be destroyed|already exists|does not support|InvalidSubscriptionId"
+)  # of the table's patterns
 CONSTRAINT = re.compile(r"match the given constraints ([~<>=!\d., \w-]*\d)")
 
 
@@ -282,10 +383,24 @@ def diagnose(
             name = f" ({unknown[1]})" if unknown else ""
             told = cause.replace("{provider}", provider).replace("{constraint}", constraint)
             told = told.replace("{named}", name).replace("{host}", _host(unwrapped))
+            told = told.replace("{alias}", _alias(unwrapped))
+            told = told.replace("{selected}", _in_brackets(SELECTED, unwrapped))
+            told = told.replace("{source}", _in_brackets(SOURCE, unwrapped))
             code = found[0] if found[0].startswith(ENTRA_PREFIX) else ""
             is_plain = PLAIN.search(pattern) is not None
             return Diagnosis(told, remedy, code=code, is_plain=is_plain)
     return None
+
+
+def _in_brackets(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return f" ({SECRET_PART.sub('//', found[1])})" if found else ""
+
+
+def _alias(text: str) -> str:
+    """Name a provider as `provider` arguments do."""
+    found = ALIAS.search(text)
+    return "".join(filter(None, found.groups())) if found else "a provider"
 
 
 def _host(text: str) -> str:

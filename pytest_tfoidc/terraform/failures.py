@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_tfoidc import shortages
-from pytest_tfoidc.diagnostics import Diagnostic, diagnostics_in, read_diagnostic, with_place
+from pytest_tfoidc.diagnostics import (
+    Diagnostic,
+    diagnostics_in,
+    read_diagnostic,
+    wanted_provider,
+    with_place,
+)
 from pytest_tfoidc.errors import StalePlanError, TerraformError
 from pytest_tfoidc.redaction import Redactor
-from pytest_tfoidc.terraform.missing import REMEDY as MISSING_REMEDY
+from pytest_tfoidc.terraform.backend import Inputs
+from pytest_tfoidc.terraform.commandvariables import TEXTS_FILE
 from pytest_tfoidc.terraform.missing import MissingRead
+from pytest_tfoidc.terraform.module import RootModule
 from pytest_tfoidc.terraform.runner import Completed
 
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
@@ -27,17 +36,17 @@ class Failures:
     """Makes the errors of one workspace.
 
     Args:
-        module: The module, as the user knows it.
+        configuration: The module.
+        inputs: What every command is given.
         copy: Where Terraform runs.
         base: The workspace's own folder, around the copy.
-        given: The file that variables of the command line are written to.
         redactor: Takes secrets out of what is told.
     """
 
-    module: Path
+    configuration: RootModule
+    inputs: Inputs
     copy: Path
     base: Path
-    given: Path
     redactor: Redactor
 
     def failure(
@@ -58,9 +67,9 @@ class Failures:
         is_stale = any(one.summary == STALE for one in errors)
         return (StalePlanError if is_stale else TerraformError)(
             redact(_headline(errors, missing, crash) or f"{command}."),
-            where=f"{self.module}: {command}.",
+            where=f"{self.configuration.path}: {command}.",
             cause=full or redact("\n".join(map(str, missing))),
-            remedy=shortages.DISK if full else MISSING_REMEDY if missing else "",
+            remedy=shortages.DISK if full else missing[0].remedy if missing else "",
             output=output or redact(done.text),
             exit_code=done.exit_code,
             missing=tuple(dict(one.stub) for one in missing if one.stub),
@@ -73,12 +82,35 @@ class Failures:
         redact = self.redactor.clean
         read = (read_diagnostic(one, redact) for one in done.diagnostics)
         found = tuple(filter(None, read)) or diagnostics_in(redact(done.text))
+        given = str(self.base / TEXTS_FILE)
         return tuple(
             dataclasses.replace(one, file=GIVEN, line=0)
-            if one.file == str(self.given)
-            else dataclasses.replace(one, file=one.file.removeprefix(f"{self.copy}/"))
-            for one in found
+            if one.file == given
+            else dataclasses.replace(one, file=self._as_given(one.file))
+            for one in map(self._required, found)
         )
+
+    def _required(self, one: Diagnostic) -> Diagnostic:
+        """Let an error about a provider's versions say where that is required."""
+        provider = wanted_provider(one)
+        if one.file or not provider:
+            return one
+        configuration = self.configuration
+        for module in (configuration, *configuration.called_modules()):
+            for wanted in module.required_providers:
+                if wanted.source.lower() == provider:
+                    file = os.path.relpath(wanted.file, configuration.path)
+                    return dataclasses.replace(one, file=file, line=wanted.line)
+        return one
+
+    def _as_given(self, file: str) -> str:
+        """Return a file of a diagnostic as the user names it."""
+        inputs = self.inputs
+        for given in (*inputs.backend_files, *inputs.variable_files):
+            if file and os.path.realpath(self.copy / file) == os.path.realpath(given):
+                below = given.is_relative_to(Path.cwd())
+                return str(given.relative_to(Path.cwd()) if below else given)
+        return file.removeprefix(f"{self.copy}/")
 
 
 def _headline(
@@ -89,7 +121,7 @@ def _headline(
         first = missing[0]
         at = [one for one in errors if one.address == first.address] or [*errors]
         more = f", and {len(missing) - 1} more" if missing[1:] else ""
-        text = f"{first.what} does not exist on the stand-in{more}"
+        text = f"{first.headline}{more}"
         return with_place(text, at[0].place if at else "")
     if crash:
         plugin = crash[0].removeprefix(CRASH).partition(" ")[0]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.events import Event, RequestAnswered
@@ -35,8 +36,13 @@ REFUSED = re.compile(
     re.IGNORECASE,
 )
 QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,200})[\"'`]")
-REMOTE_STATE = re.compile(r"data\.terraform_remote_state\.([\w-]+)(?:\[[^\]]*\])?\.outputs")
-OUTPUT = re.compile(r"\.outputs(?:\.([\w-]+)|\[\"([^\"]+)\"\])")
+REMOTE = "terraform_remote_state"
+REMOTE_STATE = re.compile(rf"data\.{REMOTE}\.([\w-]+)(?:\[[^\]]*\])?\.outputs")
+OUTPUTS = re.compile(r"\boutputs\b")
+OUTPUT = re.compile(r"\.outputs(?:\.([\w-]+)|\[\"([^\"]+)\"\])|attribute named \"([\w-]+)\"")
+NO_STATE = "No stored state was found"
+INTERPOLATED = re.compile(r"(\$\{[^}]*\})")
+OF_A_WORKSPACE = r"(?:env:.+)?"  # what the azurerm backend adds to a key
 EMPTY = "no attributes"
 RESOURCE_MANAGER = "management."
 GRAPH: dict[
@@ -64,15 +70,26 @@ class Complaint:
 
 @dataclass(frozen=True, kw_only=True)
 class MissingRead:
-    """A read that found nothing. `what`: its name or place; `stub`: for a file of resources."""
+    """A read that found nothing.
+
+    `what`: its name or place; `stub`: for a file of resources; `remedy`: what to do about it;
+    `where`: where it does not exist, in words.
+    """
 
     address: str
     what: str
     stub: Mapping[str, Any] = field(default_factory=dict)
+    where: str = " on the stand-in"
+    remedy: str = REMEDY
+
+    @property
+    def headline(self) -> str:
+        """Say in a few words what is not there."""
+        return f"{self.what} does not exist{self.where}"
 
     def __str__(self) -> str:
         """Say so in a sentence."""
-        return f"`{self.address}` reads {self.what}, which does not exist on the stand-in."
+        return f"`{self.address}` reads {self.what}, which does not exist{self.where}."
 
 
 def complaint_of(diagnostic: Mapping[str, Any]) -> Complaint:
@@ -98,18 +115,18 @@ def missing_reads(
         files: The module's files, which tell where a remote state is.
     """
     answers = [e for e in events if isinstance(e, RequestAnswered)]
-    found: dict[str, MissingRead] = {}
+    found: dict[tuple[str, str], MissingRead] = {}
     for complaint in complaints:
-        for one in (_remote_state(complaint, files), _data_source(complaint, answers)):
-            if one is not None:
-                found.setdefault(one.address, one)
+        reads = [*_remote_states(complaint, files, answers), _data_source(complaint, answers)]
+        for one in filter(None, reads):
+            found.setdefault((one.address, one.what), one)
     return tuple(found.values())
 
 
 def _data_source(complaint: Complaint, answers: Sequence[RequestAnswered]) -> MissingRead | None:
     named = DATA.search(complaint.address)
     text = " ".join(complaint.text.split()).lower()
-    if named is None or not NOTHING.search(text) or REFUSED.search(text):
+    if named is None or named[1] == REMOTE or not NOTHING.search(text) or REFUSED.search(text):
         return None
     asked = [
         answer
@@ -152,48 +169,141 @@ def _stub(kind: str, host: str, path: str) -> dict[str, Any]:
     return {}
 
 
-def _remote_state(complaint: Complaint, files: Sequence[Path]) -> MissingRead | None:
-    """Find a remote state that is not there: an empty one, as its backend makes it when asked."""
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """A `terraform_remote_state` of the configuration. `config`: its literal values and texts."""
+
+    name: str
+    backend: str
+    config: Mapping[str, str]
+
+    @property
+    def address(self) -> str:
+        return f"data.{REMOTE}.{self.name}"
+
+    def may_be(self, place: tuple[str, str, str]) -> bool:
+        """Tell whether a blob, by account, container and key, may be this state."""
+        names = ("storage_account_name", "container_name", "key")
+        for name, value in zip(names, place, strict=True):
+            ending = OF_A_WORKSPACE if name == "key" else ""
+            if not re.fullmatch(_pattern(self.config.get(name, "")) + ending, value):
+                return False
+        return True
+
+
+def _pattern(text: str) -> str:
+    """Return a pattern of a value: anything where it is no literal, or has an interpolation."""
+    parts = INTERPOLATED.split(text)
+    return "".join(".+" if part.startswith("${") else re.escape(part) for part in parts) or ".+"
+
+
+def _remote_states(
+    complaint: Complaint, files: Sequence[Path], answers: Sequence[RequestAnswered]
+) -> list[MissingRead]:
+    """Find remote states that are not there: empty ones, as their backend makes them when asked.
+
+    An error names the empty object, or a local value or a variable that hands it on.
+    """
+    if NO_STATE in complaint.text:
+        return _not_stored(complaint, files)
     if not re.search(r"attribute|index|key", complaint.text, re.IGNORECASE):
-        return None
-    empty = [v for v in complaint.values if EMPTY in v]
-    named = next(filter(None, map(REMOTE_STATE.search, empty)), None)
-    if named is None:
-        return None
-    name, output = named[1], OUTPUT.search(complaint.code)
+        return []
+    named = next(filter(None, map(REMOTE_STATE.search, complaint.values)), None)
+    is_empty = any(EMPTY in value for value in complaint.values)
+    states = [one for one in _states(files) if named is None or one.name == named[1]]
+    absent = _absent_blobs(answers)
+    output = OUTPUT.search(complaint.code) or OUTPUT.search(complaint.text)
     outputs = [part for part in (output.groups() if output else ()) if part]
-    return MissingRead(
-        address=f"data.terraform_remote_state.{name}", **_place_of_state(name, files, outputs)
-    )
+    found = [
+        _absent(state.address, place, outputs)
+        for state in states
+        for place in absent
+        if state.backend == "azurerm" and state.config.get("key") and state.may_be(place)
+    ]
+    handed_on = any(map(OUTPUTS.search, (complaint.code, *complaint.values)))
+    if found and (is_empty or handed_on):
+        return found
+    if named is None or not is_empty:
+        return []
+    return [_empty(f"data.{REMOTE}.{named[1]}", next(iter(states), None), outputs)]
 
 
-def _place_of_state(name: str, files: Sequence[Path], outputs: Sequence[str]) -> dict[str, Any]:
-    config = next(_configs(name, files), {})
-    account, container, key = (
-        str(config.get(part) or "") for part in ("storage_account_name", "container_name", "key")
-    )
-    if not (account and container and key):
-        return {"what": "a state"}
+def _not_stored(complaint: Complaint, files: Sequence[Path]) -> list[MissingRead]:
+    """Return a state of another backend than the stand-in's, which says itself that it has none."""
+    named = DATA.search(complaint.address)
+    state = next((one for one in _states(files) if named and one.name == named[2]), None)
+    if named is None or named[1] != REMOTE:
+        return []
+    backend = state.backend if state else ""
+    path = state.config.get("path", "") if state else ""
+    if backend == "local":
+        what = f"the state {path}" if path and "${" not in path else "a state in a file"
+        remedy = (
+            "apply the module that makes this file first, or keep a fixture of it in the"
+            " repository; its path is relative to where Terraform runs, the module."
+        )
+    else:
+        what = f"the state of its {backend} backend" if backend else "a state"
+        remedy = "apply the module that makes it first; the stand-in plays Azure alone."
+    return [MissingRead(address=complaint.address, what=what, where="", remedy=remedy)]
+
+
+def _absent_blobs(answers: Sequence[RequestAnswered]) -> list[tuple[str, str, str]]:
+    """Return the blobs that were read and are not there: account, container and key, each once."""
+    found: dict[tuple[str, str, str], None] = {}
+    for one in answers:
+        account, blob, _ = one.host.partition(".blob.")
+        container, _, key = unquote(one.path).strip("/").partition("/")
+        if blob and key and one.status == NOT_FOUND and one.method in {"GET", "HEAD"}:
+            found[account, container, key] = None
+    return [*found]
+
+
+def _empty(address: str, state: _State | None, outputs: Sequence[str]) -> MissingRead:
+    """Return an empty state of which no request tells: its place is what its block says."""
+    config = state.config if state else {}
+    names = ("storage_account_name", "container_name", "key")
+    account, container, key = (config.get(name, "") for name in names)
+    if not (account and container and key) or "${" in account + container + key:
+        return MissingRead(address=address, what="a state")
+    return _absent(address, (account, container, key), outputs)
+
+
+def _absent(address: str, place: tuple[str, str, str], outputs: Sequence[str]) -> MissingRead:
+    account, container, key = place
     values = {one: {"value": "", "type": "string"} for one in outputs}
-    state = {"version": 4, "terraform_version": "1.6.0", "serial": 1, "lineage": name}
-    return {
-        "what": f"the state {container}/{key} of {account}",
-        "stub": {
+    state = {"version": 4, "terraform_version": "1.6.0", "serial": 1, "lineage": address}
+    return MissingRead(
+        address=address,
+        what=f"the state {container}/{key} of {account}",
+        stub={
             "url": f"https://{account}.blob.core.windows.net/{container}/{key}",
             "content": {**state, "outputs": values, "resources": []},
         },
-    }
+    )
 
 
-def _configs(name: str, files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+def _states(files: Sequence[Path]) -> Iterator[_State]:
     for file in files:
         with contextlib.suppress(OSError, TfOidcError):
             for block in parser.parse_file(file).of_type("data"):
-                if block.labels == ("terraform_remote_state", name):
-                    yield _literals(block.body)
+                if block.labels[:1] == (REMOTE,) and len(block.labels) > 1:
+                    backend = block.body.literal("backend")
+                    config = _texts(block.body)
+                    yield _State(name=block.labels[1], backend=str(backend), config=config)
 
 
-def _literals(body: parser.Body) -> dict[str, Any]:
+def _texts(body: parser.Body) -> dict[str, str]:
+    """Return the values of a `config`: of a text that is no literal, as it is written."""
     attribute = body.attributes.get("config")
     entries = attribute.expression.entries if attribute else {}
-    return {k: e.value for k, e in entries.items() if e.value is not parser.NOT_LITERAL}
+    found = {}
+    for name, entry in entries.items():
+        written = entry.text.strip()
+        if entry.value is not parser.NOT_LITERAL:
+            found[name] = str(entry.value)
+        elif written.startswith('"'):
+            found[name] = written.strip('"')
+        else:
+            found[name] = f"${{{written}}}"
+    return found

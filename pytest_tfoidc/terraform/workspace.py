@@ -19,7 +19,7 @@ import filelock
 from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.ending import Ending
-from pytest_tfoidc.errors import TerraformError, UsageError
+from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
 from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
@@ -33,7 +33,7 @@ from pytest_tfoidc.terraform.audit.audit import (
 from pytest_tfoidc.terraform.audit.finders import AZURERM, backend_secrets, sensitive_in_state
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.commandline import Flag
-from pytest_tfoidc.terraform.commandvariables import TEXTS_FILE, CommandVariables, GivenVariables
+from pytest_tfoidc.terraform.commandvariables import CommandVariables, GivenVariables
 from pytest_tfoidc.terraform.copies import Copies
 from pytest_tfoidc.terraform.executable import OPENTOFU, Executable
 from pytest_tfoidc.terraform.failures import Failures
@@ -71,6 +71,7 @@ STATEFUL = frozenset({"apply", "destroy", "plan", "refresh", "import"})  # read 
 APPLY_PLAN_FILE = "tfplan-apply"
 DEFAULT_WORKSPACE = "default"
 HIDDEN = "(sensitive value)"  # how `terraform console` writes it
+TEST_FILES_ALONE = (1, 15, 0)  # from which Terraform on init reads a folder that has no others
 RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
 TIMED = frozenset({"apply", "destroy", "test"})
@@ -307,6 +308,21 @@ class Workspace:
         shared, self.runner = self.runner.shared, self._own_runner()
         self.runner.shared = shared
 
+    def _require_known_folder(self) -> None:
+        """Raise where this Terraform would take the folder for an empty one, and init nothing."""
+        executable = self.setting.executable
+        is_old = executable.product != OPENTOFU and executable.release < TEST_FILES_ALONE
+        if is_old and not self.configuration.files:
+            raise ModuleError(
+                f"There are only test files in the module: {executable.product}"
+                f" {executable.version} takes it for an empty folder.",
+                where=str(self.module),
+                remedy=(
+                    f"Use Terraform {'.'.join(map(str, TEST_FILES_ALONE[:2]))} or newer"
+                    " (--tf-executable embedded), or put an empty main.tf there."
+                ),
+            )
+
     def init(
         self,
         *,
@@ -327,6 +343,7 @@ class Workspace:
             TerraformError: Init failed.
             LiveStateError: In a live context: there is no state that the test may use.
         """
+        self._require_known_folder()
         options: dict[str, Any] = {"input": False, "no_color": Flag}
         options["test_directory"] = test_directory
         if upgrade:
@@ -889,10 +906,10 @@ class Workspace:
     def _failure(self, done: Completed, *, since: int) -> TerraformError:
         """Return the error for a command that failed."""
         failures = Failures(
-            module=self.module,
+            configuration=self.configuration,
+            inputs=self.inputs,
             copy=self.path,
             base=self.base,
-            given=self.base / TEXTS_FILE,
             redactor=self.setting.redactor,
         )
         product = self.setting.executable.product

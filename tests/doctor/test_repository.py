@@ -117,6 +117,52 @@ HEALTHY = {
         "on: push\njobs:\n  a:\n    steps:\n      - uses: hashicorp/setup-terraform@v3\n",
     ),
     "what terraform left": (".terraform/x.yml", CLI_STEP),
+    "Google Cloud Build": (
+        "cloudbuild.yaml",
+        "steps:\n- name: hashicorp/terraform:1.9\n  script: terraform apply\n",
+    ),
+    "Google Cloud Build with a time limit": (
+        "cloudbuild.yaml",
+        "steps:\n- script: terraform apply\ntimeout: 1200s\n",
+    ),
+    "GitLab": (".gitlab-ci.yml", "stages: [a]\na:\n  script: terraform apply\n"),
+    "CircleCI": (
+        ".circleci/config.yml",
+        "version: 2.1\njobs:\n- steps:\n  - script: terraform apply\n",
+    ),
+    "Buildkite": (
+        ".buildkite/pipeline.yml",
+        "steps:\n- label: x\n  command: terraform apply\n- script: terraform apply\n",
+    ),
+    "mapped under a condition": (
+        "p.yml",
+        step(
+            "terraform apply",
+            "${{ if eq(variables.a, 'b') }}:\n        SYSTEM_ACCESSTOKEN: $(System.AccessToken)",
+        ),
+    ),
+    "an environment that is handed over": (
+        "p.yml",
+        "steps:\n- bash: terraform apply\n  env: ${{ parameters.env }}\n",
+    ),
+    "an environment with more in it": (
+        "p.yml",
+        step("terraform apply", "${{ insert }}: ${{ parameters.env }}"),
+    ),
+    "a text for people": (
+        ".github/workflows/ci.yml",
+        WORKFLOW.replace(
+            "run: terraform apply", "uses: a/comment@v1\n        with: {body: terraform plan}"
+        ),
+    ),
+    "a script for GitHub": (
+        ".github/workflows/ci.yml",
+        WORKFLOW.replace("terraform apply", "'echo \"terraform apply\"'"),
+    ),
+    "what a workflow empties": (
+        ".github/workflows/ci.yml",
+        ALLOWED.replace("on: push", "on: push\nenv: {ARM_OIDC_TOKEN: '', ARM_CLIENT_ID: x}"),
+    ),
 }
 PLANTED = {
     "unmapped step": ("azure-pipelines.yml", CLI_STEP, "TFO401", 3),
@@ -189,6 +235,51 @@ PLANTED = {
         step('echo "ARM_OIDC_TOKEN=$T" >> $GITHUB_ENV'),
         "TFO405",
         2,
+    ),
+    "static token of a workflow": (
+        ".github/workflows/a.yml",
+        ALLOWED.replace("on: push", "on: push\nenv:\n  ARM_OIDC_TOKEN: ${{ secrets.T }}"),
+        "TFO405",
+        4,
+    ),
+    "secret of a job": (
+        ".github/workflows/a.yml",
+        ALLOWED.replace("    steps:", "    env:\n      ARM_CLIENT_SECRET: x\n    steps:"),
+        "TFO408",
+        9,
+    ),
+    "static token among the variables": (
+        "p.yml",
+        "variables:\n- group: g\n- name: ARM_OIDC_TOKEN\n  value: $(idToken)\nsteps:\n- bash: ls\n",
+        "TFO405",
+        2,
+    ),
+    "typo among the variables of a job": (
+        "p.yml",
+        "jobs:\n- job: a\n  variables:\n    ARM_USE_OUDC: true\n  steps:\n  - bash: ls\n",
+        "TFO406",
+        4,
+    ),
+    "a subcommand by an expression": (
+        "p.yml",
+        step("terraform ${{ parameters.command }}", "A: b"),
+        "TFO401",
+        2,
+    ),
+    "continued in cmd": ("p.yml", step("terraform ^\r\n  apply", "A: b"), "TFO401", 2),
+    "an image": (
+        ".github/workflows/a.yml",
+        WORKFLOW.replace("terraform apply", "docker run hashicorp/terraform:1.9 apply"),
+        "TFO407",
+        5,
+    ),
+    "a command for an action": (
+        ".github/workflows/a.yml",
+        WORKFLOW.replace(
+            "run: terraform apply", "uses: a/retry@v3\n        with: {command: tofu apply}"
+        ),
+        "TFO407",
+        5,
     ),
     "secret": ("p.yml", step("export ARM_CLIENT_SECRET=$S; terraform apply"), "TFO408", 2),
     "wrong macro": (
@@ -386,6 +477,37 @@ def test_actions_and_workflows_of_the_same_repository_are_followed(
         file.write_text(content)
     found = report(tmp_path / "repository", terraform, **AZURE_DEVOPS).findings
     assert [(one.id, one.where) for one in found] == ([("TFO407", where)] if where else [])
+
+
+@pytest.mark.parametrize(
+    ("step", "files", "number"),
+    [
+        (
+            "- task: AzureCLI@2\n  inputs: {scriptLocation: scriptPath, scriptPath: ci/apply.sh}\n",
+            {"ci/apply.sh": "#!/bin/sh\nterraform apply\n"},
+            "TFO401",
+        ),
+        (
+            "- bash: ./apply.sh\n  workingDirectory: ci\n",
+            {"ci/apply.sh": "#!/bin/sh\nterraform apply\n"},
+            "TFO401",
+        ),
+        ("- script: make apply\n", {"Makefile": "apply:\n\ttofu apply\n"}, "TFO401"),
+        ("- bash: ci/x.sh\n", {"ci/x.sh": "export ARM_OIDC_TOKEN=$idToken\n"}, "TFO405"),
+        ("- bash: ci/x.sh\n", {"ci/x.sh": "# terraform apply\nterraform fmt\n"}, ""),
+        ("- bash: ci/x.sh\n", {}, ""),
+    ],
+)
+def test_scripts_of_the_repository_are_a_part_of_the_step_that_calls_them(
+    tmp_path: Path, terraform: Path, step: str, files: dict[str, str], number: str
+) -> None:
+    for name, content in {"azure-pipelines.yml": f"steps:\n{step}", **files}.items():
+        file = tmp_path / "repository" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    found = report(tmp_path / "repository", terraform, **AZURE_DEVOPS).findings
+    told = [(number, "azure-pipelines.yml:2")] if number else []
+    assert [(one.id, one.where) for one in found] == told
 
 
 def test_an_actions_own_steps_are_looked_at(tmp_path: Path, terraform: Path) -> None:

@@ -58,6 +58,34 @@ resource "terraform_data" "calm" { input = "timestamp" }
     )
 
 
+SEVERAL = """\
+resource "terraform_data" "version" { input = uuid() }
+resource "terraform_data" "app" {
+  lifecycle { replace_triggered_by = [terraform_data.version] }
+}
+module "deploy" {
+  for_each = toset(["a", "b"])
+  source   = "./deploy"
+}
+output "build" { value = "b-${plantimestamp()}" }
+"""
+
+
+def test_what_is_offered_as_an_allowance_covers_all_of_it(project: Project) -> None:
+    deploy = 'resource "terraform_data" "run" { triggers_replace = [timestamp()] }\n'
+    project.module(main=SEVERAL, files={"deploy/main.tf": deploy})
+    result = project.check("delayed_apply")
+    result.assert_outcomes(failed=1)
+    lines = result.outlines
+    cause = next(line for line in lines if line.startswith("Cause: "))
+    assert "terraform_data.app follows terraform_data.version" in cause
+    assert "are set by timestamp() (deploy/main.tf:1)" in cause
+    start = lines.index("  [tool.pytest_tfoidc.checks]")
+    table = "\n".join(line.strip() for line in lines[start : lines.index("  ]", start) + 1])
+    (project.path / "pyproject.toml").write_text(f"{table}\n", encoding="utf-8")
+    project.check("delayed_apply").assert_outcomes(passed=1)
+
+
 def test_a_difference_that_is_allowed_with_a_reason_passes(project: Project) -> None:
     project.module(main=ALWAYS)
     match = 'match = "replace:terraform_data.deploy"'

@@ -308,6 +308,23 @@ def test_a_linked_module_finds_its_neighbours(project: Project) -> None:
     shop.run("--tf-module=shop/envs/dev").assert_outcomes(passed=6)
 
 
+def test_links_that_lead_in_a_circle_are_not_followed_for_ever(project: Project) -> None:
+    shop = watched(project)
+    files = {
+        "envs/dev/main.tf": 'resource "terraform_data" "a" { input = 1 }\n',
+        "envs/dev/test_a.py": "def test_a():\n    pass\n",
+        "envs/dev/more/test_b.py": "def test_b():\n    pass\n",
+    }
+    write(shop.folder, files)
+    # Two of them in one folder are 2 to the power of 40 paths, and a third way back doubles that.
+    for link, target in {"loop": ".", "again": "../dev", "more/up": "../../dev"}.items():
+        (shop.folder / "envs/dev" / link).symlink_to(target)
+    (shop.folder / "envs/dev/linked").symlink_to("more")
+    result = shop.run("--tf-module=shop/envs/dev", "--tf-check=delayed_apply", "-v")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*/linked/test_b.py::test_b PASSED*"])
+
+
 def test_a_fixture_of_state_is_read(project: Project) -> None:
     shop = watched(project)
     state = (
@@ -364,6 +381,30 @@ run "basic" {
     result = shop.run("--tf-module=shop", "-rs", executable="embedded")
     result.assert_outcomes(passed=1, skipped=5)
     result.stdout.fnmatch_lines(["SKIPPED*only test files: there is nothing to deploy"])
+
+
+def test_a_folder_of_test_files_alone_is_refused_by_a_terraform_that_cannot_read_it(
+    project: Project,
+) -> None:
+    shop = watched(project)
+    files = {
+        "a/main.tf": 'output "a" { value = 1 }\n',
+        "tests/a.tftest.hcl": 'run "a" {\n  module {\n    source = "./a"\n  }\n}\n',
+    }
+    write(shop.folder, files)
+    old = project.path / "old" / "terraform"
+    old.parent.mkdir()
+    told = """echo '{"terraform_version": "1.11.4", "platform": "linux_amd64"}'"""
+    terraform = " ".join(project.terraform())
+    line = f'[ "$1" = version ] && {{ {told}; exit; }}'
+    old.write_text(f'#!/bin/sh\n{line}\nexec {terraform} "$@"\n', encoding="utf-8")
+    old.chmod(0o700)
+    result = shop.run("--tf-module=shop", "--tf-check=none", executable=old)
+    result.assert_outcomes(errors=1)
+    text = text_of(result)
+    assert "There are only test files in the module: Terraform 1.11.4 takes it for" in text
+    assert "Remedy: Use Terraform 1.15 or newer (--tf-executable embedded)" in text
+    assert "was not initialized" not in text
 
 
 def as_opentofu(project: Project) -> Path:
@@ -483,3 +524,30 @@ resource "terraform_data" "a" {
     shop.run("--tf-module=shop/infra", "--tf-check=delayed_apply").assert_outcomes(passed=1)
     assert git(shop.folder, "tag").split() == ["v1"]
     assert (project.path / "outside.txt").read_text() == "mine\n"
+
+
+def test_a_file_of_backend_configuration_is_named_as_it_was_given(project: Project) -> None:
+    shop = watched(project)
+    main = 'terraform {\n  backend "azurerm" {}\n}\nresource "terraform_data" "a" {}\n'
+    write(shop.folder, {"main.tf": main, "dev.tfbackend": 'key = "x"\nbucket = "y"\n'})
+    arguments = ("--tf-check=delayed_apply", "--tf-backend-config=shop/dev.tfbackend")
+    result = shop.run("--tf-module=shop", *arguments)
+    result.assert_outcomes(failed=1)
+    said = 'Unsupported argument: An argument named "bucket" is not expected here'
+    result.stdout.fnmatch_lines([f"{said} (shop/dev.tfbackend:2)"])
+
+
+def test_a_provider_that_cannot_be_had_is_named_with_where_it_is_required(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = watched(project)
+    wanted = 'required_providers {\n    nothing = { source = "example/nothing" }\n  }'
+    inner = f"terraform {{\n  {wanted}\n}}\n"
+    write(shop.folder, {"main.tf": 'module "a" { source = "./a" }\n', "a/versions.tf": inner})
+    mirror = write(project.path / "mirror", {"x": ""})
+    config = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
+    write(project.path, {"ci.tfrc": config})
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "ci.tfrc")
+    result = shop.run("--tf-module=shop", "--tf-check=delayed_apply")
+    said = "example/nothing is in no mirror that the CLI configuration names (a/versions.tf:3)"
+    result.stdout.fnmatch_lines([said, "Remedy: put it there*"])

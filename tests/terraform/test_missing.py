@@ -139,3 +139,111 @@ def test_a_remote_state_that_is_not_there_is_named_and_drafted(tmp_path: Path) -
 def test_a_state_that_is_there_and_lacks_an_output_is_not_missing() -> None:
     complaint = complaint_of(diagnostic('is object with 1 attribute "other"'))
     assert missing_reads([complaint], (), files=()) == ()
+
+
+def answers_of(*keys: str) -> list[RequestAnswered]:
+    return [answered("stshopstate.blob.core.windows.net", f"/tfstate/{key}") for key in keys]
+
+
+def attribute_error(code: str, value: str) -> Complaint:
+    text = 'Unsupported attribute\nThis object does not have an attribute named "subnet_id".'
+    return Complaint(text=text, code=code, values=(value,))
+
+
+@pytest.mark.parametrize(
+    ("block", "code", "value", "key"),
+    [
+        pytest.param(
+            STATE,
+            "input = local.net.subnet_id",
+            "local.net is object with no attributes",
+            "network.tfstate",
+            id="handed on by a local",
+        ),
+        pytest.param(
+            STATE.replace('"network.tfstate"', '"${var.env}/network.tfstate"'),
+            "subnet = data.terraform_remote_state.network.outputs.subnet_id",
+            "data.terraform_remote_state.network.outputs is object with no attributes",
+            "dev/network.tfstate",
+            id="a key with a variable in it",
+        ),
+        pytest.param(
+            STATE.replace('"network.tfstate"', "local.key"),
+            "input = data.terraform_remote_state.network.outputs.subnet_id",
+            "data.terraform_remote_state.network.outputs is object with no attributes",
+            "any/key",
+            id="a key by an expression",
+        ),
+        pytest.param(
+            STATE,
+            "input = [for s in data.terraform_remote_state.network : s.outputs.subnet_id]",
+            's.outputs is object with 1 attribute "cidr"',
+            "network.tfstateenv%3Aprod",
+            id="defaults, and a workspace",
+        ),
+    ],
+)
+def test_a_remote_state_is_told_by_the_request_for_it(
+    tmp_path: Path, block: str, code: str, value: str, key: str
+) -> None:
+    (tmp_path / "main.tf").write_text(block, encoding="utf-8")
+    own = answers_of("tfoidc.tfstate")[:0] if "local.key" in block else answers_of("own.tfstate")
+    complaints = [attribute_error(code, value)]
+    (read,) = missing_reads(complaints, [*own, *answers_of(key)], files=[tmp_path / "main.tf"])
+    shown = key.replace("%3A", ":")
+    assert read.what == f"the state tfstate/{shown} of stshopstate"
+    assert read.address == "data.terraform_remote_state.network"
+    assert read.stub["content"]["outputs"] == {"subnet_id": {"value": "", "type": "string"}}
+
+
+def test_each_absent_state_of_several_is_named(tmp_path: Path) -> None:
+    block = STATE.replace('"network.tfstate"', '"${each.key}.tfstate"')
+    (tmp_path / "main.tf").write_text(block, encoding="utf-8")
+    complaint = attribute_error("s.outputs.subnet_id", "s.outputs is object with no attributes")
+    events = answers_of("hub.tfstate", "spoke.tfstate", "hub.tfstate")
+    reads = missing_reads([complaint], events, files=[tmp_path / "main.tf"])
+    assert [read.what.split()[2] for read in reads] == [
+        "tfstate/hub.tfstate",
+        "tfstate/spoke.tfstate",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("input = var.settings.subnet_id", 'var.settings is object with 1 attribute "x"'),
+        ("input = local.net.subnet_id", 'local.net is object with 1 attribute "x"'),
+    ],
+)
+def test_another_object_without_the_attribute_is_no_remote_state(
+    tmp_path: Path, code: str, value: str
+) -> None:
+    (tmp_path / "main.tf").write_text(STATE, encoding="utf-8")
+    events = answers_of("network.tfstate")
+    assert missing_reads([attribute_error(code, value)], events, files=[tmp_path / "main.tf"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            'backend = "local"\n  config = { path = "../network/terraform.tfstate" }',
+            "the state ../network/terraform.tfstate does not exist",
+        ),
+        (
+            'backend = "local"\n  config = { path = "${path.module}/x" }',
+            "a state in a file does not exist",
+        ),
+        ('backend = "s3"', "the state of its s3 backend does not exist"),
+    ],
+)
+def test_a_state_that_is_not_on_the_stand_in_is_not_looked_for_there(
+    tmp_path: Path, config: str, said: str
+) -> None:
+    block = f'data "terraform_remote_state" "network" {{\n  {config}\n}}\n'
+    (tmp_path / "main.tf").write_text(block, encoding="utf-8")
+    text = "Unable to find remote state\nNo stored state was found for the given workspace in the"
+    complaint = Complaint(address="module.a.data.terraform_remote_state.network", text=text)
+    (read,) = missing_reads([complaint], (), files=[tmp_path / "main.tf"])
+    assert read.headline == said
+    assert "--tf-existing" not in read.remedy

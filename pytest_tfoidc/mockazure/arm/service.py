@@ -330,10 +330,14 @@ class ResourceManager:
             UsageError: The id is none, or the resource is refused.
         """
         with self._lock:
-            place = parse_segments(split_path(resource_id))
-            group = parse_segments(place.segments[:4])
-            if group.is_group and place != group and self._store.get(group.key) is None:
-                self._added(group.id, {}, host)
+            around, parent = [], parse_segments(split_path(resource_id)).parent
+            while not parent.is_tenant:
+                around.append(parent)
+                parent = parent.parent
+            for one in reversed(around):
+                is_there = self._store.get(one.key) is not None
+                if not (is_there or one.is_subscription or one.is_implied):
+                    self._added(one.id, {}, host)
             return self._added(resource_id, body or {}, host)
 
     def _added(self, resource_id: str, body: Mapping[str, Any], host: str) -> dict[str, Any]:

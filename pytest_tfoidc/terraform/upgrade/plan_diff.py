@@ -118,12 +118,14 @@ def _replaced(address: str, change: Mapping[str, Any]) -> Iterator[Change]:
     """Yield the attributes that force the replacement."""
     paths = [_path(steps) for steps in change.get("replace_paths", ())]
     differing = list(_attributes(REPLACE, address, change))
-    forcing = [one for one in differing if any(_is_below(one.attribute, path) for path in paths)]
+    forcing = [one for one in differing if any(_touches(one.attribute, path) for path in paths)]
     yield from forcing or [Change(kind=REPLACE, address=address)]
 
 
-def _is_below(attribute: str, path: str) -> bool:
-    return attribute == path or attribute.startswith((f"{path}.", f"{path}["))
+def _touches(attribute: str, path: str) -> bool:
+    """Tell whether one of two paths leads to the other, or they are the same."""
+    longer, shorter = sorted((attribute, path), key=len, reverse=True)
+    return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
 
 
 def _path(steps: Iterable[str | int]) -> str:
@@ -132,57 +134,88 @@ def _path(steps: Iterable[str | int]) -> str:
 
 
 def _attributes(kind: str, address: str, change: Mapping[str, Any]) -> Iterator[Change]:
-    before = _leaves(change.get("before"), change.get("before_sensitive"), unknown=None)
-    after = _leaves(
-        change.get("after"), change.get("after_sensitive"), unknown=change.get("after_unknown")
+    old = _Side(change.get("before"), sensitive=change.get("before_sensitive"))
+    new = _Side(
+        change.get("after"),
+        sensitive=change.get("after_sensitive"),
+        unknown=change.get("after_unknown"),
     )
-    differing = [
-        path for path in dict.fromkeys([*before, *after]) if before.get(path) != after.get(path)
-    ]
-    for path in differing:
-        yield Change(
-            kind=kind,
-            address=address,
-            attribute=path,
-            before=_shown(before.get(path)),
-            after=_shown(after.get(path)),
+    for path, before, after in _differing("", old, new):
+        yield Change(kind=kind, address=address, attribute=path, before=before, after=after)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A value before or after, with what is sensitive and what is unknown of it."""
+
+    value: Any
+    sensitive: Any = field(kw_only=True)
+    unknown: Any = field(default=None, kw_only=True)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is nothing to tell of its parts."""
+        return self.unknown is True or self.sensitive is True
+
+    @property
+    def is_object(self) -> bool:
+        return isinstance(self.value, dict) or isinstance(self.unknown, dict)
+
+    @property
+    def keys(self) -> tuple[str | int, ...]:
+        """Its attributes, or its positions."""
+        parts = [self.value, self.unknown]
+        if self.is_object:
+            return tuple(key for part in parts if isinstance(part, dict) for key in part)
+        return tuple(range(max(len(part) if isinstance(part, list) else 0 for part in parts)))
+
+    def at(self, key: str | int) -> _Side:
+        """Return a part."""
+        return _Side(
+            _at(self.value, key),
+            sensitive=_at(self.sensitive, key),
+            unknown=_at(self.unknown, key),
         )
 
+    @property
+    def compared(self) -> tuple[str, bool]:
+        """What tells it from another: its JSON, empty where there is none; whether it is shown."""
+        if self.unknown is True:
+            return UNKNOWN, False
+        if self.value is None:
+            return "", False
+        text = json.dumps(self.value, ensure_ascii=False, sort_keys=True)
+        return text, self.sensitive is True
 
-def _shown(leaf: tuple[str, str] | None) -> str:
-    return "" if leaf is None else leaf[1]
-
-
-Leaves = dict[str, tuple[str, str]]
-
-
-def _leaves(value: Any, sensitive: Any, *, unknown: Any) -> Leaves:  # noqa: ANN401 - JSON
-    """Return every value by its path: what to compare, and what to show."""
-    found: Leaves = {}
-    _collect(found, "", value, sensitive, unknown)
-    return found
-
-
-def _collect(found: Leaves, path: str, value: Any, sensitive: Any, unknown: Any) -> None:  # noqa: ANN401 - JSON
-    if unknown is True:
-        found[path] = (UNKNOWN, UNKNOWN)
-    elif sensitive is True:
-        found[path] = (json.dumps(value, sort_keys=True), SENSITIVE)
-    elif isinstance(value, dict) or isinstance(unknown, dict):
-        for key in dict.fromkeys([*(value or {}), *_keys(unknown)]):
-            below = f"{path}.{key}" if path else str(key)
-            _collect(found, below, _at(value, key), _at(sensitive, key), _at(unknown, key))
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            _collect(found, f"{path}[{index}]", item, _at(sensitive, index), _at(unknown, index))
-    elif value is not None:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-        shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-        found[path] = (text, shown)
+    def shown(self, *, hide: bool) -> str:
+        """Write it for people."""
+        text, _ = self.compared
+        if text in ("", UNKNOWN):
+            return text
+        if hide or _is_marked(self.sensitive):
+            return SENSITIVE
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def _keys(unknown: Any) -> tuple[str, ...]:  # noqa: ANN401 - JSON
-    return tuple(unknown) if isinstance(unknown, dict) else ()
+def _is_marked(sensitive: Any) -> bool:  # noqa: ANN401 - JSON
+    """Tell whether anything of a value is sensitive."""
+    if isinstance(sensitive, dict):
+        return any(map(_is_marked, sensitive.values()))
+    return any(map(_is_marked, sensitive)) if isinstance(sensitive, list) else sensitive is True
+
+
+def _differing(path: str, old: _Side, new: _Side) -> Iterator[tuple[str, str, str]]:
+    """Yield the paths at which two values differ, with both."""
+    parts = dict.fromkeys([*old.keys, *new.keys])
+    is_alike = old.is_object == new.is_object or None in (old.value, new.value)
+    if not parts or old.is_whole or new.is_whole or not is_alike:
+        if old.compared != new.compared:
+            hide = True in (old.sensitive, new.sensitive)
+            yield path, old.shown(hide=hide), new.shown(hide=hide)
+        return
+    for key in parts:
+        name = f"[{key}]" if isinstance(key, int) else f".{key}" if path else key
+        yield from _differing(f"{path}{name}", old.at(key), new.at(key))
 
 
 def _at(value: Any, key: str | int) -> Any:  # noqa: ANN401 - JSON

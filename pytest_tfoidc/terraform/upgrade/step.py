@@ -148,7 +148,7 @@ class UpgradeStep:
                 where=f"{self.workspace.module}, under {self.describe(self.old)}",
                 cause="\n".join(["it would change:", *map(self._line, changes)]),
                 remedy="Let the module settle under FROM first, or allow what each plan changes in"
-                f" pyproject.toml:\n{how_to_allow(changes[0].name)}",
+                f" pyproject.toml:\n{how_to_allow(changes)}",
             )
 
     def lasting(self, plan: Plan) -> tuple[Change, ...]:

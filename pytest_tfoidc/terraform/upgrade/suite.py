@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.terraform.upgrade.plan_diff import Change
 from pytest_tfoidc.terraform.upgrade.spec import Allowance, Step, parse_steps
 
 if sys.version_info >= (3, 11):
@@ -18,6 +19,7 @@ else:
 
 OPTION = "--tf-upgrade"
 TABLE = "tool.pytest_tfoidc.upgrades"
+FEW_NAMES = 2  # of one address, in the allowances that are offered
 CHECKS_TABLE = "tool.pytest_tfoidc.checks"
 KEYS = {"step", "allow", "reason", "modules", "downgrade", "override"}
 EXAMPLE = """Write, for instance:
@@ -27,10 +29,28 @@ EXAMPLE = """Write, for instance:
   reason = "tags are sorted from 5.0 on\""""
 
 
-def how_to_allow(name: str) -> str:
-    """Return what to write so that the plan after an apply may have a difference of this name."""
-    match = json.dumps(name, ensure_ascii=False)
-    return f'  [{CHECKS_TABLE}]\n  allow = [{{ match = {match}, reason = "…" }}]'
+def how_to_allow(changes: Sequence[Change]) -> str:
+    """Return what to write so that the plan after an apply may have all of these changes."""
+    return "\n".join([f"  [{CHECKS_TABLE}]", *_allowing(changes)])
+
+
+def _allowing(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield the lines that tolerate all of the changes; of many at one address, the address."""
+    by_address: dict[str, dict[str, None]] = {}
+    for change in changes:
+        by_address.setdefault(change.address, {})[change.name] = None
+    matches = [
+        name
+        for address, names in by_address.items()
+        for name in (names if len(names) <= FEW_NAMES else (address,))
+    ]
+    entries = [f'{{ match = {json.dumps(m, ensure_ascii=False)}, reason = "…" }}' for m in matches]
+    if not entries[1:]:
+        yield f"  allow = [{entries[0]}]"
+        return
+    yield "  allow = ["
+    yield from (f"    {entry}," for entry in entries)
+    yield "  ]"
 
 
 def upgrade_steps(

@@ -225,7 +225,16 @@ def test_resources_can_be_put_there_beforehand(arm: Arm) -> None:
     assert made["properties"]["primaryEndpoints"]["blob"].startswith("https://tfstate.blob.")
     assert arm("GET", f"{S}/resourceGroups/state").json["location"] == "westeurope"
     with pytest.raises(UsageError):
-        arm.manager.add(f"{VNET}/subnets/a")
+        arm.manager.add("/subscriptions/production/resourceGroups/state")
+
+
+def test_what_a_resource_lies_in_is_put_there_with_it_and_kept_where_it_is_there(arm: Arm) -> None:
+    arm.manager.add(f"{VNET}/subnets/a", {"properties": {"addressPrefix": "10.0.0.0/24"}})
+    arm.manager.add(VNET, {"tags": {"a": "b"}})
+    arm.manager.add(f"{VNET}/subnets/b")
+
+    assert arm("GET", VNET).json["tags"] == {"a": "b"}
+    assert arm("GET", f"{VNET}/subnets/b").json["properties"]["privateLinkServiceNetworkPolicies"]
 
 
 def test_federated_credentials_of_identities_are_kept_for_entra(arm: Arm) -> None:

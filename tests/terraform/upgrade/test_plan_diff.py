@@ -38,11 +38,60 @@ def test_changes_are_listed_by_attribute_with_what_was_and_what_will_be() -> Non
     assert lines({"resource_changes": [change]}) == [
         "x.y.a: 1 -> 2",
         'x.y.tags.k: "v" -> "w"',
+        'x.y.tags.new:  -> "n"',
         "x.y.list[1].n: 2 -> 3",
         "x.y.gone: true -> ",
-        'x.y.tags.new:  -> "n"',
         "x.y.computed:  -> (known after apply)",
     ]
+
+
+def test_what_becomes_unknown_as_a_whole_is_one_change() -> None:
+    """As azurerm's tags with timestamp() in one of them: a map of a provider's own."""
+    change = resource(
+        "update",
+        before={
+            "tags": {"env": "dev", "at": "2030"},
+            "list": ["a"],
+            "none": [],
+            "secret": {"k": 1},
+        },
+        after={"none": ["b"]},
+        before_sensitive={"secret": {"k": True}},
+        after_unknown={"tags": True, "list": True, "secret": True},
+    )
+    assert lines({"resource_changes": [change]}) == [
+        'x.y.tags: {"at": "2030", "env": "dev"} -> (known after apply)',
+        'x.y.list: ["a"] -> (known after apply)',
+        'x.y.none[0]:  -> "b"',
+        "x.y.secret: (sensitive) -> (known after apply)",
+    ]
+
+
+def test_a_value_that_was_sensitive_is_not_shown_when_it_is_no_longer() -> None:
+    change = resource(
+        "update",
+        before={"a": {"k": "old-secret"}, "b": "same"},
+        after={"a": {"k": "old-secret", "n": 1}, "b": "same"},
+        before_sensitive={"a": True, "b": True},
+        after_sensitive={},
+    )
+    assert lines({"resource_changes": [change]}) == [
+        "x.y.a: (sensitive) -> (sensitive)",
+        "x.y.b: (sensitive) -> (sensitive)",
+    ]
+
+
+def test_a_replacement_that_one_key_of_an_unknown_map_forces_names_the_map() -> None:
+    change = resource(
+        "delete",
+        "create",
+        before={"triggers": {"a": "1"}, "id": "x"},
+        after={},
+        after_unknown={"triggers": True, "id": True},
+        replace_paths=[["triggers", "a"]],
+    )
+    (found,) = planned_changes({"resource_changes": [change]})
+    assert (found.name, found.attribute) == ("replace:x.y", "triggers")
 
 
 def test_sensitive_values_are_compared_and_not_shown() -> None:

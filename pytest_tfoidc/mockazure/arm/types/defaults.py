@@ -113,6 +113,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "totalBytesPerSession": GIBIBYTE,
     },
     "Microsoft.Network/virtualNetworkGateways": {"disableIPSecReplayProtection": False},
+    "Microsoft.Network/virtualNetworks/subnets": {
+        "privateEndpointNetworkPolicies": "Disabled",
+        "privateLinkServiceNetworkPolicies": "Enabled",
+    },
     "Microsoft.RecoveryServices/vaults/backupPolicies": {
         "settings.isCompression": False,
         "settings.timeZone": "UTC",

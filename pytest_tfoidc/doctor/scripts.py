@@ -1,0 +1,211 @@
+"""Scripts of pipelines: whether they run Terraform, and which variables they set.
+
+Files of the repository that a script calls count as a part of it, and so do targets of a Makefile.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+
+Others = Callable[[str], str]
+COMMENT = re.compile(r"(?:^|(?<=\s))#(?!#vso\[).*$", re.MULTILINE)  # but for logging commands
+CONTINUED = re.compile(r"[\\`^]\r?\n\s*")
+EXPRESSION = r"\$\{\{.*?\}\}|\$\(.*?\)|\$\{[^}]*\}|\$env:\w+|\$[\w@*]+|%\w+%"
+# A program, or an image that runs it.
+PROGRAM = re.compile(
+    r"\b(?:terraform|(?:open)?tofu|terragrunt)(?:\.exe|:[\w.-]+|@sha256:\w+)?[\"']?(?=\s)"
+)
+PYTEST = re.compile(r"--tf-module\b")
+WORD = re.compile(rf"(?:{EXPRESSION}|\"[^\"]*\"|'[^']*'|[^\s;&|])+|[;&|]+")
+# After what a program is the command, and not a word of another one.
+COMMANDING = re.compile(
+    r"(?:^|[;&|({!/\\\"'`]|\b(?:then|do|else|if|sudo|exec|time|command|env)|=\S*)\s*$"
+)
+LONGEST_LINE = 4000  # characters; what is beyond is no command that somebody wrote
+AN_EXPRESSION = re.compile(rf"[\"']?(?:{EXPRESSION})[\"']?")
+# What signs in. A subcommand that an expression gives may be any of them.
+SIGN_IN = frozenset(
+    {
+        "apply",
+        "apply-all",
+        "console",
+        "destroy",
+        "destroy-all",
+        "force-unlock",
+        "import",
+        "init",
+        "output",
+        "output-all",
+        "plan",
+        "plan-all",
+        "refresh",
+        "state",
+        "taint",
+        "test",
+        "untaint",
+    }
+)
+IN_WORKSPACES = frozenset({"delete", "list", "new", "select"})
+OF_TERRAGRUNT = frozenset({"--", "run", "run-all", "stack"})
+ENDS = "\"'`)"
+# Texts for people, which may name commands.
+SAID = re.compile(
+    r"(?:\b(?:echo|printf|Write-(?:Host|Output|Information|Verbose|Warning|Error))\b"
+    r"|(?<=\s)(?:-m|--message|--body|--title)[ =](?=[\"']))"
+    r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^;&|\n\"'])*"
+)
+SUBSTITUTED = re.compile(r"\$\(|(?<!\\)`")
+# What sets a variable, to something: in a shell, PowerShell, a logging command, .NET or Docker.
+SETS = r"(?<![\w${{])(?:\$env:)?{0}(?:\+?=(?!=)|[ \t]+=(?!=)|;[^\]\n]*\]|\]|[\"']\s*,)"
+TO_NOTHING = re.compile(r"(?:[ \t]*(?:\"\"|''|\$null))?(?=[\s;&|)]|$)")
+TO_NULL = re.compile(r"[ \t]*(?:\"\"|''|\$null)(?=[\s;&|)]|$)")
+ROOT = re.compile(
+    r"^(?:\$\((?:Build\.SourcesDirectory|System\.DefaultWorkingDirectory|Pipeline\.Workspace)\)"
+    r"|\$\{\{ *github\.workspace *\}\}|\$\{?(?:GITHUB_WORKSPACE|BUILD_SOURCESDIRECTORY|PWD)\}?"
+    r"|\$env:(?:GITHUB_WORKSPACE|BUILD_SOURCESDIRECTORY))(?:/s(?=/))?[/\\]",
+    re.IGNORECASE,
+)
+SCRIPT_SUFFIXES = (".sh", ".bash", ".ps1", ".cmd", ".bat")
+SPACED = re.compile(r"\$\{\{[ \t]*([^{}\n]*?)[ \t]*\}\}")
+MAKES = re.compile(r"(?:^|[\s;&|(])make((?:[ \t]+[^\s;&|<>]+)*)", re.MULTILINE)
+MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+TARGETS = re.compile(r"^([^\s:#=][^:#=\n]*)::?(?!=)([^\n]*)$")
+PATIENCE = 20  # files that call each other
+
+
+def plain(text: str) -> str:
+    """Return a script without its comments, each command on a line of its own."""
+    return CONTINUED.sub(" ", COMMENT.sub("", text))
+
+
+def runs_terraform(script: str) -> bool:
+    """Tell whether a script runs Terraform in a way that signs in."""
+    run = SAID.sub(lambda said: said[0] if SUBSTITUTED.search(said[0]) else "", script)
+    return any(_signs_in(line) for line in run.splitlines())
+
+
+def _signs_in(line: str) -> bool:
+    if PYTEST.search(line):
+        return True
+    for program in PROGRAM.finditer(line[:LONGEST_LINE]):
+        words = [*_words(line[program.end() : LONGEST_LINE])]
+        if _is_sign_in(words, is_command=COMMANDING.search(line[: program.start()]) is not None):
+            return True
+    return False
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield the words of a command, up to the next one."""
+    for found in WORD.finditer(text):
+        if found[0][0] in ";&|":
+            return
+        yield found[0]
+
+
+def _is_sign_in(words: list[str], *, is_command: bool) -> bool:
+    """Tell whether a command, from its options on, is one that signs in."""
+    if "-backend=false" in words:
+        return False
+    is_value = False  # of an option that the word before was
+    for position, word in enumerate(words):
+        known = word.rstrip(ENDS)
+        if known in SIGN_IN:
+            return True
+        if known == "workspace":
+            return any(one.rstrip(ENDS) in IN_WORKSPACES for one in words[position + 1 :])
+        if word.startswith("-") or known in OF_TERRAGRUNT:
+            is_value = word.startswith("-") and "=" not in word
+        elif is_value:
+            is_value = False
+        else:
+            return is_command and AN_EXPRESSION.fullmatch(word) is not None
+    return False
+
+
+def sets(name: str, script: str) -> bool:
+    """Tell whether a script gives a variable a value; what is unset or emptied is taken out."""
+    for found in re.finditer(SETS.format(name), script):
+        in_a_shell = found[0].endswith("=") and " " not in found[0] and "$env" not in found[0]
+        nothing = TO_NOTHING if in_a_shell or found[0].endswith("]") else TO_NULL
+        if not nothing.match(script, found.end()):
+            return True
+    return False
+
+
+def with_called(script: str, *, folder: str, others: Others) -> str:
+    """Return a script with what it calls of the same repository.
+
+    Args:
+        script: The script, without comments.
+        folder: The folder that it runs in.
+        others: Returns what a file of the repository holds; nothing where there is none.
+    """
+    parts, waiting, seen = [script], [script], set[str]()
+    while waiting and len(seen) < PATIENCE:
+        text = waiting.pop()
+        for name, made in _called(text, folder):
+            if name in seen:
+                continue
+            seen.add(name)
+            content = _recipes(others(name), made) if made is not None else others(name)
+            if content:
+                parts.append(plain(content))
+                waiting.append(parts[-1])
+    return "\n".join(parts)
+
+
+def _called(script: str, folder: str) -> Iterator[tuple[str, list[str] | None]]:
+    """Yield the files that a script may mean, and the targets where one is a Makefile."""
+    for word in re.split(r"[\s;&|\"'=,]+", SPACED.sub(r"${{\1}}", script)):
+        if word.lower().endswith(SCRIPT_SUFFIXES) and len(word) < LONGEST_LINE:
+            for one in _within(word, folder):
+                yield one, None
+    for made in MAKES.finditer(script):
+        words = made[1][:LONGEST_LINE].split()
+        where = words[words.index("-C") + 1] if "-C" in words[:-1] else ""
+        targets = [word for word in words if not word.startswith("-") and "=" not in word]
+        for makefile in MAKEFILES:
+            for one in _within(posixpath.join(where, makefile), folder):
+                yield one, targets
+
+
+def _within(path: str, folder: str) -> Iterator[str]:
+    """Yield where a path may lead in the repository: from the folder, or from its top."""
+    for base in dict.fromkeys((folder, "")):
+        joined = ROOT.sub("", path.replace("\\", "/"))
+        if joined == path.replace("\\", "/"):
+            joined = posixpath.join(
+                ROOT.sub("", f"{base}/".replace("\\", "/")) if base else "", joined
+            )
+        whole = posixpath.normpath(joined)
+        if not whole.startswith(("/", "..")) and "$" not in whole:
+            yield whole
+
+
+def _recipes(makefile: str, targets: list[str]) -> str:
+    """Return what targets of a Makefile run, with those that they need; the first by default."""
+    recipes: dict[str, list[str]] = {}
+    needs: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in makefile.splitlines():
+        found = TARGETS.match(line)
+        if found is not None:
+            current = found[1].split()
+            wanted, _, inline = found[2].partition(";")
+            for target in current:
+                needs.setdefault(target, []).extend(wanted.split())
+                recipes.setdefault(target, []).append(inline)
+        elif line.startswith("\t"):
+            for target in current:
+                recipes[target].append(line)
+    named = [target for target in targets if target in recipes]
+    waiting = named or [target for target in recipes if not target.startswith(".")][:1]
+    done: dict[str, None] = {}
+    while waiting:
+        target = waiting.pop()
+        if target not in done:
+            done[target] = None
+            waiting += needs.get(target, [])
+    return "\n".join(line for target in done for line in recipes.get(target, []))
