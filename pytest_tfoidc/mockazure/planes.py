@@ -215,6 +215,7 @@ class Planes:
         from pytest_tfoidc.mockazure.devops.service import AzureDevOps
 
         return AzureDevOps(
+            clock=self._clock,
             access_tokens=self._tokens,
             organization=self._directory.connection.organization,
             project=self._directory.connection.project,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.federated import FederatedCredential
-from pytest_tfoidc.mockazure.graph import verbs
+from pytest_tfoidc.mockazure.graph import certificates, collections, facts, verbs
 from pytest_tfoidc.mockazure.graph.call import GraphCall, GraphError, bad_segment, not_found
 from pytest_tfoidc.mockazure.graph.objects import (
     REFERENCES,
@@ -49,22 +49,26 @@ TOKEN_WORDS = {
     "audience": "Access token validation failure. Invalid audience.",
 }
 # Lists that an object has and that nothing here fills.
-EMPTY = (
-    "claimsMappingPolicies",
-    "delegatedPermissionClassifications",
-    "extensionProperties",
-    "homeRealmDiscoveryPolicies",
-    "oauth2PermissionGrants",
-    "tokenIssuancePolicies",
-    "tokenLifetimePolicies",
-)
+EMPTY = ("createdobjects", "licensedetails", "registereddevices", "owneddevices")
 DOMAIN = "pytest-tfoidc.onmicrosoft.com"
 
 OnObject = Callable[[Directory, GraphCall, DirectoryObject], Response]
+OnPart = Callable[[Directory, GraphCall, DirectoryObject, tuple[str, ...]], Response]
 ACTIONS: dict[str, OnObject] = {
     "addpassword": verbs.add_password,
     "removepassword": verbs.remove_password,
+    "addtokensigningcertificate": certificates.add_signing_certificate,
 }
+PARTS: dict[str, OnPart] = {
+    "approleassignedto": verbs.on_role_assignments,
+    "approleassignments": verbs.on_role_assignments,
+    "logo": verbs.on_logo,
+    "oauth2permissiongrants": verbs.on_grants,
+    "synchronization": collections.on_secrets,
+    **dict.fromkeys(facts.LINKED, collections.on_linked),
+    **dict.fromkeys(EMPTY, verbs.on_empty),
+}
+RELATIONS = {*REFERENCES, *REFERENCES.values(), "transitiveMembers", "transitiveMemberOf"}
 
 
 class Graph:
@@ -132,6 +136,13 @@ class Graph:
     def _route(self, call: GraphCall) -> Response:
         if not call.segments:
             raise bad_segment("")
+        if call.segments[0].lower() == "directory" and len(call.segments) > 1:
+            inner = call.segments[1:]  # directory/administrativeUnits is administrativeUnits
+            if inner[0].lower() in COLLECTIONS:
+                return self._route(replace(call, segments=inner))
+        place = collections.find(call.segments)
+        if place is not None:
+            return collections.answer(self._directory, call, place)
         first = call.segments[0]
         keyed = KEYED.fullmatch(first)
         collection = COLLECTIONS.get((keyed[1] if keyed else first).lower())
@@ -162,20 +173,10 @@ class Graph:
         if what.lower() in ACTIONS:
             call.only("POST")
             return ACTIONS[what.lower()](self._directory, call, found)
-        if what == verbs.FEDERATED and found.collection == "applications":
-            return verbs.on_nested(self._directory, call, found, rest)
-        if what in {"appRoleAssignedTo", "appRoleAssignments"}:
-            return verbs.on_role_assignments(self._directory, call, found, rest)
-        if what in EMPTY:
-            call.only("GET")
-            return call.many([], what)
-        return self._references(call, found, rest)
-
-    def _references(
-        self, call: GraphCall, found: DirectoryObject, rest: tuple[str, ...]
-    ) -> Response:
-        known = {*REFERENCES, *REFERENCES.values(), "transitiveMembers", "transitiveMemberOf"}
-        if rest[0] not in known:
+        part = _part_of(found, what.lower(), rest)
+        if part is not None:
+            return part(self._directory, call, found, rest)
+        if rest[0] not in RELATIONS:
             raise bad_segment(rest[0])
         return verbs.on_references(self._directory, call, found, rest)
 
@@ -189,7 +190,6 @@ class Graph:
         known: dict[str, list[Document]] = {
             "organization": [{"id": call.caller.tenant_id, "displayName": "pytest-tfoidc"}],
             "domains": [{"id": DOMAIN, "isDefault": True, "isInitial": True, "isVerified": True}],
-            "oauth2permissiongrants": [],
         }
         if first == "me":
             message = "/me request is only valid with delegated authentication flow."
@@ -275,6 +275,7 @@ class Graph:
                     group
                     for directory in self._directories.values()
                     for group in directory.referred(member, "memberOf")
+                    if group.collection == "groups"
                 )
                 new = [group.id for group in groups if group.id not in found]
                 found |= dict.fromkeys(new)
@@ -321,6 +322,13 @@ class Graph:
             for tenant, held in snapshot.others.items():
                 self._directories[tenant] = Directory()
                 self._directories[tenant].restore(held)
+
+
+def _part_of(found: DirectoryObject, what: str, rest: tuple[str, ...]) -> OnPart | None:
+    """Return who answers for a part of an object; None where it is a reference, or nothing."""
+    if rest[0] == verbs.FEDERATED and found.collection == "applications":
+        return verbs.on_nested
+    return PARTS.get(what)
 
 
 def _new_directory() -> Directory:

@@ -31,9 +31,10 @@ class Client:
 
     def __init__(self) -> None:
         self.events = EventLog()
-        tokens = AccessTokens(clock=VirtualClock(), events=self.events)
+        clock = VirtualClock()
+        tokens = AccessTokens(clock=clock, events=self.events)
         tokens.key = KEY
-        self.devops = AzureDevOps(access_tokens=tokens)
+        self.devops = AzureDevOps(clock=clock, access_tokens=tokens)
         token = tokens.issue(
             audience=AUDIENCE, client_id="client", object_id="object", tenant_id=TENANT
         )
