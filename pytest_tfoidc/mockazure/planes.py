@@ -217,10 +217,12 @@ class Planes:
         return AzureDevOps(
             clock=self._clock,
             access_tokens=self._tokens,
+            tenant_id=self._directory.tenant_id,
             organization=self._directory.connection.organization,
             project=self._directory.connection.project,
             identify=self._identify,
             admits=lambda name: self._directory.named.admits("organization", name),
+            secrets_of=lambda vault: self.key_vaults().listed_secrets(vault),
         )
 
     def _make_key_vaults(self) -> KeyVaults:

@@ -245,7 +245,8 @@ def _patch(call: Call, item: Document) -> None:
         step = part({"s": given}, "s")
         operation = str(step.get("op")).lower()
         where, _, name = str(step.get("path") or "").strip("/").partition("/")
-        if where == "fields" and operation == "remove":
+        empty = step.get("value") is None or step.get("value") == ""
+        if where == "fields" and (operation == "remove" or empty):
             item["fields"].pop(name, None)
         elif where == "fields":
             item["fields"][name] = step.get("value")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.devops.call import DevOpsError, Document, listed
@@ -56,7 +57,7 @@ def create(call: Call, kind: Kind, known: Entries, prepare: Prepare) -> Document
     Raises:
         DevOpsError: It has no name, or one that is taken.
     """
-    body = call.body
+    body = filled(call.body)
     name = str(body.get("name") or "")
     if kind.named and not name:
         raise invalid("Value cannot be null. Parameter name: name")
@@ -66,11 +67,19 @@ def create(call: Call, kind: Kind, known: Entries, prepare: Prepare) -> Document
     key = _new_key(call, kind, body)
     if str(key).lower() in {k.lower() for k in known}:
         raise DevOpsError(409, "AlreadyExistsException", f"VS800107: '{key}' exists already.")
-    document = prepare(call, {**copy.deepcopy(kind.defaults), **body, **stamped(call)})
+    stamp = stamped(call) if kind.stamped else in_project(call)
+    document = prepare(call, {**copy.deepcopy(kind.defaults), **body, **stamp})
     if kind.ids in {"guid", "number"}:
         document["id"] = key
     known[str(key)] = document
     return document
+
+
+def filled(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return what a client wrote without the gaps of lists, which the service does not keep."""
+    if isinstance(value, dict):
+        return {k: filled(v) for k, v in value.items()}
+    return [filled(v) for v in value if v is not None] if isinstance(value, list) else value
 
 
 def _new_key(call: Call, kind: Kind, body: Document) -> str | int:
@@ -89,9 +98,14 @@ def stamped(call: Call) -> Document:
     person = me()
     stamp: Document = {"createdBy": person, "modifiedBy": person, "createdOn": call.now}
     stamp |= {"modifiedOn": call.now, "createdDate": call.now}
-    if call.project:
-        stamp["project"] = {"id": call.project["id"], "name": call.project["name"]}
-    return stamp
+    return {**stamp, **in_project(call)}
+
+
+def in_project(call: Call) -> Document:
+    """Return the project of a new entry, as entries name it."""
+    if not call.project:
+        return {}
+    return {"project": {"id": call.project["id"], "name": call.project["name"]}}
 
 
 def me() -> Document:
@@ -104,7 +118,7 @@ def change(call: Call, kind: Kind, known: Entries, key: str, prepare: Prepare) -
     old = known[key]
     fixed = {n: old[n] for n in ("id", "createdBy", "createdOn", "project", "url") if n in old}
     base = {**copy.deepcopy(kind.defaults), **fixed} if kind.whole else old
-    document = prepare(call, {**base, **call.body, **fixed, "modifiedOn": call.now})
+    document = prepare(call, {**base, **filled(call.body), **fixed})
     for counter in ("revision", "version"):
         if isinstance(old.get(counter), int) and isinstance(kind.defaults.get(counter), int):
             document[counter] = old[counter] + 1
@@ -124,7 +138,7 @@ FILTERS = ("name", "queuename", "groupname", "poolname", "environmentname")
 
 
 def _is_wanted(call: Call, document: Document) -> bool:
-    """Tell whether a list has an entry: by the name that the query asks for, with `*` at its end."""
+    """Tell whether a list has an entry, by the name that the query asks for (`*` at its end)."""
     for name in FILTERS:
         wanted = call.query.get(name, "").lower()
         found = str(document.get("name", "")).lower()

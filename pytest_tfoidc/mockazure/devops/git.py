@@ -253,7 +253,7 @@ def _change(files: dict[str, str], change: Document) -> None:
 
 
 def _tree(call: Call, repository: Document) -> Document:
-    """Return the commit that a query names: by branch, tag or commit; else of the default branch."""
+    """Return the commit that a query names by branch, tag or id; else the default branch's."""
     names = ("versiondescriptor.version", "searchcriteria.itemversion.version", "version")
     version = next((call.query[n] for n in names if call.query.get(n)), "")
     kinds = ("versiondescriptor.versiontype", "searchcriteria.itemversion.versiontype")

@@ -18,13 +18,14 @@ class Kind:
 
     `ids`: `guid`, `number`, or the name of the property that is the key. `wide`: they belong to the
     organization although a project may stand before them. `named`: two may not have one name.
-    `whole`: a PATCH replaces, as it comes with everything. `secret`: property whose value is hidden.
+    `whole`: a PUT replaces, as it comes with everything. `stamped`: who made it, and when, is told.
     """
 
     ids: str = "guid"
     wide: bool = False
     named: bool = False
     whole: bool = False
+    stamped: bool = False
     deleted: int = 204
     defaults: Document = field(default_factory=dict)
 
@@ -55,11 +56,13 @@ KINDS: dict[str, Kind] = {
     "distributedtask/deploymentgroups/*": Kind(
         ids="number", named=True, defaults={"machineCount": 0, "machines": []}
     ),
-    "distributedtask/environments/*": Kind(ids="number", named=True, defaults={"resources": []}),
+    "distributedtask/environments/*": Kind(
+        stamped=True, ids="number", named=True, defaults={"resources": []}
+    ),
     "distributedtask/environments/*/providers/kubernetes/*": Kind(ids="number", named=True),
     "distributedtask/queues/*": Kind(ids="number", named=True),
     "distributedtask/variablegroups/*": Kind(
-        ids="number", wide=True, defaults={"type": "Vsts", "isShared": False}
+        stamped=True, ids="number", wide=True, defaults={"type": "Vsts", "isShared": False}
     ),
     "groupentitlements/*": Kind(wide=True, deleted=200),
     "hooks/subscriptions/*": Kind(
@@ -75,10 +78,10 @@ KINDS: dict[str, Kind] = {
         },
     ),
     "pipelines/checks/configurations/*": Kind(
-        ids="number", defaults={"timeout": 43200, "version": 1}
+        stamped=True, ids="number", defaults={"timeout": 43200, "version": 1}
     ),
     "policy/configurations/*": Kind(
-        ids="number", whole=True, defaults={"revision": 1, "isDeleted": False}
+        stamped=True, ids="number", whole=True, defaults={"revision": 1, "isDeleted": False}
     ),
     "wiki/wikis/*": Kind(named=True, deleted=200, defaults={"type": "projectWiki"}),
     "wit/fields/*": Kind(

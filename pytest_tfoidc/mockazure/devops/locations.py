@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+_EXTENSIONS = "_apis/extensionmanagement/installedextensions"
 _TASKS = "{project}/_apis/distributedtask"
 _GIT = "{project}/_apis/git/repositories/{repositoryId}"
 _TYPE = "_apis/work/processes/{processId}/workItemTypes/{witRefName}"
@@ -108,12 +109,11 @@ LOCATIONS = {
     ),
     "fb0da285-f23e-4b56-8b53-3ef5f9f6de66": (
         "ExtensionManagement",
-        "_apis/extensionmanagement/installedextensionsbyname/"
-        "{publisherName}/{extensionName}/{version}",
+        f"{_EXTENSIONS}byname/{{publisherName}}/{{extensionName}}/{{version}}",
     ),
     "275424d0-c844-4fe2-bda6-04933a1357d8": (
         "ExtensionManagement",
-        "_apis/extensionmanagement/installedextensions",
+        _EXTENSIONS,
     ),
     "c65009a7-474a-4ad1-8b42-7d852107ef8c": ("Packaging", _FEEDS),
     "ed52a011-0112-45b5-9f9e-e14efffb3193": ("Packaging", f"{_FEEDS}/retentionpolicies"),

@@ -1,4 +1,4 @@
-"""Processes of Azure Boards: inherited ones, their types of work items, layouts, states and rules."""
+"""Processes of Azure Boards: inherited ones, types of work items, layouts, states and rules."""
 
 from __future__ import annotations
 

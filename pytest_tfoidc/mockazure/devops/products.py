@@ -141,8 +141,8 @@ def _wiki(call: Call, document: Document) -> Document:
         git.of_project(call.organization, call.project)
         name = f"{call.project['name']}.wiki"
         document["repositoryId"] = git.add(call.organization, call.project, {"name": name})["id"]
-    document.pop("version", None)
-    document.setdefault("versions", [{"version": "wikiMaster"}])
+    version = document.pop("version", None)
+    document.setdefault("versions", [version if code and version else {"version": "wikiMaster"}])
     url = f"{call.base}/{call.project['name']}/_wiki/wikis/{document['name']}"
     return {**document, "url": url, "remoteUrl": url}
 

@@ -6,6 +6,7 @@ and deletes service connections; those with workload identity federation get iss
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import uuid
@@ -66,12 +67,14 @@ class AzureDevOps:
     Args:
         clock: Tells the virtual time.
         access_tokens: Checks callers' bearers; a personal access token (Basic) is taken as it is.
+        tenant_id: The tenant that organizations belong to.
         organization: The name of the job's own organization.
         project: The name of a project that is there from the start.
         issuer: The issuer of the ID tokens of service connections that are created here.
         identify: Gives issuer and subject of such a connection by its id, name, project and
             organization, where they are not this issuer and `sc://…`.
         admits: Tells whether an organization that nobody made may be used.
+        secrets_of: Lists the secrets of a key vault, without their values.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
@@ -79,14 +82,18 @@ class AzureDevOps:
         *,
         access_tokens: AccessTokens,
         clock: Clock,
+        tenant_id: str = "",
         organization: str = "org",
         project: str = "project",
         issuer: str = "",
         identify: Callable[[str, str, str, str], tuple[str, str]] | None = None,
         admits: Callable[[str], bool] = lambda _name: False,
+        secrets_of: Callable[[str], list[Document]] = lambda _vault: [],
     ) -> None:
         self._admits = admits
         self._clock = clock
+        self._secrets_of = secrets_of
+        self._tenant_id = tenant_id
         self._identify = identify or self._usual_identity
         self._tokens = access_tokens
         self.organization = organization
@@ -142,12 +149,13 @@ class AzureDevOps:
     def plays(self, request: Request) -> bool:
         """Tell whether a path of dev.azure.com is answered here; the real one has many more."""
         segments = split_path(request.target)[1:]
+        found = find_route(segments)
+        if found is not None and found.words in VERBS:
+            return True
         words = _words_of(segments)
         if words is None:
             return False
-        known = words == () or any(words[: len(known)] == known for known in self._routes())
-        found = find_route(segments)
-        return known or (found is not None and found.words in VERBS)
+        return words == () or any(words[: len(known)] == known for known in self._routes())
 
     def _routes(self) -> dict[tuple[str, ...], Callable[..., Response]]:
         return {
@@ -156,6 +164,7 @@ class AzureDevOps:
             ("connectiondata",): self._connection_data,
             ("projects",): self._project,
             ("operations",): self._operation,
+            ("organization", "collections", "me"): self._organization_data,
             ("featuremanagement", "featurestates"): self._feature,
             ("featuremanagement", "featurestatesquery"): self._features,
             ("serviceendpoint", "endpoints"): self._endpoint,
@@ -199,6 +208,20 @@ class AzureDevOps:
                 "authorizedUser": user,
                 "instanceId": _guid(self._here.name),
                 "deploymentType": "hosted",
+            }
+        )
+
+    def _organization_data(self, request: Request, *_: object) -> Response:
+        """Tell what an organization says of itself."""
+        only(request, "GET")
+        return Response.json(
+            {
+                "id": _guid(f"organization:{self._here.name}"),
+                "name": self._here.name,
+                "status": "enabled",
+                "owner": _guid("user"),
+                "tenantId": self._tenant_id,
+                "preferredRegion": "WEU",
             }
         )
 
@@ -391,12 +414,17 @@ class AzureDevOps:
         return str(known.get("name") or reference.get("name") or reference.get("id") or "")
 
     def _proxy(self, request: Request, project: str, rest: tuple[str, ...]) -> Response:
-        """Test a connection: it works."""
+        """Test a connection: it works. Or ask something by it: which secrets a key vault has."""
         self._find_project(project)
         only(request, "POST")
         if rest:
             raise nowhere(request)
-        return Response.json({"statusCode": "ok", "errorMessage": "", "result": []})
+        details = _of(read_body(request), "dataSourceDetails")
+        result: list[str] = []
+        if str(details.get("dataSourceName")).startswith("AzureKeyVaultSecrets"):
+            vault = str(_of(details, "parameters").get("KeyVaultName") or "")
+            result = [json.dumps({"value": self._secrets_of(vault), "nextLink": None})]
+        return Response.json({"statusCode": "ok", "errorMessage": "", "result": result})
 
     # for the rest of the stand-in
 

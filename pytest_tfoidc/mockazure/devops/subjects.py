@@ -542,9 +542,8 @@ def on_group_entitlements(call: Call) -> Response:
     if found is None:
         raise missing(call.key, "GroupNotFoundException")
     call.only("GET", "PATCH", "DELETE")
-    if call.method == "DELETE":
+    if call.method == "DELETE":  # of the rule: the group stays
         del known[call.key.lower()]
-        remove(call.organization, str(found["group"]["descriptor"]))
     if call.method == "PATCH":
         for step in call.items:
             rule = part({"s": step}, "s")

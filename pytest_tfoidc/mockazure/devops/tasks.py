@@ -1,4 +1,4 @@
-"""Azure Pipelines: definitions, folders, settings, checks, pools, queues, environments, variables."""
+"""Azure Pipelines: definitions, settings, checks, pools, queues, environments and variables."""
 
 from __future__ import annotations
 
@@ -333,10 +333,14 @@ def _short(pool: Document) -> Document:
 
 
 def _queue(call: Call, document: Document) -> Document:
-    number = str(part(document, "pool").get("id"))
-    pool = pools(call.organization).get(number)
+    number, name = part(document, "pool").get("id"), str(document.get("name") or "")
+    known = pools(call.organization)
+    by_name = next((p for p in known.values() if p["name"].lower() == name.lower()), None)
+    pool = known.get(str(number)) if number else by_name
+    if pool is None and not number and name:
+        pool = add_pool(call.organization, {"name": name})  # a queue without one gets its own
     if pool is None:
-        raise missing(f"Agent pool {number}", "TaskAgentPoolNotFoundException")
+        raise missing(f"Agent pool {number or name}", "TaskAgentPoolNotFoundException")
     named = {"name": document.get("name") or pool["name"], "pool": _short(pool)}
     return {**document, **named, "projectId": call.project["id"]}
 

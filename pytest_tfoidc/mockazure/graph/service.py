@@ -298,6 +298,13 @@ class Graph:
             full.setdefault("id", new_id())
             return dict(self._directory.put(collection, full).document)
 
+    def add_entry(self, path: str, owner: str, document: Document) -> None:
+        """Put an entry of a collection there that nobody created, such as a named location."""
+        with self._lock:
+            usual = facts.COLLECTIONS[path]
+            entry = {**merged(usual, document), "id": str(document["id"])}
+            collections.entries(self._directory, path, owner)[entry["id"]] = entry
+
     @property
     def objects(self) -> dict[str, Document]:
         """Every object of every tenant as it is now, by id. They are copies."""
