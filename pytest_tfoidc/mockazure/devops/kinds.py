@@ -60,7 +60,7 @@ KINDS: dict[str, Kind] = {
         stamped=True, ids="number", named=True, defaults={"resources": []}
     ),
     "distributedtask/environments/*/providers/kubernetes/*": Kind(ids="number", named=True),
-    "distributedtask/queues/*": Kind(ids="number", named=True),
+    "distributedtask/queues/*": Kind(ids="number"),
     "distributedtask/variablegroups/*": Kind(
         stamped=True, ids="number", wide=True, defaults={"type": "Vsts", "isShared": False}
     ),

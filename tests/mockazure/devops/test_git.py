@@ -24,9 +24,7 @@ def repository(client: Client) -> str:
     return str(client.make("_apis/git/repositories", body)["id"])
 
 
-def push(
-    client: Client, repository: str, old: str, path: str, text: str, kind: str = "add"
-) -> Any:  # noqa: ANN401 - the answer
+def push(client: Client, repository: str, old: str, path: str, text: str, kind: str = "add") -> Any:  # noqa: ANN401 - the answer
     change: dict[str, Any] = {"changeType": kind, "item": {"path": path}}
     if kind != "delete":
         change["newContent"] = {"content": text, "contentType": "rawtext"}
