@@ -228,7 +228,8 @@ def _unknown(where: str, cause: str) -> UsageError:
 
 
 def _existing(entry: Document, where: str, folder: Path) -> Existing:
-    named = str(entry.get("id") or entry.get("url") or "")
+    url = str(entry.get("url") or "")
+    named = url if url.startswith("https://") else str(entry.get("id") or url)
     if named.startswith("/"):
         return _resource(entry, named, where)
     if named.startswith("https://"):
@@ -372,7 +373,7 @@ def _of_graph(entry: Document, segments: tuple[str, ...], where: str) -> Existin
     place = find(segments)
     if place is None or len(place.rest) != 1:
         raise _unknown(where, f"Graph has no {'/'.join(segments)}")
-    document = {**{k: v for k, v in entry.items() if k not in {"id", "url"}}, "id": place.rest[0]}
+    document = {**{k: v for k, v in entry.items() if k != "url"}, "id": place.rest[0]}
     return Existing(
         key=f"graph/{'/'.join(segments).lower()}",
         where=where,

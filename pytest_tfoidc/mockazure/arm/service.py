@@ -29,7 +29,7 @@ from pytest_tfoidc.mockazure.arm.metadata import cloud_of, is_metadata, metadata
 from pytest_tfoidc.mockazure.arm.operations import VERBS, Operations, OperationsSnapshot
 from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, parse_segments
 from pytest_tfoidc.mockazure.arm.store import Resource, Store, StoreSnapshot
-from pytest_tfoidc.mockazure.arm.subscriptions import ALIASES, Subscription, Subscriptions
+from pytest_tfoidc.mockazure.arm.subscriptions import ALIASES, FEATURES, Subscription, Subscriptions
 from pytest_tfoidc.mockazure.arm.types.table import rules_for
 from pytest_tfoidc.mockazure.deployments.service import KIND as DEPLOYMENTS
 from pytest_tfoidc.mockazure.deployments.service import Deployments
@@ -236,6 +236,8 @@ class ResourceManager:
             return self.deployments.write(call)
         if call.place.type_key == f"{DEPLOYMENTS}/operations":
             return self._only_get(call, lambda: self.deployments.operations(call))
+        if call.place.type_key == FEATURES and call.method == "GET":
+            return Response.json(self._subscriptions.feature(call.place))
         if call.method == "POST" and self._acts_on_collection(call.place):
             return listings.act_on_collection(self._estate, call)
         verb = ITEM_VERBS.get(call.method)

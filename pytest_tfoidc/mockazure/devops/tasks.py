@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 
 from pytest_tfoidc.httpserver import Response
@@ -49,19 +50,32 @@ def _definition(call: Call, document: Document) -> Document:
             variable["value"] = None
     name = str(part(part(document, "queue"), "pool").get("name") or "Azure Pipelines")
     queue = {"id": 1, "name": name, "pool": {"id": 1, "name": name}, **part(document, "queue")}
-    repository = part(document, "repository")
-    if repository and not repository.get("name"):
-        try:
-            repository["name"] = git.find(call, str(repository.get("id") or ""))["name"]
-        except DevOpsError:
-            repository["name"] = repository.get("id")
     project = part(document, "project") or call.project
     more = {
         "queue": queue,
         "authoredBy": entries.me(),
         "uri": f"vstfs:///Build/Definition/{guid('d')}",
     }
-    return {**document, **more, "project": {"id": project["id"], "name": project["name"]}}
+    usual = {"process": {"type": 2, "yamlFilename": "azure-pipelines.yml"}, "variables": {}}
+    return {
+        **usual,
+        **document,
+        **more,
+        "repository": _repository(call, part(document, "repository")),
+        "project": {"id": project["id"], "name": project["name"]},
+    }
+
+
+def _repository(call: Call, given: Document) -> Document:
+    """Return the repository of a definition as a whole; without one, the project's own."""
+    wanted = str(given.get("id") or call.project["name"])
+    usual: Document = {"type": "TfsGit", "defaultBranch": git.MAIN, "properties": {}, "clean": None}
+    usual |= {"id": wanted, "name": wanted, "url": "", "checkoutSubmodules": False}
+    if str(given.get("type") or "TfsGit").lower() == "tfsgit":
+        with contextlib.suppress(DevOpsError):
+            found = git.find(call, wanted)
+            usual |= {"id": found["id"], "name": found["name"], "url": found["url"]}
+    return {**usual, **{k: v for k, v in given.items() if v is not None}}
 
 
 # folders

@@ -211,6 +211,59 @@ def test_identities_of_resources_have_their_ids(arm: Arm) -> None:
     assert found["userAssignedIdentities"] == {mine["id"]: ids}
 
 
+def test_a_cluster_has_what_modules_read_from_it(arm: Arm) -> None:
+    written = {"dnsPrefix": "aks", "oidcIssuerProfile": {"enabled": True}}
+    body = {"location": "westeurope", "properties": written}
+    found = made(arm, "Microsoft.ContainerService/managedClusters", "aks", body)["properties"]
+
+    assert found["fqdn"].startswith("aks-")
+    assert found["nodeResourceGroup"] == f"MC_{RG.rpartition('/')[2]}_aks_westeurope"
+    assert found["oidcIssuerProfile"]["issuerURL"].startswith("https://westeurope.oic.")
+    assert len(found["identityProfile"]["kubeletidentity"]["objectId"]) == GUID_LENGTH
+    assert found["currentKubernetesVersion"]
+    path = f"{P}/Microsoft.ContainerService/managedClusters/aks/listClusterUserCredential"
+    (entry,) = arm("POST", path).json["kubeconfigs"]
+    config = base64.b64decode(entry["value"]).decode()
+    assert f"server: https://{found['fqdn']}:443" in config
+    assert "client-certificate-data: " in config
+
+
+def test_a_cluster_without_an_issuer_has_none(arm: Arm) -> None:
+    found = made(arm, "Microsoft.ContainerService/managedClusters", "aks")["properties"]
+
+    assert "oidcIssuerProfile" not in found
+    assert "privateFQDN" not in found
+
+
+def test_a_feature_is_off_until_somebody_registers_it(arm: Arm) -> None:
+    feature = f"{S}/providers/Microsoft.Features/providers/Microsoft.Compute/features/X"
+
+    assert arm("GET", feature).json["properties"]["state"] == "NotRegistered"
+    assert arm("GET", feature).json["name"] == "Microsoft.Compute/X"
+    assert arm("POST", f"{feature}/register").json["properties"]["state"] == "Registered"
+    assert arm("GET", feature).json["properties"]["state"] == "Registered"
+    assert arm("POST", f"{feature}/unregister").status == 200
+    assert arm("GET", feature).json["properties"]["state"] == "NotRegistered"
+
+
+def test_a_skus_name_tells_its_tier(arm: Arm) -> None:
+    body = {**BODY, "sku": {"name": "E0"}}
+
+    found = made(arm, "Microsoft.AppPlatform/Spring", "one", body)
+
+    assert found["sku"] == {"name": "E0", "tier": "Enterprise"}
+
+
+def test_how_a_node_configuration_was_written_is_not_shown(arm: Arm) -> None:
+    made(arm, "Microsoft.Automation/automationAccounts", "a")
+    written = {"configuration": {"name": "c"}, "source": {"type": "embeddedContent", "value": "v"}}
+    kind = "Microsoft.Automation/automationAccounts/a/nodeConfigurations"
+    found = made(arm, kind, "c.localhost", {"properties": written})
+
+    assert "source" not in found["properties"]
+    assert found["properties"]["configuration"] == {"name": "c"}
+
+
 def test_deleting_an_assignment_gives_it_back(arm: Arm) -> None:
     found = made(arm, "Microsoft.Authorization/policyAssignments")
 

@@ -36,6 +36,17 @@ def test_a_definition_gets_a_number_a_revision_and_hides_its_secrets(client: Cli
     assert client.make(path, {"name": "next"})["id"] == 2
 
 
+def test_a_definition_is_whole_whatever_made_it(client: Client) -> None:
+    made = client.make("project/_apis/build/definitions", {"name": "bare"})
+
+    assert made["repository"]["type"] == "TfsGit"
+    assert made["repository"]["name"] == "project"
+    assert made["repository"]["url"]
+    assert made["repository"]["defaultBranch"] == "refs/heads/main"
+    assert made["process"]["yamlFilename"]
+    assert made["queue"]["pool"]["name"] == "Azure Pipelines"
+
+
 def test_folders_are_found_by_path_and_take_what_lies_in_them_along(client: Client) -> None:
     path = "project/_apis/build/folders/"
     for name in ("\\a", "\\a\\b", "\\ab"):

@@ -5,7 +5,8 @@ A fact sheet: type -> path -> value, from Azure's public API descriptions
 every item of a list (`a[].b`), and fills what lacks there; a block on its way that is not there is
 not made. A path that begins with `/` leads from the resource itself, others from its properties.
 In texts, `{name}`, `{id}`, `{scope}`, `{path}` (the scope without its slash), `{group}`,
-`{subscription}`, `{location}` and `{guid}` are the resource's. To add a fact, write its line.
+`{subscription}`, `{location}`, `{guid}` and `{tier}` (which the name of its SKU tells) are the
+resource's. To add a fact, write its line.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ MARK = "[]"
 _ML = "Microsoft.MachineLearningServices/workspaces"
 _OFF, _ON = {"status": "disabled"}, {"status": "enabled"}
 GIBIBYTE = 1 << 30
+
+TIERS = {"F": "Free", "B": "Basic", "S": "Standard", "P": "Premium", "E": "Enterprise"}
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.AutoManage/configurationProfileAssignments": {"targetId": "{scope}"},
@@ -134,7 +137,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.StreamAnalytics/streamingJobs": {
         "jobStorageAccount.authenticationMode": "ConnectionString"
     },
-    "Microsoft.AppPlatform/spring": {"vnetAddons.logStreamPublicEndpoint": False},
+    "Microsoft.AppPlatform/spring": {
+        "/sku.tier": "{tier}",
+        "vnetAddons.logStreamPublicEndpoint": False,
+    },
     "Microsoft.AVS/privateClouds": {
         "endpoints": {
             "hcxCloudManager": "https://10.0.0.9/",
@@ -228,4 +234,10 @@ def _names(new: New) -> Mapping[str, str]:
         "subscription": segments[2],
         "location": new.location or "westeurope",
         "guid": new.guid("default"),
+        "tier": TIERS.get(_sku(new)[:1].upper(), "Standard"),
     }
+
+
+def _sku(new: New) -> str:
+    sku = new.body.get("sku")
+    return str(sku.get("name") or "") if isinstance(sku, Mapping) else ""

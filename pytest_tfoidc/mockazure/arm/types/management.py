@@ -227,6 +227,11 @@ def security_setting(new: New) -> Properties:
     return {"kind": kind, "properties": {"enabled": False}}
 
 
+def without_form(given: Any, _: New) -> Any:  # noqa: ANN401 - JSON
+    """Return a configuration of nodes without how its source was written: it is not shown."""
+    return {name: value for name, value in given.items() if name != "source"}
+
+
 ALWAYS = {  # what there is of a type under any name, without anything that it lies in
     "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements": agreement,
     "Microsoft.Security/pricings": pricing,
@@ -251,6 +256,7 @@ TYPES: dict[str, Rules] = {
             "tenant/gitAccess": fixed(properties=OFF),
         },
     ),
+    "Microsoft.Automation/automationAccounts/nodeConfigurations": Rules(normalized=without_form),
     f"{_SERVICE}/apis": Rules(created=201, adds=api),
     f"{_SERVICE}/portalsettings": Rules(
         stateless=True, actions={"listsecrets": delegation_secrets}
