@@ -110,6 +110,7 @@ GRAPH_MARKS = (
     ("groupTypes", "groups"),
 )
 REMEDY = "Write what `az … -o json` prints: docs/stand-in.md lists the kinds."
+DATA = 100  # what lies in a vault or an account comes after it
 PATIENT_DEPTH = 60  # of nested values
 
 
@@ -341,6 +342,7 @@ def _data(entry: Document, url: str, where: str, folder: Path) -> Existing:
             key=f"https://{host}{target}",
             where=where,
             put=lambda mock: mock.put_there(f"https://{host}{target}", content, headers),
+            order=DATA,
         )
     if host.startswith(("graph.", "microsoftgraph.")) and len(segments) > 2:  # noqa: PLR2004 - v1.0
         return _of_graph(entry, tuple(segments[1:]), where)
@@ -392,6 +394,7 @@ def _secret(entry: Document, host: str, name: str, where: str) -> Existing:
         key=url.lower(),
         where=where,
         put=lambda mock: mock.put_there(f"{url}?api-version=7.4", content, headers),
+        order=DATA,
     )
 
 

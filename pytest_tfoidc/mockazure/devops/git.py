@@ -184,7 +184,10 @@ def _push(call: Call, repository: Document) -> Response:
     name, old = str(updates[0].get("name") or ""), str(updates[0].get("oldObjectId") or NOTHING)
     refs = call.organization.of(REFS, str(repository["id"]))
     if refs.get(name, {}).get("objectId", NOTHING) != old:
-        message = f"TF402455: Pushes to '{name}' were made since: refresh your view and try again."
+        message = (
+            f"TF401028: The reference '{name}' has already been updated by another client, so you "
+            "cannot update it. Please try again."
+        )
         raise DevOpsError(409, "GitReferenceStaleException", message)
     parent = old
     for commit in commits:

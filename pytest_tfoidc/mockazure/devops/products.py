@@ -182,7 +182,10 @@ def on_pages(call: Call) -> Response:
     if call.method in {"PUT", "PATCH"}:
         given = call.request.headers.get("if-match", "").strip('"')
         if given and given != found["version"]:
-            message = f"The page '{found['path']}' was changed since you read it."
+            message = (
+                f"The wiki page '{found['path']}' has already been updated by another client, so "
+                "you cannot update it. Please try again."
+            )
             raise DevOpsError(412, "WikiPageHasConflictsException", message)
         found |= {"content": call.body.get("content"), "version": uuid.uuid4().hex}
     return _page(call, found)

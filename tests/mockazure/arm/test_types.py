@@ -235,6 +235,16 @@ def test_a_cluster_without_an_issuer_has_none(arm: Arm) -> None:
     assert "privateFQDN" not in found
 
 
+def test_a_registrys_task_runs_and_its_run_is_there(arm: Arm) -> None:
+    registry = made(arm, "Microsoft.ContainerRegistry/registries")["id"]
+
+    run = arm("POST", f"{registry}/scheduleRun", {"type": "TaskRunRequest"}).json
+
+    assert run["properties"]["status"] == "Succeeded"
+    assert arm("GET", f"{registry}/runs/{run['name']}").json["properties"] == run["properties"]
+    assert arm("GET", f"{registry}/runs/other").status == 404
+
+
 def test_a_feature_is_off_until_somebody_registers_it(arm: Arm) -> None:
     feature = f"{S}/providers/Microsoft.Features/providers/Microsoft.Compute/features/X"
 

@@ -84,7 +84,10 @@ def test_a_push_makes_a_branch_a_commit_and_a_file(client: Client, repository: s
 def test_a_stale_push_and_a_file_twice_are_refused(client: Client, repository: str) -> None:
     made = commit(client, repository, "/a.txt", "one")
 
-    assert push(client, repository, NOTHING, "/b.txt", "x").status == 409
+    stale = push(client, repository, NOTHING, "/b.txt", "x")
+    assert stale.status == 409
+    # what tells the provider to try again
+    assert "has already been updated by another client" in stale.json["message"]
     assert push(client, repository, made, "/a.txt", "x").status == 400
     assert push(client, repository, made, "/b.txt", "x", "edit").status == 400
     assert push(client, repository, made, "/a.txt", "two", "edit").status == 201

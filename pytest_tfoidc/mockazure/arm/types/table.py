@@ -49,9 +49,12 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Compute/disks": Rules(accepted=202),
     "Microsoft.ContainerRegistry/registries": Rules(
         adds=adds.registry,
-        actions=dict.fromkeys(
-            ("listcredentials", "regeneratecredential"), adds.registry_credentials
-        ),
+        actions={
+            "listcredentials": adds.registry_credentials,
+            "regeneratecredential": adds.registry_credentials,
+            "schedulerun": adds.registry_run,
+        },
+        implied={"runs/*": adds.registry_run_there},
     ),
     "Microsoft.ContainerRegistry/registries/webhooks": Rules(
         actions={"getcallbackconfig": adds.webhook_target}
