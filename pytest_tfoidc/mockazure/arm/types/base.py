@@ -247,7 +247,8 @@ def _run(registry_id: str) -> str:
 
 
 def _succeeded(number: str) -> Properties:
-    return {"runId": number, "status": "Succeeded", "runType": "QuickRun"}
+    done = {"status": "Succeeded", "provisioningState": "Succeeded"}
+    return {"runId": number, "runType": "QuickRun", **done}
 
 
 def webhook_target(new: New) -> Any:  # noqa: ANN401 - JSON
