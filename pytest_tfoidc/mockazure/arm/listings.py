@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure import odata
 from pytest_tfoidc.mockazure.arm import documents, verbs
+from pytest_tfoidc.mockazure.arm.documents import written_moment
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
 from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
@@ -154,10 +155,23 @@ def act(estate: Estate, call: Call) -> Response:
     document = estate.find(call, place.parent) or _unwritten(estate, call)
     if action == "purge" and place.parent.type_key in RECOVERABLE:
         return _purge(estate, call)
+    _change(estate, call, document)
     does = rules_for(place.parent.kind).actions.get(action)
     if does is not None:
         return Response.json(does(documents.as_new(document, place.parent, call)))
     return _acted(estate, call, document)
+
+
+def _change(estate: Estate, call: Call, document: Document) -> None:
+    """Write what an action changes in its resource, where it changes anything."""
+    place = call.place.parent
+    changes = rules_for(place.kind).changes.get(call.place.name.lower())
+    owner = estate.store.get(place.key)
+    if changes is None or owner is None:
+        return
+    new = documents.as_new(document, place, call)
+    written = changes(new, call.body if call.request.body else {}, written_moment(call.now))
+    estate.store.put(place, documents.with_properties(owner.document, written))
 
 
 def _post(estate: Estate, call: Call, posted: Posted) -> Response:

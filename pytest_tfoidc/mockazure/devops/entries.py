@@ -116,7 +116,7 @@ def me() -> Document:
 def change(call: Call, kind: Kind, known: Entries, key: str, prepare: Prepare) -> Document:
     """Change an entry by a PATCH or PUT."""
     old = known[key]
-    fixed = {n: old[n] for n in ("id", "createdBy", "createdOn", "project", "url") if n in old}
+    fixed: Document = {n: old[n] for n in ("id", "createdBy", "createdOn", "project", "url") if n in old}
     base = {**copy.deepcopy(kind.defaults), **fixed} if kind.whole else old
     document = prepare(call, {**base, **filled(call.body), **fixed})
     for counter in ("revision", "version"):

@@ -121,6 +121,8 @@ KINDS: dict[str, Kind] = {
 ENDPOINT_TYPES = {
     "azurerm": "Azure Resource Manager",
     "generic": "Generic",
+    "bitbucket": "Bitbucket Cloud",
+    "aws": "AWS",
     "github": "GitHub",
     "dockerregistry": "Docker Registry",
     "kubernetes": "Kubernetes",

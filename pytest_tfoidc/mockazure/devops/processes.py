@@ -484,12 +484,12 @@ def on_states(call: Call) -> Response:
     if found["customization"] == "custom":
         for state in known.values():
             state["customizationType"] = "custom"
-    state = known.get(call.key.lower())
-    if state is not None and call.method == "PUT":
-        state["hidden"] = bool(call.body.get("hidden"))
-        return Response.json(state)
-    if state is not None and call.method == "DELETE" and state["customizationType"] != "custom":
-        state["hidden"] = False
+    one = known.get(call.key.lower())
+    if one is not None and call.method == "PUT":
+        one["hidden"] = bool(call.body.get("hidden"))
+        return Response.json(one)
+    if one is not None and call.method == "DELETE" and one["customizationType"] != "custom":
+        one["hidden"] = False
         return Response(204)
     return entries.answer(call)
 

@@ -10,9 +10,9 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.devops import locations
@@ -358,7 +358,9 @@ class AzureDevOps:
 
     def _create_endpoint(self, body: Document) -> Document:
         name = str(body.get("name") or "")
-        if not name or any(e.get("name") == name for e in self._endpoints.values()):
+        mine = _projects_of(body)
+        taken = [e for e in self._endpoints.values() if e.get("name") == name]
+        if not name or any(_projects_of(e) & mine or not mine for e in taken):
             message = f"Service connection with name {name} already exists, or has no valid name."
             raise DevOpsError(409, "DuplicateServiceConnectionException", message)
         return self._store_endpoint(str(uuid.uuid4()), body, {})
@@ -472,6 +474,13 @@ class AzureDevOps:
             for name, held in snapshot.others.items():
                 self._organizations[name.lower()] = made = Organization(name)
                 made.restore(held)
+
+
+def _projects_of(endpoint: Mapping[str, Any]) -> set[str]:
+    """Return the projects that have a service connection; its name is taken in each."""
+    references = endpoint.get("serviceEndpointProjectReferences")
+    given = [r for r in references if isinstance(r, dict)] if isinstance(references, list) else []
+    return {str(_of(r, "projectReference").get("id")).lower() for r in given}
 
 
 def _words_of(segments: tuple[str, ...]) -> tuple[str, ...] | None:

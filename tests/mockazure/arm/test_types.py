@@ -245,6 +245,36 @@ def test_a_registrys_task_runs_and_its_run_is_there(arm: Arm) -> None:
     assert arm("GET", f"{registry}/runs/other").status == 404
 
 
+def test_an_action_that_changes_a_resource_is_seen_in_it(arm: Arm) -> None:
+    manager = made(arm, "Microsoft.Network/networkManagers", "nm")["id"]
+    commit = {"commitType": "Connectivity", "targetLocations": ["eastus"]}
+    arm("POST", f"{manager}/commit", {**commit, "configurationIds": ["c"]})
+    (status,) = arm("POST", f"{manager}/listDeploymentStatus", {}).json["value"]
+    assert (status["deploymentStatus"], status["region"]) == ("Deployed", "eastus")
+    arm("POST", f"{manager}/commit", {**commit, "configurationIds": []})
+    assert arm("POST", f"{manager}/listDeploymentStatus", {}).json["value"] == []
+
+    site = made(arm, "Microsoft.Web/sites", "site")["id"]
+    arm("POST", f"{site}/slotsswap", {"targetSlot": "blue"})
+    assert arm("GET", site).json["properties"]["slotSwapStatus"]["sourceSlotName"] == "blue"
+
+
+def test_a_database_is_linked_to_its_group_and_leaves_it(arm: Arm) -> None:
+    made(arm, "Microsoft.Cache/redisEnterprise", "r")
+    database = made(arm, "Microsoft.Cache/redisEnterprise/r/databases", "default")["id"]
+    group = {"groupNickname": "g", "linkedDatabases": [{"id": database}, {"id": "/other"}]}
+
+    arm("POST", f"{database}/forceLinkToReplicationGroup", {"geoReplication": group})
+
+    def linked() -> list[tuple[str, str]]:
+        found = arm("GET", database).json["properties"]["geoReplication"]["linkedDatabases"]
+        return [(d["id"], d["state"]) for d in found]
+
+    assert linked() == [(database, "Linked"), ("/other", "Linked")]
+    arm("POST", f"{database}/forceUnlink", {"ids": ["/other"]})
+    assert linked() == [(database, "Linked")]
+
+
 def test_a_feature_is_off_until_somebody_registers_it(arm: Arm) -> None:
     feature = f"{S}/providers/Microsoft.Features/providers/Microsoft.Compute/features/X"
 

@@ -111,6 +111,20 @@ def test_a_renamed_connection_gets_another_subject_and_keeps_its_application(
     assert before["serviceprincipalid"] == after["serviceprincipalid"]
 
 
+def test_a_connections_name_is_taken_in_its_projects_only(client: Client) -> None:
+    client.call("POST", PROJECTS, {"name": "other"})
+    other = client.call("GET", PROJECTS, projectId="other").json["id"]
+    body = client.connection()
+    elsewhere = {
+        **body,
+        "serviceEndpointProjectReferences": [{"projectReference": {"id": other}}],
+    }
+
+    assert client.call("POST", ENDPOINTS, body).status == 200
+    assert client.call("POST", ENDPOINTS, body).status == 409
+    assert client.call("POST", ENDPOINTS, elsewhere).status == 200
+
+
 def test_connections_are_listed_by_name_and_deleted(client: Client) -> None:
     made = client.call("POST", ENDPOINTS, client.connection()).json
     client.call("POST", ENDPOINTS, client.connection("other"))

@@ -215,6 +215,12 @@ def agreement(new: New) -> Properties:
     }
 
 
+def managed_api(new: New) -> Properties:
+    """Return a connector of Logic Apps."""
+    shown = {"displayName": new.name, "description": new.name, "tier": "Standard"}
+    return {"properties": {"name": new.name, "generalInformation": shown, "capabilities": []}}
+
+
 def pricing(_: New) -> Properties:
     """Return the plan of Defender for Cloud that a subscription has without being asked."""
     return {"properties": {"pricingTier": "Free", "freeTrialRemainingTime": "PT0S"}}
@@ -235,6 +241,7 @@ def without_form(given: Any, _: New) -> Any:  # noqa: ANN401 - JSON
 ALWAYS = {  # what there is of a type under any name, without anything that it lies in
     "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements": agreement,
     "Microsoft.Security/pricings": pricing,
+    "Microsoft.Web/locations/managedApis": managed_api,
     "Microsoft.Security/settings": security_setting,
 }
 _SERVICE = "Microsoft.ApiManagement/service"
