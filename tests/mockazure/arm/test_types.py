@@ -292,6 +292,9 @@ def test_a_skus_name_tells_its_tier(arm: Arm) -> None:
     found = made(arm, "Microsoft.AppPlatform/Spring", "one", body)
 
     assert found["sku"] == {"name": "E0", "tier": "Enterprise"}
+    # azapi writes no tier, and azurerm reads it
+    found = made(arm, "Microsoft.ContainerRegistry/registries", "r", {"sku": {"name": "Premium"}})
+    assert found["sku"]["tier"] == "Premium"
 
 
 def test_how_a_node_configuration_was_written_is_not_shown(arm: Arm) -> None:

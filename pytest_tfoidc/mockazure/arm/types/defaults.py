@@ -50,6 +50,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "uniqueId": "{guid}",
     },
     "Microsoft.ContainerRegistry/registries": {
+        "/sku.tier": "{tier}",
         "adminUserEnabled": False,
         "anonymousPullEnabled": False,
         "dataEndpointEnabled": False,
