@@ -209,7 +209,12 @@ class Planes:
             clock=self._clock,
             access_tokens=self._tokens,
             tenant_id=self._directory.tenant_id,
+            managed=self._managed_identities,
         )
+
+    def _managed_identities(self) -> list[dict[str, str]]:
+        manager = self.resource_manager.made
+        return manager.managed_identities() if manager is not None else []
 
     def _make_devops(self) -> AzureDevOps:
         from pytest_tfoidc.mockazure.devops.service import AzureDevOps

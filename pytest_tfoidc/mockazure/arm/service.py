@@ -10,6 +10,7 @@ import copy
 import json
 import re
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -46,6 +47,7 @@ HOST = "management.azure.com"
 API_VERSION = "2024-01-01"
 LOCATION = "westeurope"
 SELF = "pytest-tfoidc"
+CLIENTS = uuid.UUID("2a0f1c5e-8f5b-4b39-9b0e-0f6f7a1a6c11")  # makes ids of system's identities
 IDENTITIES = "microsoft.managedidentity/userassignedidentities"
 FEDERATED = f"{IDENTITIES}/federatedidentitycredentials"
 ACCOUNTS = "microsoft.storage/storageaccounts"
@@ -449,6 +451,24 @@ class ResourceManager:
                 resource_id=resource_id,
                 action=data_action,
             )
+
+    def managed_identities(self) -> list[dict[str, str]]:
+        """Return who managed identities are: id, client, name, tenant, and the resource's own id.
+
+        Those of users (a resource of their own), and those that a resource has itself.
+        """
+        with self._lock:
+            found = []
+            for resource in self._store:
+                mine = resource.kind == IDENTITIES
+                about = resource.properties if mine else resource.document.get("identity")
+                principal = about.get("principalId") if isinstance(about, dict) else None
+                if principal:
+                    own = {"id": str(principal), "tenantId": str(about.get("tenantId") or "")}
+                    client = str(about.get("clientId") or uuid.uuid5(CLIENTS, str(principal)))
+                    names = {"appId": client, "displayName": str(resource.document["name"])}
+                    found.append({**own, **names, "resourceId": str(resource.document["id"])})
+            return found
 
     def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
         """Return the federated credentials of a user-assigned identity, for Entra to honour."""

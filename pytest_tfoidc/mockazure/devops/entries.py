@@ -116,7 +116,7 @@ def me() -> Document:
 def change(call: Call, kind: Kind, known: Entries, key: str, prepare: Prepare) -> Document:
     """Change an entry by a PATCH or PUT."""
     old = known[key]
-    fixed: Document = {n: old[n] for n in ("id", "createdBy", "createdOn", "project", "url") if n in old}
+    fixed: Document = {n: old[n] for n in FIXED if n in old}
     base = {**copy.deepcopy(kind.defaults), **fixed} if kind.whole else old
     document = prepare(call, {**base, **filled(call.body), **fixed})
     for counter in ("revision", "version"):
@@ -134,6 +134,7 @@ def find_key(known: Entries, wanted: str) -> str | None:
     return by_id if by_id is not None else next(named, None)
 
 
+FIXED = ("id", "createdBy", "createdOn", "project", "url")
 FILTERS = ("name", "queuename", "groupname", "poolname", "environmentname")
 
 

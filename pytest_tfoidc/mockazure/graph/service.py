@@ -41,6 +41,7 @@ AUDIENCES = (
     "00000003-0000-0000-c000-000000000000",
 )
 VERSIONS = ("v1.0", "beta")
+ADOPTED = "managedIdentities"  # whose service principals come and go with their resources
 COLLECTIONS = {name.lower(): name for name in TYPES}
 KEYED = re.compile(r"(\w+)\((\w+)='([^']*)'\)")
 TOKEN_WORDS = {
@@ -78,9 +79,18 @@ class Graph:
         clock: Tells the virtual time.
         access_tokens: Checks callers' bearers.
         tenant_id: The tenant of what is added without a caller.
+        managed: Lists the managed identities that there are, which have service principals.
     """
 
-    def __init__(self, *, clock: Clock, access_tokens: AccessTokens, tenant_id: str) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        access_tokens: AccessTokens,
+        tenant_id: str,
+        managed: Callable[[], list[dict[str, str]]] = list,
+    ) -> None:
+        self._managed = managed
         self._clock = clock
         self._tokens = access_tokens
         self._tenant_id = tenant_id
@@ -90,8 +100,10 @@ class Graph:
 
     def handle(self, request: Request) -> Response:
         """Answer a request. Errors are Graph's own, never a 5xx."""
+        managed = self._managed()  # before the lock: it takes one of its own
         with self._lock:
             try:
+                self._adopt(managed)
                 response = self._answer(request)
             except GraphError as error:
                 response = error.response(self._clock.now())
@@ -122,6 +134,26 @@ class Graph:
         except BearerRefused as refused:
             message = TOKEN_WORDS.get(refused.reason, "CompactToken parsing failed.")
             raise GraphError(401, "InvalidAuthenticationToken", message) from refused
+
+    def _adopt(self, managed: list[dict[str, str]]) -> None:
+        """Let every managed identity have its service principal, for as long as it is there."""
+        known = {m["id"].lower() for m in managed}
+        for directory in self._directories.values():
+            adopted = directory.nested("", ADOPTED)
+            for gone in adopted.keys() - known:
+                directory.remove(gone)
+                del adopted[gone]
+        for identity in managed:
+            tenant = identity["tenantId"] or self._tenant_id
+            directory = self._directories.setdefault(tenant, _new_directory())
+            if directory.get(identity["id"]) is None:
+                shared = {"displayName": identity["displayName"]}
+                made = verbs.principal_of(shared, identity["appId"])
+                names = ["isExplicit=True", identity["resourceId"]]
+                own = {"servicePrincipalType": "ManagedIdentity", "alternativeNames": names}
+                document = {**merged(defaults("servicePrincipals"), made), **own}
+                directory.put("servicePrincipals", {**document, "id": identity["id"]})
+                directory.nested("", ADOPTED)[identity["id"].lower()] = {}
 
     def _introduce(self, caller: AccessToken) -> None:
         """Let whoever calls be in the directory: every caller has a service principal."""

@@ -275,6 +275,21 @@ def test_a_database_is_linked_to_its_group_and_leaves_it(arm: Arm) -> None:
     assert linked() == [(database, "Linked")]
 
 
+def test_managed_identities_are_told_to_the_directory(arm: Arm) -> None:
+    mine = made(arm, IDENTITIES, "me")
+    body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}}
+    site = made(arm, "Microsoft.Web/sites", "site", body)
+    made(arm, "Microsoft.Web/sites", "none")
+
+    found = {i["displayName"]: i for i in arm.manager.managed_identities()}
+
+    assert set(found) == {"me", "site"}
+    assert found["me"]["id"] == mine["properties"]["principalId"]
+    assert found["me"]["appId"] == mine["properties"]["clientId"]
+    assert found["site"]["id"] == site["identity"]["principalId"]
+    assert found["site"]["resourceId"] == site["id"]
+
+
 def test_a_feature_is_off_until_somebody_registers_it(arm: Arm) -> None:
     feature = f"{S}/providers/Microsoft.Features/providers/Microsoft.Compute/features/X"
 

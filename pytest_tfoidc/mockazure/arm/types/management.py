@@ -252,6 +252,7 @@ TYPES: dict[str, Rules] = {
         recoverable="deletedServices",
         retained=2,
         implied={
+            "notifications/*": fixed(properties={}),
             "portalsettings/signin": fixed(properties=OFF),
             "portalsettings/signup": fixed(
                 properties={**OFF, "termsOfService": {**OFF, "consentRequired": False}}
