@@ -461,7 +461,8 @@ class ResourceManager:
             found = []
             for resource in self._store:
                 mine = resource.kind == IDENTITIES
-                about = resource.properties if mine else resource.document.get("identity")
+                own_block = resource.document.get("identity")
+                about = resource.properties if mine else own_block or {}
                 principal = about.get("principalId") if isinstance(about, dict) else None
                 if principal:
                     own = {"id": str(principal), "tenantId": str(about.get("tenantId") or "")}

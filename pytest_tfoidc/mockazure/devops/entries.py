@@ -45,9 +45,9 @@ def answer(call: Call, prepare: Prepare = lambda _, document: document) -> Respo
     if call.method == "GET":
         return Response.json(known[key])
     if call.method == "DELETE":
-        del known[key]
+        gone = known.pop(key)
         call.organization.forget(key)
-        return Response(kind.deleted)
+        return Response.json(gone) if kind.returned else Response(204)
     return Response.json(change(call, kind, known, key, prepare))
 
 

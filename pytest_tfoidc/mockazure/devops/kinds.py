@@ -19,6 +19,7 @@ class Kind:
     `ids`: `guid`, `number`, or the name of the property that is the key. `wide`: they belong to the
     organization although a project may stand before them. `named`: two may not have one name.
     `whole`: a PUT replaces, as it comes with everything. `stamped`: who made it, and when, is told.
+    `returned`: a DELETE gives it back.
     """
 
     ids: str = "guid"
@@ -26,7 +27,7 @@ class Kind:
     named: bool = False
     whole: bool = False
     stamped: bool = False
-    deleted: int = 204
+    returned: bool = False
     defaults: Document = field(default_factory=dict)
 
 
@@ -64,7 +65,7 @@ KINDS: dict[str, Kind] = {
     "distributedtask/variablegroups/*": Kind(
         stamped=True, ids="number", wide=True, defaults={"type": "Vsts", "isShared": False}
     ),
-    "groupentitlements/*": Kind(wide=True, deleted=200),
+    "groupentitlements/*": Kind(wide=True, returned=True),
     "hooks/subscriptions/*": Kind(
         wide=True, defaults={"status": "enabled", "probationRetries": 0, "resourceVersion": None}
     ),
@@ -83,7 +84,7 @@ KINDS: dict[str, Kind] = {
     "policy/configurations/*": Kind(
         stamped=True, ids="number", whole=True, defaults={"revision": 1, "isDeleted": False}
     ),
-    "wiki/wikis/*": Kind(named=True, deleted=200, defaults={"type": "projectWiki"}),
+    "wiki/wikis/*": Kind(named=True, returned=True, defaults={"type": "projectWiki"}),
     "wit/fields/*": Kind(
         ids="referenceName",
         wide=True,

@@ -290,6 +290,38 @@ def test_managed_identities_are_told_to_the_directory(arm: Arm) -> None:
     assert found["site"]["resourceId"] == site["id"]
 
 
+def test_what_was_asked_for_is_there(arm: Arm) -> None:
+    asked = {"highCapacityDatabaseStorageInput": {"totalSizeInGbs": 300}}
+    body = {"location": "westeurope", "properties": asked}
+    found = made(arm, "Oracle.Database/exascaleDbStorageVaults", "v", body)["properties"]
+    assert found["highCapacityDatabaseStorage"]["totalSizeInGbs"] == 300
+
+    found = made(arm, "Microsoft.Databricks/workspaces", "w")["properties"]
+    assert found["storageAccountIdentity"]["tenantId"] == TENANT
+
+
+def test_what_has_only_a_name_needs_no_body_and_no_parent_of_its_own(arm: Arm) -> None:
+    machine = made(arm, "Microsoft.Compute/virtualMachines", "vm")["id"]
+    path = f"{machine}/providers/Microsoft.Security/serverVulnerabilityAssessments/default"
+    assert arm("PUT", path).status in {200, 201}
+
+    made(arm, "Microsoft.Web/sites", "site")
+    kind = "Microsoft.Web/sites/site/hybridConnectionNamespaces/relay/relays"
+    assert made(arm, kind, "hybrid")["name"] == "hybrid"
+
+    made(arm, "Microsoft.ApiManagement/service", "api")
+    kind = "Microsoft.ApiManagement/service/api/notifications/X/recipientEmails"
+    assert arm("PUT", f"{P}/{kind}/a@example.org").status in {200, 201}
+    kind = "Microsoft.ApiManagement/service/other/notifications/X/recipientEmails"
+    assert arm("PUT", f"{P}/{kind}/a@example.org").status == 404
+
+
+def test_a_connector_of_logic_apps_is_there(arm: Arm) -> None:
+    path = f"{S}/providers/Microsoft.Web/locations/westeurope/managedApis/servicebus"
+
+    assert arm("GET", path).json["properties"]["name"] == "servicebus"
+
+
 def test_a_feature_is_off_until_somebody_registers_it(arm: Arm) -> None:
     feature = f"{S}/providers/Microsoft.Features/providers/Microsoft.Compute/features/X"
 

@@ -234,6 +234,8 @@ def test_a_wiki_has_pages_whose_versions_count(client: Client) -> None:
     assert client.send("GET", f"{path}?path=/start").json["content"] == "two"
     assert client.send("DELETE", page).status == 200
     assert client.send("GET", f"{path}?path=/start").status == 404
+    deleted = client.send("DELETE", f"project/_apis/wiki/wikis/{wiki['id']}")
+    assert deleted.json["name"] == "docs"  # the client reads it
 
 
 def test_an_extension_is_installed_disabled_and_uninstalled(client: Client) -> None:

@@ -5,8 +5,8 @@ A fact sheet: type -> path -> value, from Azure's public API descriptions
 every item of a list (`a[].b`), and fills what lacks there; a block on its way that is not there is
 not made. A path that begins with `/` leads from the resource itself, others from its properties.
 In texts, `{name}`, `{id}`, `{scope}`, `{path}` (the scope without its slash), `{group}`,
-`{subscription}`, `{location}`, `{guid}` and `{tier}` (which the name of its SKU tells) are the
-resource's. To add a fact, write its line.
+`{subscription}`, `{tenant}`, `{location}`, `{guid}` and `{tier}` (which the name of its SKU tells)
+are the resource's. To add a fact, write its line.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pytest_tfoidc.mockazure.arm.types.base import New
 MARK = "[]"
 _ML = "Microsoft.MachineLearningServices/workspaces"
 _OFF, _ON = {"status": "disabled"}, {"status": "enabled"}
+_SYSTEM = {"type": "SystemAssigned", "principalId": "{guid}", "tenantId": "{tenant}"}
 GIBIBYTE = 1 << 30
 
 TIERS = {"F": "Free", "B": "Basic", "S": "Standard", "P": "Premium", "E": "Enterprise"}
@@ -163,6 +164,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "vmotionNetwork": "10.0.0.128/25",
     },
     "Microsoft.CostManagement/scheduledActions": {"scope": "{path}"},
+    "Microsoft.Databricks/workspaces": {"storageAccountIdentity": _SYSTEM},
     "Microsoft.DataBoxEdge/dataBoxEdgeDevices": {"/tags": {}},
     "Microsoft.DataProtection/backupVaults/backupInstances": {
         "currentProtectionState": "ProtectionConfigured",
@@ -235,6 +237,7 @@ def _names(new: New) -> Mapping[str, str]:
         "subscription": segments[2],
         "location": new.location or "westeurope",
         "guid": new.guid("default"),
+        "tenant": new.tenant_id,
         "tier": TIERS.get(_sku(new)[:1].upper(), "Standard"),
     }
 
