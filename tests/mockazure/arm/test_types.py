@@ -316,6 +316,19 @@ def test_what_has_only_a_name_needs_no_body_and_no_parent_of_its_own(arm: Arm) -
     assert arm("PUT", f"{P}/{kind}/a@example.org").status == 404
 
 
+def test_a_mapping_of_networks_names_its_fabrics(arm: Arm) -> None:
+    vault = made(arm, "Microsoft.RecoveryServices/vaults", "v")["id"]
+    kind = "Microsoft.RecoveryServices/vaults/v/replicationFabrics"
+    made(arm, kind, "one")
+    written = {"recoveryFabricName": "two", "fabricSpecificDetails": {"primaryNetworkId": "n"}}
+    path = f"{kind}/one/replicationNetworks/net/replicationNetworkMappings"
+
+    found = made(arm, path, "m", {"properties": written})["properties"]
+
+    assert found["recoveryFabricArmId"] == f"{vault}/replicationFabrics/two"  # else azurerm crashes
+    assert found["primaryNetworkId"] == "n"
+
+
 def test_a_connector_of_logic_apps_is_there(arm: Arm) -> None:
     path = f"{S}/providers/Microsoft.Web/locations/westeurope/managedApis/servicebus"
 

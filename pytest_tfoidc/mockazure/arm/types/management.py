@@ -238,6 +238,22 @@ def without_form(given: Any, _: New) -> Any:  # noqa: ANN401 - JSON
     return {name: value for name, value in given.items() if name != "source"}
 
 
+def network_mapping(new: New) -> Properties:
+    """Return which networks of which fabrics a mapping of Site Recovery maps."""
+    details = new.properties.get("fabricSpecificDetails")
+    primary = details.get("primaryNetworkId") if isinstance(details, dict) else None
+    vault, _, rest = new.id.partition("/replicationFabrics/")
+    fabric, target = rest.partition("/")[0], str(new.properties.get("recoveryFabricName") or "")
+    return {
+        "primaryNetworkId": primary,
+        "primaryFabricFriendlyName": fabric,
+        "recoveryFabricArmId": f"{vault}/replicationFabrics/{target}",
+        "recoveryFabricFriendlyName": target,
+        "state": "Paired",
+    }
+
+
+_FABRICS = "Microsoft.RecoveryServices/vaults/replicationFabrics"
 ALWAYS = {  # what there is of a type under any name, without anything that it lies in
     "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements": agreement,
     "Microsoft.Security/pricings": pricing,
@@ -302,6 +318,7 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Management/managementGroups": Rules(
         children={"children": "subscriptions"}, child_shown=membership
     ),
+    f"{_FABRICS}/replicationNetworks/replicationNetworkMappings": Rules(adds=network_mapping),
     "Microsoft.RecoveryServices/vaults/backupPolicies": Rules(
         normalized=lambda given, _: with_dates(given), stateless=True
     ),
