@@ -261,18 +261,21 @@ def test_an_action_that_changes_a_resource_is_seen_in_it(arm: Arm) -> None:
 
 def test_a_database_is_linked_to_its_group_and_leaves_it(arm: Arm) -> None:
     made(arm, "Microsoft.Cache/redisEnterprise", "r")
+    made(arm, "Microsoft.Cache/redisEnterprise", "s")
     database = made(arm, "Microsoft.Cache/redisEnterprise/r/databases", "default")["id"]
-    group = {"groupNickname": "g", "linkedDatabases": [{"id": database}, {"id": "/other"}]}
+    other = made(arm, "Microsoft.Cache/redisEnterprise/s/databases", "default")["id"]
+    group = {"groupNickname": "g", "linkedDatabases": [{"id": database}, {"id": other}]}
 
     arm("POST", f"{database}/forceLinkToReplicationGroup", {"geoReplication": group})
 
-    def linked() -> list[tuple[str, str]]:
-        found = arm("GET", database).json["properties"]["geoReplication"]["linkedDatabases"]
+    def linked(of: str) -> list[tuple[str, str]]:
+        found = arm("GET", of).json["properties"]["geoReplication"]["linkedDatabases"]
         return [(d["id"], d["state"]) for d in found]
 
-    assert linked() == [(database, "Linked"), ("/other", "Linked")]
-    arm("POST", f"{database}/forceUnlink", {"ids": ["/other"]})
-    assert linked() == [(database, "Linked")]
+    both = [(database, "Linked"), (other, "Linked")]
+    assert (linked(database), linked(other)) == (both, both)
+    arm("POST", f"{database}/forceUnlink", {"ids": [other]})
+    assert linked(database) == [(database, "Linked")]
 
 
 def test_managed_identities_are_told_to_the_directory(arm: Arm) -> None:

@@ -1,8 +1,8 @@
 """Actions that change a resource, so that a client that polls it afterwards sees them done.
 
-A line for each in `CHANGES`: the type, the action, and the function that returns the properties
-which the resource has from then on. What another action shows (`listDeploymentStatus`) is kept
-among them as well.
+A line for each in `CHANGES`: the type, the action, and the function that returns, by the ids of the
+resources that change, the properties which each has from then on. What another action shows
+(`listDeploymentStatus`) is kept among them as well.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def _linked(new: New, posted: Mapping[str, Any], _: str) -> Properties:
         for d in (databases if isinstance(databases, list) else [])
         if isinstance(d, dict)
     ]
-    return {"geoReplication": {**group, "linkedDatabases": linked or [{"id": new.id}]}}
+    shown = {"geoReplication": {**group, "linkedDatabases": linked or [{"id": new.id}]}}
+    return {new.id: shown, **{str(d.get("id")): shown for d in linked}}
 
 
 def _unlinked(new: New, posted: Mapping[str, Any], _: str) -> Properties:
@@ -38,7 +39,8 @@ def _unlinked(new: New, posted: Mapping[str, Any], _: str) -> Properties:
     group = new.properties.get("geoReplication")
     kept = dict(group) if isinstance(group, dict) else {}
     linked = [d for d in kept.get("linkedDatabases") or [] if str(d["id"]).lower() not in gone]
-    return {"geoReplication": {**kept, "linkedDatabases": linked}}
+    shown = {"geoReplication": {**kept, "linkedDatabases": linked}}
+    return {new.id: shown, **{str(d["id"]): shown for d in linked}}
 
 
 def _swapped(new: New, posted: Mapping[str, Any], now: str) -> Properties:
@@ -46,7 +48,7 @@ def _swapped(new: New, posted: Mapping[str, Any], now: str) -> Properties:
     target, own = str(posted.get("targetSlot") or ""), "production"
     here = new.name if "/slots/" in new.id.lower() else own
     status = {"timestampUtc": now, "sourceSlotName": target, "destinationSlotName": here}
-    return {"slotSwapStatus": status}
+    return {new.id: {"slotSwapStatus": status}}
 
 
 def _committed(new: New, posted: Mapping[str, Any], now: str) -> Properties:
@@ -63,7 +65,7 @@ def _committed(new: New, posted: Mapping[str, Any], now: str) -> Properties:
             "deploymentType": kind,
             "errorMessage": "",
         }
-    return {DEPLOYED: deployed}
+    return {new.id: {DEPLOYED: deployed}}
 
 
 def deployments(new: New) -> Any:  # noqa: ANN401 - JSON

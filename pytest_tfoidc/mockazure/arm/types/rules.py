@@ -10,7 +10,7 @@ from pytest_tfoidc.mockazure.arm.types.base import Adds, Answers, New, Propertie
 
 # (the parent's properties, the name in the path, the properties that are written)
 Implied = Callable[[New], "Properties | None"]
-# (the resource, what was posted, the time) -> the properties that it has from then on
+# (the resource, what was posted, the time) -> properties, by the ids of what has them from then on
 Changes = Callable[[New, Mapping[str, Any], str], Properties]
 Merges = Callable[[Mapping[str, Any], str, Mapping[str, Any]], Properties]
 
@@ -35,8 +35,8 @@ class Rules:
     `implied`: children that are there with their parent, as `TYPE/NAME` or `TYPE/*`, and their
     documents; None where there is none after all.
     `actions`: answers to POSTs, by the action's name in lower case.
-    `changes`: properties that a POST of an action writes, by the action's name in lower case; they
-    come from the resource and from what was posted. See `types.changes`.
+    `changes`: properties that a POST of an action writes, by the action's name in lower case, into
+    its resource and into others. See `types.changes`.
     `returned`: DELETE gives the resource back. `listed_below`: lists reach into nested scopes.
     `recoverable`: deleted ones are kept in this list of their location, until they are purged;
     `retained`: for so many days where `softDeleteRetentionInDays` says nothing else; `protected`:
