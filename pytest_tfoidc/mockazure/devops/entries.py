@@ -1,4 +1,4 @@
-"""What most resources of Azure DevOps' REST do: made by POST, read, changed, listed, deleted."""
+"""The common verbs of Azure DevOps' REST: made by POST, read, changed, listed, deleted."""
 
 from __future__ import annotations
 

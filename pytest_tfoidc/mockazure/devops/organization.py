@@ -110,7 +110,7 @@ class Call:
 
     @property
     def scope(self) -> str:
-        """What the entries of this path lie in: the project, and the ids on the way."""
+        """Where the entries of this path lie: the project, and the ids before the last."""
         project = str(self.project.get("id", ""))
         names = [n for n in self.found.values if n not in {"", "project", "team"}]
         inner = [self.found.values[n].lower() for n in names]

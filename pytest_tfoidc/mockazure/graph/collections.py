@@ -207,7 +207,7 @@ def _request_resource(directory: Directory, call: GraphCall, document: Document)
 
 
 def _scope_resource(_: Directory, __: GraphCall, document: Document) -> Document:
-    """Give role and scope of a resource in an access package ids of their own."""
+    """Return role and scope of a resource in an access package with ids of their own."""
     parts = ("accessPackageResourceRole", "accessPackageResourceScope")
     inner = {n: {"id": new_id(), **document[n]} for n in parts if isinstance(document.get(n), dict)}
     role, scope = (inner.get(n, {}).get("id", "") for n in parts)
