@@ -98,6 +98,7 @@ GRAPH_TYPES = {
     "#microsoft.graph.serviceprincipal": "servicePrincipals",
     "#microsoft.graph.user": "users",
     "#microsoft.graph.administrativeunit": "administrativeUnits",
+    "#microsoft.graph.directoryrole": "directoryRoles",
 }
 # What tells a directory object's collection, the more special before the more general.
 GRAPH_MARKS = (
@@ -109,6 +110,7 @@ GRAPH_MARKS = (
     ("groupTypes", "groups"),
 )
 REMEDY = "Write what `az … -o json` prints: docs/stand-in.md lists the kinds."
+DATA = 100  # what lies in a vault or an account comes after it
 PATIENT_DEPTH = 60  # of nested values
 
 
@@ -227,7 +229,8 @@ def _unknown(where: str, cause: str) -> UsageError:
 
 
 def _existing(entry: Document, where: str, folder: Path) -> Existing:
-    named = str(entry.get("id") or entry.get("url") or "")
+    url = str(entry.get("url") or "")
+    named = url if url.startswith("https://") else str(entry.get("id") or url)
     if named.startswith("/"):
         return _resource(entry, named, where)
     if named.startswith("https://"):
@@ -325,7 +328,7 @@ def _inner(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _data(entry: Document, url: str, where: str, folder: Path) -> Existing:
-    """Return a secret of a key vault or a blob."""
+    """Return a secret of a key vault, a blob, or an entry of Graph's."""
     parts = urlsplit(url)
     host, segments = parts.hostname or "", [s for s in parts.path.split("/") if s]
     if ".vault." in host and segments[:1] == ["secrets"] and len(segments) > 1:
@@ -339,8 +342,45 @@ def _data(entry: Document, url: str, where: str, folder: Path) -> Existing:
             key=f"https://{host}{target}",
             where=where,
             put=lambda mock: mock.put_there(f"https://{host}{target}", content, headers),
+            order=DATA,
         )
+    if host.startswith(("graph.", "microsoftgraph.")) and len(segments) > 2:  # noqa: PLR2004 - v1.0
+        return _of_graph(entry, tuple(segments[1:]), where)
+    if host == "dev.azure.com" and "_apis" in segments:
+        return _of_devops(entry, url, where)
     raise _unknown(where, f"{host} is neither a key vault's secret nor a blob")
+
+
+def _of_devops(entry: Document, url: str, where: str) -> Existing:
+    """Return a project, a repository, a pool, …: what a POST to its list in Azure DevOps makes."""
+    body = {k: v for k, v in entry.items() if k != "url"}
+    name = next((str(body[n]) for n in ("name", "displayName", "principalName") if n in body), "")
+    headers = {"content-type": "application/json"}
+    content = json.dumps(body).encode()
+    order = len(urlsplit(url).path.split("/"))
+    if url.rstrip("/").endswith("/_apis/projects"):
+        order = 0
+    return Existing(
+        key=f"{url.lower()}#{name.lower() or where}",
+        where=where,
+        put=lambda mock: mock.put_there(url, content, headers, method="POST"),
+        order=order,
+    )
+
+
+def _of_graph(entry: Document, segments: tuple[str, ...], where: str) -> Existing:
+    """Return a named location, a catalog, …: an entry of a collection beyond directory objects."""
+    from pytest_tfoidc.mockazure.graph.collections import find  # noqa: PLC0415 - late
+
+    place = find(segments)
+    if place is None or len(place.rest) != 1:
+        raise _unknown(where, f"Graph has no {'/'.join(segments)}")
+    document = {**{k: v for k, v in entry.items() if k != "url"}, "id": place.rest[0]}
+    return Existing(
+        key=f"graph/{'/'.join(segments).lower()}",
+        where=where,
+        put=lambda mock: mock.graph.add_entry(place.path, place.owner, document),
+    )
 
 
 def _secret(entry: Document, host: str, name: str, where: str) -> Existing:
@@ -354,6 +394,7 @@ def _secret(entry: Document, host: str, name: str, where: str) -> Existing:
         key=url.lower(),
         where=where,
         put=lambda mock: mock.put_there(f"{url}?api-version=7.4", content, headers),
+        order=DATA,
     )
 
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 Predicate = Callable[[Mapping[str, Any]], bool]
@@ -199,6 +200,20 @@ def _same(found: object, wanted: object) -> bool:
     if isinstance(found, bool) or found is None or isinstance(wanted, bool) or wanted is None:
         return found is wanted
     return str(found).lower() == str(wanted).lower()
+
+
+def ordered(items: Sequence[Any], text: str) -> list[Any]:
+    """Return items in the order of an $orderby; of equal ones, `desc` has the later ones first."""
+    result = list(items)
+    for term in reversed([t.split() for t in text.split(",") if t.strip()]):
+        descending = term[-1].lower() == "desc"
+        result.sort(key=partial(_sortable, name=term[0]))
+        result = result[::-1] if descending else result
+    return result
+
+
+def _sortable(item: Mapping[str, Any], *, name: str) -> str:
+    return str(lookup(item, name) or "").lower()
 
 
 def page(

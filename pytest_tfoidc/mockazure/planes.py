@@ -209,17 +209,25 @@ class Planes:
             clock=self._clock,
             access_tokens=self._tokens,
             tenant_id=self._directory.tenant_id,
+            managed=self._managed_identities,
         )
+
+    def _managed_identities(self) -> list[dict[str, str]]:
+        manager = self.resource_manager.made
+        return manager.managed_identities() if manager is not None else []
 
     def _make_devops(self) -> AzureDevOps:
         from pytest_tfoidc.mockazure.devops.service import AzureDevOps
 
         return AzureDevOps(
+            clock=self._clock,
             access_tokens=self._tokens,
+            tenant_id=self._directory.tenant_id,
             organization=self._directory.connection.organization,
             project=self._directory.connection.project,
             identify=self._identify,
             admits=lambda name: self._directory.named.admits("organization", name),
+            secrets_of=lambda vault: self.key_vaults().listed_secrets(vault),
         )
 
     def _make_key_vaults(self) -> KeyVaults:

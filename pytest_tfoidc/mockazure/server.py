@@ -102,14 +102,17 @@ SERVICES = {  # as faults and inspection name them
     "key-vaults": KEY_VAULT_HOSTS,
     "app-configuration": CONFIGURATION_HOSTS,
 }
+DEVOPS_HOST = "dev.azure.com"
+ORGANIZATION_HOSTS = ("*.vssps.visualstudio.com",)  # an organization's own host, of old
+DEVOPS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
 AUDIENCES = {  # of the services that hold data
     STORAGE_HOSTS: "https://storage.azure.com",
     KEY_VAULT_HOSTS: "https://vault.azure.net",
+    (DEVOPS_HOST,): DEVOPS_AUDIENCE,
 }
 WHILE_PUTTING = {"x-ms-version": "2023-11-03", "accept": "application/json"}
 FAILED = 400  # from here on, an HTTP status tells of a failure
 EXCERPT = 300  # characters of a service's own words
-DEVOPS_HOST = "dev.azure.com"
 SIGNATURE_ONLY: Options = {
     "verify_exp": False,
     "verify_nbf": False,
@@ -173,6 +176,7 @@ class MockAzure(LoopbackServer):
         self.services: dict[tuple[str, ...], Service] = {
             EVERY_LOGIN_HOST: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
+            ORGANIZATION_HOSTS: self._answer_organization,
             STORAGE_HOSTS: self._planes.handle_storage,
             WEBSITE_HOSTS: self._planes.handle_website,
             RESOURCE_MANAGER_HOSTS: self._planes.resource_manager.handle,
@@ -351,8 +355,10 @@ class MockAzure(LoopbackServer):
         )
         return made.issuer, made.subject
 
-    def put_there(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
-        """Put a blob or a secret there that no client made.
+    def put_there(
+        self, url: str, content: bytes, headers: Mapping[str, str], *, method: str = "PUT"
+    ) -> None:
+        """Put a blob, a secret or a resource of Azure DevOps there that no client made.
 
         Raises:
             UsageError: The service refuses it, or there is none for this host.
@@ -373,7 +379,7 @@ class MockAzure(LoopbackServer):
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         own = {"authorization": f"Bearer {token.value}", "host": host, **WHILE_PUTTING}
         length = {"content-length": str(len(content))}
-        request = Request("PUT", "https", host, target, {**own, **length, **headers}, content)
+        request = Request(method, "https", host, target, {**own, **length, **headers}, content)
         response = service(request)
         if response.status >= FAILED:
             said = response.body.decode("utf-8", "replace")[:EXCERPT]
@@ -594,6 +600,12 @@ class MockAzure(LoopbackServer):
         if is_rest and not self._is_played(request):
             return self._not_played(request)
         return self.devops.handle(request) if is_rest else self.issuer.handle(request)
+
+    def _answer_organization(self, request: Request) -> Response:
+        """Answer what an organization's own host is asked, as dev.azure.com answers it."""
+        organization = request.host.partition(".")[0]
+        inner = replace(request, host=DEVOPS_HOST, target=f"/{organization}{request.target}")
+        return self.devops.handle(inner) if self._is_played(inner) else self._not_played(inner)
 
     def _not_played(self, request: Request) -> Response:
         """Refuse what only the real host has; say which."""

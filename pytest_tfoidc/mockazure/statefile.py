@@ -23,7 +23,7 @@ from pytest_tfoidc.mockazure.arm.operations import Operation, OperationsSnapshot
 from pytest_tfoidc.mockazure.arm.service import Snapshot
 from pytest_tfoidc.mockazure.arm.store import Resource, StoreSnapshot
 from pytest_tfoidc.mockazure.arm.subscriptions import Subscription
-from pytest_tfoidc.mockazure.devops.service import DevOpsSnapshot
+from pytest_tfoidc.mockazure.devops.organization import DevOpsSnapshot
 from pytest_tfoidc.mockazure.graph.objects import DirectoryObject, DirectorySnapshot
 from pytest_tfoidc.mockazure.keyvault.store import Content, Deleted, Item, Version
 from pytest_tfoidc.mockazure.storage.files import Entry, Share

@@ -28,6 +28,7 @@ WITHOUT_BODY = frozenset(
         "microsoft.appplatform/spring/serviceregistries",
         *(f"microsoft.dbfor{k}/flexibleservers/backups" for k in ("mysql", "postgresql")),
         "microsoft.eventgrid/domains/topics",
+        "microsoft.security/servervulnerabilityassessments",
         *(f"microsoft.sql/servers/{k}" for k in ("dnsaliases", "outboundfirewallrules")),
         "microsoft.sql/servers/jobagents/jobs/executions",
         *(f"microsoft.web/sites/{k}siteextensions" for k in ("", "slots/")),

@@ -12,12 +12,14 @@ from urllib.parse import quote, urlencode
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure import odata
 from pytest_tfoidc.mockazure.arm import documents, verbs
+from pytest_tfoidc.mockazure.arm.documents import written_moment
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
-from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
+from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE
 from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
 from pytest_tfoidc.mockazure.arm.verbs import ASSIGNMENT
+from pytest_tfoidc.mockazure.requests import split_path
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
@@ -154,10 +156,26 @@ def act(estate: Estate, call: Call) -> Response:
     document = estate.find(call, place.parent) or _unwritten(estate, call)
     if action == "purge" and place.parent.type_key in RECOVERABLE:
         return _purge(estate, call)
+    _change(estate, call, document)
     does = rules_for(place.parent.kind).actions.get(action)
     if does is not None:
         return Response.json(does(documents.as_new(document, place.parent, call)))
     return _acted(estate, call, document)
+
+
+def _change(estate: Estate, call: Call, document: Document) -> None:
+    """Write what an action changes, in its resource and in others, where it changes anything."""
+    place = call.place.parent
+    changes = rules_for(place.kind).changes.get(call.place.name.lower())
+    if changes is None or estate.store.get(place.key) is None:
+        return
+    new = documents.as_new(document, place, call)
+    written = changes(new, call.body if call.request.body else {}, written_moment(call.now))
+    for resource_id, properties in written.items():
+        changed = parse_segments(split_path(resource_id))
+        known = estate.store.get(changed.key)
+        if known is not None:
+            estate.store.put(changed, documents.with_properties(known.document, properties))
 
 
 def _post(estate: Estate, call: Call, posted: Posted) -> Response:

@@ -12,7 +12,10 @@ GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 MAX_SEGMENTS = 64  # deeper than any id of Azure, and it bounds the work
 NAMESPACE = re.compile(r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)+")
 # These lie in ids as parents but are no resources that anyone creates.
-PLACES = {"locations", "services", "backupfabrics", "protectioncontainers"}
+PLACES = {
+    *("backupfabrics", "hybridconnectionnamespaces", "locations", "protectioncontainers"),
+    *("replicationnetworks", "services"),
+}
 MARKETPLACE = "microsoft.marketplaceordering"
 OFFERED = {"offertypes", "publishers", "agreements", "offers", "plans"}
 DELETED_BY_GROUP = "/locations/resourcegroups"  # groups as they stand in lists of deleted ones

@@ -10,6 +10,7 @@ import copy
 import json
 import re
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from pytest_tfoidc.mockazure.arm.metadata import cloud_of, is_metadata, metadata
 from pytest_tfoidc.mockazure.arm.operations import VERBS, Operations, OperationsSnapshot
 from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, parse_segments
 from pytest_tfoidc.mockazure.arm.store import Resource, Store, StoreSnapshot
-from pytest_tfoidc.mockazure.arm.subscriptions import ALIASES, Subscription, Subscriptions
+from pytest_tfoidc.mockazure.arm.subscriptions import ALIASES, FEATURES, Subscription, Subscriptions
 from pytest_tfoidc.mockazure.arm.types.table import rules_for
 from pytest_tfoidc.mockazure.deployments.service import KIND as DEPLOYMENTS
 from pytest_tfoidc.mockazure.deployments.service import Deployments
@@ -46,6 +47,7 @@ HOST = "management.azure.com"
 API_VERSION = "2024-01-01"
 LOCATION = "westeurope"
 SELF = "pytest-tfoidc"
+CLIENTS = uuid.UUID("2a0f1c5e-8f5b-4b39-9b0e-0f6f7a1a6c11")  # makes ids of system's identities
 IDENTITIES = "microsoft.managedidentity/userassignedidentities"
 FEDERATED = f"{IDENTITIES}/federatedidentitycredentials"
 ACCOUNTS = "microsoft.storage/storageaccounts"
@@ -236,6 +238,8 @@ class ResourceManager:
             return self.deployments.write(call)
         if call.place.type_key == f"{DEPLOYMENTS}/operations":
             return self._only_get(call, lambda: self.deployments.operations(call))
+        if call.place.type_key == FEATURES and call.method == "GET":
+            return Response.json(self._subscriptions.feature(call.place))
         if call.method == "POST" and self._acts_on_collection(call.place):
             return listings.act_on_collection(self._estate, call)
         verb = ITEM_VERBS.get(call.method)
@@ -451,6 +455,25 @@ class ResourceManager:
                 resource_id=resource_id,
                 action=data_action,
             )
+
+    def managed_identities(self) -> list[dict[str, str]]:
+        """Return who managed identities are: id, client, name, tenant, and the resource's own id.
+
+        Those of users (a resource of their own), and those that a resource has itself.
+        """
+        with self._lock:
+            found = []
+            for resource in self._store:
+                mine = resource.kind == IDENTITIES
+                own_block = resource.document.get("identity")
+                about = resource.properties if mine else own_block or {}
+                principal = about.get("principalId") if isinstance(about, dict) else None
+                if principal:
+                    own = {"id": str(principal), "tenantId": str(about.get("tenantId") or "")}
+                    client = str(about.get("clientId") or uuid.uuid5(CLIENTS, str(principal)))
+                    names = {"appId": client, "displayName": str(resource.document["name"])}
+                    found.append({**own, **names, "resourceId": str(resource.document["id"])})
+            return found
 
     def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
         """Return the federated credentials of a user-assigned identity, for Entra to honour."""

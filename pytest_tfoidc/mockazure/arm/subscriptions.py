@@ -15,6 +15,7 @@ from pytest_tfoidc.mockazure.arm.types.table import TYPES
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
+    from pytest_tfoidc.mockazure.arm.resource_ids import Place
     from pytest_tfoidc.mockazure.arm.store import Document
 
 REGIONS = {
@@ -119,6 +120,7 @@ REGISTERED, NOT_REGISTERED = "Registered", "NotRegistered"
 LINKED = re.compile(rb"/subscriptions/([0-9a-fA-F-]{36})/")
 ENABLED, DISABLED = "Enabled", "Disabled"
 ALIASES = "microsoft.subscription/aliases"
+FEATURES = "microsoft.features/providers/features"
 OF_SUBSCRIPTION = "microsoft.subscription"  # the namespace of what is done with one as a whole
 
 
@@ -155,7 +157,7 @@ class Subscriptions:
         self._admits = admits
         self._known: dict[str, Subscription] = {}
         self.add(subscription_id, name="pytest-tfoidc")
-        self._unregistered: frozenset[str] = frozenset()
+        self._changed: frozenset[str] = frozenset()  # providers without, features with registration
 
     def add(self, subscription_id: str, *, name: str = "", tenant_id: str = "") -> Subscription:
         """Put a subscription there, unless it is there; a name or a tenant is written over."""
@@ -259,7 +261,7 @@ class Subscriptions:
     def _provider(self, subscription: str, namespace: str) -> Document:
         prefix = f"{namespace.lower()}/"
         kinds = [k.partition("/")[2] for k in TYPES if k.lower().startswith(prefix)]
-        unregistered = _registration(subscription, namespace) in self._unregistered
+        unregistered = _registration(subscription, namespace) in self._changed
         scope = f"/subscriptions/{subscription}" if subscription else ""
         return {
             "id": f"{scope}/providers/{namespace}",
@@ -288,14 +290,14 @@ class Subscriptions:
         """POST `register` or `unregister` of a resource provider. It is done at once."""
         known = self._known_namespace(namespace)
         change = {_registration(subscription, known)}
-        self._unregistered = (
-            self._unregistered - change if registered else self._unregistered | change
-        )
+        self._changed = self._changed - change if registered else self._changed | change
         return Response.json(self._provider(subscription, known))
 
     def act(self, call: Call) -> Response | None:
         """POST `rename`, `cancel` or `enable` of a subscription; None for any other action."""
         place = call.place
+        if place.parent.type_key == FEATURES and place.name.lower() in {"register", "unregister"}:
+            return self._register_feature(place)
         if not place.parent.is_subscription or place.namespace.lower() != OF_SUBSCRIPTION:
             return None
         found, action = self._known[place.subscription.lower()], place.name.lower()
@@ -307,6 +309,24 @@ class Subscriptions:
         else:
             return None
         return Response.json({"subscriptionId": found.id})
+
+    def _register_feature(self, place: Place) -> Response:
+        change = {_registration(place.subscription, place.parent.id)}
+        registers = place.name.lower() == "register"
+        self._changed = self._changed | change if registers else self._changed - change
+        state = None if registers else "Unregistered"
+        return Response.json(self.feature(place.parent, state))
+
+    def feature(self, place: Place, state: str | None = None) -> Document:
+        """Return a preview feature of a resource provider: it is off until somebody registers."""
+        on = _registration(place.subscription, place.id) in self._changed
+        provider = place.segments[-3]
+        return {
+            "id": place.id,
+            "name": f"{provider}/{place.name}",
+            "type": "Microsoft.Features/providers/features",
+            "properties": {"state": state or (REGISTERED if on else NOT_REGISTERED)},
+        }
 
     def with_subscription(self, call: Call) -> Document:
         """Return the body of an alias with the subscription that it stands for; it is there then.
@@ -339,11 +359,11 @@ class Subscriptions:
 
     def snapshot(self) -> tuple[frozenset[str], dict[str, Subscription]]:
         """Return the state, to be restored later."""
-        return self._unregistered, dict(self._known)
+        return self._changed, dict(self._known)
 
-    def restore(self, unregistered: frozenset[str], known: Mapping[str, Subscription]) -> None:
+    def restore(self, changed: frozenset[str], known: Mapping[str, Subscription]) -> None:
         """Go back to a state."""
-        self._unregistered = unregistered
+        self._changed = changed
         self._known = {**known}
         self.add(self.subscription_id)
 

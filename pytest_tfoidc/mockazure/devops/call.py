@@ -14,44 +14,6 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 MAX_BODY = 4 * 1024 * 1024  # bytes
-ENDPOINTS = "_apis/serviceendpoint/endpoints/{endpointId}"
-# By the ids that the Go client has built in: area, resource, route.
-LOCATIONS = {
-    "e81700f7-3be2-46de-8624-2eb35882fcaa": ("Location", "ResourceAreas", "_apis/ResourceAreas"),
-    "00d9565f-ed9c-4a06-9a50-00e7896ccab4": ("Location", "ConnectionData", "_apis/ConnectionData"),
-    "603fe2ac-9723-48b9-88ad-09305aa6c6e1": ("core", "projects", "_apis/projects/{*projectId}"),
-    "93878975-88c5-4e6a-8abb-7ddd77a8a7d8": (
-        "process",
-        "processes",
-        "_apis/process/processes/{processId}",
-    ),
-    "9a1b74b4-2ca8-4a9f-8470-c2f2e6fdc949": (
-        "operations",
-        "operations",
-        "_apis/operations/{operationId}",
-    ),
-    "dd291e43-aa9f-4cee-8465-a93c78e414a4": (
-        "FeatureManagement",
-        "FeatureStates",
-        "_apis/FeatureManagement/FeatureStates/{userScope}/{scopeName}/{scopeValue}/{featureId}",
-    ),
-    "2b4486ad-122b-400c-ae65-17b6672c1f9d": (
-        "FeatureManagement",
-        "FeatureStatesQuery",
-        "_apis/FeatureManagement/FeatureStatesQuery",
-    ),
-    "14e48fdc-2c8b-41ce-a0c3-e26f6cc55bd0": ("serviceendpoint", "endpoints", ENDPOINTS),
-    "e85f1c62-adfc-4b74-b618-11a150fb195e": (
-        "serviceendpoint",
-        "endpoints",
-        "{project}/" + ENDPOINTS,
-    ),
-    "cc63bb57-2a5f-4a7a-b79c-c142d308657e": (
-        "serviceendpoint",
-        "endpointproxy",
-        "{project}/_apis/serviceendpoint/endpointproxy",
-    ),
-}
 
 
 class DevOpsError(Exception):
@@ -75,20 +37,6 @@ class DevOpsError(Exception):
             "eventId": 3000,
         }
         return Response.json(body, status=self.status)
-
-
-def locations() -> list[Document]:
-    """Return the resource locations, from which the provider builds every URL."""
-    versions = {
-        "resourceVersion": 4,
-        "minVersion": "1.0",
-        "maxVersion": "7.2",
-        "releasedVersion": "7.1",
-    }
-    return [
-        {"id": i, "area": area, "resourceName": name, "routeTemplate": route, **versions}
-        for i, (area, name, route) in LOCATIONS.items()
-    ]
 
 
 def listed(items: list[Document]) -> Response:

@@ -6,38 +6,39 @@ and deletes service connections; those with workload identity federation get iss
 
 from __future__ import annotations
 
-import copy
+import json
 import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
+from pytest_tfoidc.mockazure.devops import locations
 from pytest_tfoidc.mockazure.devops.call import (
     DevOpsError,
     Document,
     listed,
-    locations,
     nowhere,
     only,
     queued,
     read_body,
 )
+from pytest_tfoidc.mockazure.devops.locations import find as find_route
+from pytest_tfoidc.mockazure.devops.organization import Call, DevOpsSnapshot, Organization
+from pytest_tfoidc.mockazure.devops.organization import guid as _guid
+from pytest_tfoidc.mockazure.devops.organization import part as _of
+from pytest_tfoidc.mockazure.devops.verbs import VERBS
 from pytest_tfoidc.mockazure.requests import parse_query, split_path
 from pytest_tfoidc.mockazure.tokens import BearerRefused
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.clock import Clock
     from pytest_tfoidc.httpserver import Request
+    from pytest_tfoidc.mockazure.devops.locations import Found
     from pytest_tfoidc.mockazure.tokens import AccessTokens
 
-PROCESSES = {
-    "adcc42ab-9882-485e-a3ed-7678f01f66bc": "Agile",
-    "6b724908-ef14-45cf-84f8-768b5384da45": "Scrum",
-    "27450541-8e31-4150-9947-dc59f998fc01": "CMMI",
-    "b8a3a935-7e91-48b8-a94c-606d37c3e9f2": "Basic",
-}
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AGILE = "adcc42ab-9882-485e-a3ed-7678f01f66bc"
 AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps' application in every tenant
@@ -58,74 +59,47 @@ class Connection:
     subject: str
 
 
-@dataclass(frozen=True)
-class DevOpsSnapshot:
-    """A state to come back to: of the job's own organization, and of the others by their names."""
-
-    projects: Mapping[str, Document]
-    endpoints: Mapping[str, Document]
-    gone: frozenset[str] = frozenset()
-    features: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    others: Mapping[str, DevOpsSnapshot] = field(default_factory=dict)
-
-
-@dataclass
-class _Organization:
-    """The content of one organization.
-
-    `gone`: ids and names of projects that were deleted. `features`: whether they are enabled, by
-    project and feature, where somebody said it.
-    """
-
-    name: str
-    projects: dict[str, Document] = field(default_factory=dict)
-    endpoints: dict[str, Document] = field(default_factory=dict)
-    gone: frozenset[str] = frozenset()
-    features: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def snapshot(self) -> DevOpsSnapshot:
-        projects, endpoints = copy.deepcopy(self.projects), copy.deepcopy(self.endpoints)
-        return DevOpsSnapshot(projects, endpoints, self.gone, dict(self.features))
-
-    def restore(self, snapshot: DevOpsSnapshot) -> None:
-        self.projects = copy.deepcopy(dict(snapshot.projects))
-        self.endpoints = copy.deepcopy(dict(snapshot.endpoints))
-        self.gone = snapshot.gone
-        self.features = dict(snapshot.features)
-
-
 class AzureDevOps:
     """Azure DevOps' answers. Thread safe.
 
     An organization or a project that a configuration names is there from its first use.
 
     Args:
+        clock: Tells the virtual time.
         access_tokens: Checks callers' bearers; a personal access token (Basic) is taken as it is.
+        tenant_id: The tenant that organizations belong to.
         organization: The name of the job's own organization.
         project: The name of a project that is there from the start.
         issuer: The issuer of the ID tokens of service connections that are created here.
         identify: Gives issuer and subject of such a connection by its id, name, project and
             organization, where they are not this issuer and `sc://…`.
         admits: Tells whether an organization that nobody made may be used.
+        secrets_of: Lists the secrets of a key vault, without their values.
     """
 
     def __init__(  # noqa: PLR0913 - settings, keyword only
         self,
         *,
         access_tokens: AccessTokens,
+        clock: Clock,
+        tenant_id: str = "",
         organization: str = "org",
         project: str = "project",
         issuer: str = "",
         identify: Callable[[str, str, str, str], tuple[str, str]] | None = None,
         admits: Callable[[str], bool] = lambda _name: False,
+        secrets_of: Callable[[str], list[Document]] = lambda _vault: [],
     ) -> None:
         self._admits = admits
+        self._clock = clock
+        self._secrets_of = secrets_of
+        self._tenant_id = tenant_id
         self._identify = identify or self._usual_identity
         self._tokens = access_tokens
         self.organization = organization
         self._issuer = issuer or f"https://vstoken.dev.azure.com/{_guid(organization)}"
         self._lock = threading.RLock()
-        self._organizations = {organization.lower(): _Organization(organization)}
+        self._organizations = {organization.lower(): Organization(organization)}
         self._here = self._organizations[organization.lower()]  # which is being served
         self._add_project({"name": project})
 
@@ -158,7 +132,7 @@ class AzureDevOps:
             if not organization or not self._admits(organization):
                 message = f"TF400813: The organization '{organization}' does not exist."
                 raise DevOpsError(404, "OrganizationNotFoundException", message)
-            self._organizations[key] = _Organization(organization)
+            self._organizations[key] = Organization(organization)
         self._here = self._organizations[key]
         return self._route(request, tuple(segments))
 
@@ -175,6 +149,9 @@ class AzureDevOps:
     def plays(self, request: Request) -> bool:
         """Tell whether a path of dev.azure.com is answered here; the real one has many more."""
         segments = split_path(request.target)[1:]
+        found = find_route(segments)
+        if found is not None and found.words in VERBS:
+            return True
         words = _words_of(segments)
         if words is None:
             return False
@@ -186,8 +163,8 @@ class AzureDevOps:
             ("resourceareas",): lambda *_: listed([]),
             ("connectiondata",): self._connection_data,
             ("projects",): self._project,
-            ("process", "processes"): self._process,
             ("operations",): self._operation,
+            ("organization", "collections", "me"): self._organization_data,
             ("featuremanagement", "featurestates"): self._feature,
             ("featuremanagement", "featurestatesquery"): self._features,
             ("serviceendpoint", "endpoints"): self._endpoint,
@@ -197,7 +174,10 @@ class AzureDevOps:
     def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
         words = _words_of(segments)
         if words == () and request.method == "OPTIONS":
-            return listed(locations())
+            return listed(locations.listing())
+        found = find_route(segments)
+        if found is not None and found.words in VERBS:
+            return VERBS[found.words](self._call(request, found))
         if words is None:
             raise nowhere(request)
         project = "" if segments[0].lower() == APIS else segments[0]
@@ -206,6 +186,19 @@ class AzureDevOps:
             if words[: len(words_of)] == words_of:
                 return answer(request, project, names[len(words_of) :])
         raise nowhere(request)
+
+    def _call(self, request: Request, found: Found) -> Call:
+        project = found.values.get("project", "")
+        if found.words.startswith("projects/"):
+            project = found.values.get("projectId", "")
+        return Call(
+            organization=self._here,
+            request=request,
+            found=found,
+            query=parse_query(request.target),
+            project=self._find_project(project) if project else {},
+            now=f"{self._clock.now():%Y-%m-%dT%H:%M:%S.000Z}",
+        )
 
     def _connection_data(self, *_: object) -> Response:
         user = {"id": _guid("user"), "providerDisplayName": "pytest-tfoidc", "isActive": True}
@@ -218,16 +211,19 @@ class AzureDevOps:
             }
         )
 
-    @staticmethod
-    def _process(request: Request, _: str, rest: tuple[str, ...]) -> Response:
+    def _organization_data(self, request: Request, *_: object) -> Response:
+        """Tell what an organization says of itself."""
         only(request, "GET")
-        known = [{"id": i, "name": n, "isDefault": n == "Agile"} for i, n in PROCESSES.items()]
-        if not rest:
-            return listed(known)
-        found = next((p for p in known if p["id"] == rest[0].lower()), None)
-        if found is None:
-            raise DevOpsError(404, "ProcessNotFoundException", f"VS402362: no process {rest[0]}")
-        return Response.json(found)
+        return Response.json(
+            {
+                "id": _guid(f"organization:{self._here.name}"),
+                "name": self._here.name,
+                "status": "enabled",
+                "owner": _guid("user"),
+                "tenantId": self._tenant_id,
+                "preferredRegion": "WEU",
+            }
+        )
 
     @staticmethod
     def _operation(request: Request, _: str, rest: tuple[str, ...]) -> Response:
@@ -280,6 +276,7 @@ class AzureDevOps:
             self._projects[project["id"]] = {**project, **changed}
         else:
             del self._projects[project["id"]]
+            self._here.forget(project["id"])
             self._here.gone |= {project["id"], str(project["name"]).lower()}
         return queued()
 
@@ -361,7 +358,9 @@ class AzureDevOps:
 
     def _create_endpoint(self, body: Document) -> Document:
         name = str(body.get("name") or "")
-        if not name or any(e.get("name") == name for e in self._endpoints.values()):
+        mine = _projects_of(body)
+        taken = [e for e in self._endpoints.values() if e.get("name") == name]
+        if not name or any(_projects_of(e) & mine or not mine for e in taken):
             message = f"Service connection with name {name} already exists, or has no valid name."
             raise DevOpsError(409, "DuplicateServiceConnectionException", message)
         return self._store_endpoint(str(uuid.uuid4()), body, {})
@@ -417,12 +416,17 @@ class AzureDevOps:
         return str(known.get("name") or reference.get("name") or reference.get("id") or "")
 
     def _proxy(self, request: Request, project: str, rest: tuple[str, ...]) -> Response:
-        """Test a connection: it works."""
+        """Test a connection: it works. Or ask something by it: which secrets a key vault has."""
         self._find_project(project)
         only(request, "POST")
         if rest:
             raise nowhere(request)
-        return Response.json({"statusCode": "ok", "errorMessage": "", "result": []})
+        details = _of(read_body(request), "dataSourceDetails")
+        result: list[str] = []
+        if str(details.get("dataSourceName")).startswith("AzureKeyVaultSecrets"):
+            vault = str(_of(details, "parameters").get("KeyVaultName") or "")
+            result = [json.dumps({"value": self._secrets_of(vault), "nextLink": None})]
+        return Response.json({"statusCode": "ok", "errorMessage": "", "result": result})
 
     # for the rest of the stand-in
 
@@ -468,8 +472,15 @@ class AzureDevOps:
             self._here.restore(snapshot)
             self._organizations = {self.organization.lower(): self._here}
             for name, held in snapshot.others.items():
-                self._organizations[name.lower()] = made = _Organization(name)
+                self._organizations[name.lower()] = made = Organization(name)
                 made.restore(held)
+
+
+def _projects_of(endpoint: Mapping[str, Any]) -> set[str]:
+    """Return the projects that have a service connection; its name is taken in each."""
+    references = endpoint.get("serviceEndpointProjectReferences")
+    given = [r for r in references if isinstance(r, dict)] if isinstance(references, list) else []
+    return {str(_of(r, "projectReference").get("id")).lower() for r in given}
 
 
 def _words_of(segments: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -478,12 +489,3 @@ def _words_of(segments: tuple[str, ...]) -> tuple[str, ...] | None:
     if lower[:1] == (APIS,):
         return lower[1:]
     return lower[2:] if lower[1:2] == (APIS,) else None
-
-
-def _guid(purpose: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tfoidc:azure-devops:{purpose}"))
-
-
-def _of(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = document.get(name)
-    return found if isinstance(found, dict) else {}

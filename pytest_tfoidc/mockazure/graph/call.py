@@ -125,6 +125,7 @@ class GraphCall(ServiceCall):
         try:
             holds = odata.parse_filter(self.query.get("$filter", ""))
             found = [d for d in documents if holds(d) and self._is_searched(d)]
+            found = odata.ordered(found, self.query.get("$orderby", ""))
             items, token = odata.page(found, self.query, size=PAGE)
         except odata.FilterError as error:
             raise bad_request(f"Invalid filter clause: {error}.") from error

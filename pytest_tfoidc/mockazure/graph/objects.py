@@ -17,9 +17,11 @@ TYPES = {
     "groups": "group",
     "users": "user",
     "administrativeUnits": "administrativeUnit",
+    "directoryRoles": "directoryRole",
 }
 # References, and how the other side calls them.
-REFERENCES = {"owners": "ownedObjects", "members": "memberOf"}
+REFERENCES = {"owners": "ownedObjects", "members": "memberOf", "manager": "directReports"}
+SINGLE = ("manager",)  # of which an object has one
 # Collections of documents inside an object.
 NESTED = ("federatedIdentityCredentials", "appRoleAssignedTo", "appRoleAssignments")
 MICROSOFT_GRAPH = "00000003-0000-0000-c000-000000000000"
@@ -162,13 +164,17 @@ class Directory:
         if removed is None:
             return
         self._deleted[object_id] = removed
+        self.forget(object_id)
         for owner, relation in tuple(self._references):
             if owner == object_id:
                 del self._references[owner, relation]
             else:
                 self.unrefer(owner, relation, object_id)
+
+    def forget(self, object_id: str) -> None:
+        """Delete what is nested in an object, or in an entry of a collection."""
         for key in tuple(self._nested):
-            if key[0] == object_id:
+            if key[0] == object_id.lower():
                 del self._nested[key]
 
     def refer(self, object_id: str, relation: str, other: str) -> bool:

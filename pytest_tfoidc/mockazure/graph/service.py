@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.federated import FederatedCredential
-from pytest_tfoidc.mockazure.graph import verbs
+from pytest_tfoidc.mockazure.graph import certificates, collections, facts, verbs
 from pytest_tfoidc.mockazure.graph.call import GraphCall, GraphError, bad_segment, not_found
 from pytest_tfoidc.mockazure.graph.objects import (
     REFERENCES,
@@ -41,6 +41,7 @@ AUDIENCES = (
     "00000003-0000-0000-c000-000000000000",
 )
 VERSIONS = ("v1.0", "beta")
+ADOPTED = "managedIdentities"  # whose service principals come and go with their resources
 COLLECTIONS = {name.lower(): name for name in TYPES}
 KEYED = re.compile(r"(\w+)\((\w+)='([^']*)'\)")
 TOKEN_WORDS = {
@@ -49,22 +50,26 @@ TOKEN_WORDS = {
     "audience": "Access token validation failure. Invalid audience.",
 }
 # Lists that an object has and that nothing here fills.
-EMPTY = (
-    "claimsMappingPolicies",
-    "delegatedPermissionClassifications",
-    "extensionProperties",
-    "homeRealmDiscoveryPolicies",
-    "oauth2PermissionGrants",
-    "tokenIssuancePolicies",
-    "tokenLifetimePolicies",
-)
+EMPTY = ("createdobjects", "licensedetails", "registereddevices", "owneddevices")
 DOMAIN = "pytest-tfoidc.onmicrosoft.com"
 
 OnObject = Callable[[Directory, GraphCall, DirectoryObject], Response]
+OnPart = Callable[[Directory, GraphCall, DirectoryObject, tuple[str, ...]], Response]
 ACTIONS: dict[str, OnObject] = {
     "addpassword": verbs.add_password,
     "removepassword": verbs.remove_password,
+    "addtokensigningcertificate": certificates.add_signing_certificate,
 }
+PARTS: dict[str, OnPart] = {
+    "approleassignedto": verbs.on_role_assignments,
+    "approleassignments": verbs.on_role_assignments,
+    "logo": verbs.on_logo,
+    "oauth2permissiongrants": verbs.on_grants,
+    "synchronization": collections.on_secrets,
+    **dict.fromkeys(facts.LINKED, collections.on_linked),
+    **dict.fromkeys(EMPTY, verbs.on_empty),
+}
+RELATIONS = {*REFERENCES, *REFERENCES.values(), "transitiveMembers", "transitiveMemberOf"}
 
 
 class Graph:
@@ -74,9 +79,18 @@ class Graph:
         clock: Tells the virtual time.
         access_tokens: Checks callers' bearers.
         tenant_id: The tenant of what is added without a caller.
+        managed: Lists the managed identities that there are, which have service principals.
     """
 
-    def __init__(self, *, clock: Clock, access_tokens: AccessTokens, tenant_id: str) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        access_tokens: AccessTokens,
+        tenant_id: str,
+        managed: Callable[[], list[dict[str, str]]] = list,
+    ) -> None:
+        self._managed = managed
         self._clock = clock
         self._tokens = access_tokens
         self._tenant_id = tenant_id
@@ -86,8 +100,10 @@ class Graph:
 
     def handle(self, request: Request) -> Response:
         """Answer a request. Errors are Graph's own, never a 5xx."""
+        managed = self._managed()  # before the lock: it takes one of its own
         with self._lock:
             try:
+                self._adopt(managed)
                 response = self._answer(request)
             except GraphError as error:
                 response = error.response(self._clock.now())
@@ -119,6 +135,26 @@ class Graph:
             message = TOKEN_WORDS.get(refused.reason, "CompactToken parsing failed.")
             raise GraphError(401, "InvalidAuthenticationToken", message) from refused
 
+    def _adopt(self, managed: list[dict[str, str]]) -> None:
+        """Let every managed identity have its service principal, for as long as it is there."""
+        known = {m["id"].lower() for m in managed}
+        for directory in self._directories.values():
+            adopted = directory.nested("", ADOPTED)
+            for gone in adopted.keys() - known:
+                directory.remove(gone)
+                del adopted[gone]
+        for identity in managed:
+            tenant = identity["tenantId"] or self._tenant_id
+            directory = self._directories.setdefault(tenant, _new_directory())
+            if directory.get(identity["id"]) is None:
+                shared = {"displayName": identity["displayName"]}
+                made = verbs.principal_of(shared, identity["appId"])
+                names = ["isExplicit=True", identity["resourceId"]]
+                own = {"servicePrincipalType": "ManagedIdentity", "alternativeNames": names}
+                document = {**merged(defaults("servicePrincipals"), made), **own}
+                directory.put("servicePrincipals", {**document, "id": identity["id"]})
+                directory.nested("", ADOPTED)[identity["id"].lower()] = {}
+
     def _introduce(self, caller: AccessToken) -> None:
         """Let whoever calls be in the directory: every caller has a service principal."""
         if self._directory.get(caller.object_id, "servicePrincipals"):
@@ -132,6 +168,13 @@ class Graph:
     def _route(self, call: GraphCall) -> Response:
         if not call.segments:
             raise bad_segment("")
+        if call.segments[0].lower() == "directory" and len(call.segments) > 1:
+            inner = call.segments[1:]  # directory/administrativeUnits is administrativeUnits
+            if inner[0].lower() in COLLECTIONS:
+                return self._route(replace(call, segments=inner))
+        place = collections.find(call.segments)
+        if place is not None:
+            return collections.answer(self._directory, call, place)
         first = call.segments[0]
         keyed = KEYED.fullmatch(first)
         collection = COLLECTIONS.get((keyed[1] if keyed else first).lower())
@@ -162,20 +205,10 @@ class Graph:
         if what.lower() in ACTIONS:
             call.only("POST")
             return ACTIONS[what.lower()](self._directory, call, found)
-        if what == verbs.FEDERATED and found.collection == "applications":
-            return verbs.on_nested(self._directory, call, found, rest)
-        if what in {"appRoleAssignedTo", "appRoleAssignments"}:
-            return verbs.on_role_assignments(self._directory, call, found, rest)
-        if what in EMPTY:
-            call.only("GET")
-            return call.many([], what)
-        return self._references(call, found, rest)
-
-    def _references(
-        self, call: GraphCall, found: DirectoryObject, rest: tuple[str, ...]
-    ) -> Response:
-        known = {*REFERENCES, *REFERENCES.values(), "transitiveMembers", "transitiveMemberOf"}
-        if rest[0] not in known:
+        part = _part_of(found, what.lower(), rest)
+        if part is not None:
+            return part(self._directory, call, found, rest)
+        if rest[0] not in RELATIONS:
             raise bad_segment(rest[0])
         return verbs.on_references(self._directory, call, found, rest)
 
@@ -189,7 +222,6 @@ class Graph:
         known: dict[str, list[Document]] = {
             "organization": [{"id": call.caller.tenant_id, "displayName": "pytest-tfoidc"}],
             "domains": [{"id": DOMAIN, "isDefault": True, "isInitial": True, "isVerified": True}],
-            "oauth2permissiongrants": [],
         }
         if first == "me":
             message = "/me request is only valid with delegated authentication flow."
@@ -275,6 +307,7 @@ class Graph:
                     group
                     for directory in self._directories.values()
                     for group in directory.referred(member, "memberOf")
+                    if group.collection == "groups"
                 )
                 new = [group.id for group in groups if group.id not in found]
                 found |= dict.fromkeys(new)
@@ -296,6 +329,13 @@ class Graph:
             full = {**merged(defaults(collection), document)}
             full.setdefault("id", new_id())
             return dict(self._directory.put(collection, full).document)
+
+    def add_entry(self, path: str, owner: str, document: Document) -> None:
+        """Put an entry of a collection there that nobody created, such as a named location."""
+        with self._lock:
+            usual = facts.COLLECTIONS[path]
+            entry = {**merged(usual, document), "id": str(document["id"])}
+            collections.entries(self._directory, path, owner)[entry["id"]] = entry
 
     @property
     def objects(self) -> dict[str, Document]:
@@ -321,6 +361,13 @@ class Graph:
             for tenant, held in snapshot.others.items():
                 self._directories[tenant] = Directory()
                 self._directories[tenant].restore(held)
+
+
+def _part_of(found: DirectoryObject, what: str, rest: tuple[str, ...]) -> OnPart | None:
+    """Return who answers for a part of an object; None where it is a reference, or nothing."""
+    if rest[0] == verbs.FEDERATED and found.collection == "applications":
+        return verbs.on_nested
+    return PARTS.get(what)
 
 
 def _new_directory() -> Directory:

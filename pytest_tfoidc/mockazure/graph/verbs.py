@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from pytest_tfoidc.httpserver import Response
+from pytest_tfoidc.mockazure.graph import collections, facts
 from pytest_tfoidc.mockazure.graph.call import (
     GraphCall,
     bad_request,
@@ -18,6 +19,7 @@ from pytest_tfoidc.mockazure.graph.objects import (
     BIND,
     MICROSOFT_GRAPH,
     REFERENCES,
+    SINGLE,
     TYPES,
     Directory,
     DirectoryObject,
@@ -35,7 +37,7 @@ REQUIRED = {
     "servicePrincipals": ("appId",),
     "groups": ("displayName", "mailEnabled", "mailNickname", "securityEnabled"),
     "users": ("displayName", "mailNickname", "passwordProfile", "userPrincipalName"),
-    FEDERATED: ("name", "issuer", "subject", "audiences"),
+    FEDERATED: ("name", "issuer", "audiences"),
 }
 SECRET = ("passwordProfile",)  # never given back
 MICROSOFT_APPS = "-0000-0000-c000-000000000000"  # how the ids of Microsoft's own applications end
@@ -48,11 +50,20 @@ def check_required(body: Mapping[str, object], kind: str) -> None:
         GraphError: Something is missing.
     """
     for name in REQUIRED.get(kind, ()):
-        if body.get(name) in {None, ""} if not isinstance(body.get(name), (dict, list)) else False:
-            message = (
-                f"A value is required for property '{name}' of resource '{TYPES.get(kind, kind)}'."
-            )
-            raise bad_request(message)
+        check_named(body, name, kind)
+
+
+def check_named(body: Mapping[str, object], name: str, kind: str) -> None:
+    """Check that a new object has a value for a property.
+
+    Raises:
+        GraphError: It has none.
+    """
+    if body.get(name) is None or body.get(name) == "":
+        message = (
+            f"A value is required for property '{name}' of resource '{TYPES.get(kind, kind)}'."
+        )
+        raise bad_request(message)
 
 
 def create(directory: Directory, call: GraphCall, collection: str) -> Response:
@@ -118,10 +129,15 @@ def _prepare_user(directory: Directory, written: Document) -> Document:
     return written
 
 
+def _prepare_role(directory: Directory, written: Document) -> Document:
+    return collections.activate_role(directory, written)
+
+
 PREPARE: dict[str, Callable[[Directory, Document], Document]] = {
     "applications": _prepare_application,
     "servicePrincipals": _prepare_principal,
     "users": _prepare_user,
+    "directoryRoles": _prepare_role,
 }
 
 
@@ -174,6 +190,8 @@ def on_references(
     relation = {"transitiveMembers": "members", "transitiveMemberOf": "memberOf"}.get(
         rest[0], rest[0]
     )
+    if relation in SINGLE:
+        return _on_single(directory, call, found, rest)
     if rest[1:] in {(), ("$ref",)} and call.method == "GET":
         documents = [o.typed for o in directory.referred(found.id, relation)]
         return call.many(documents, "directoryObjects")
@@ -188,6 +206,28 @@ def on_references(
             raise not_found(rest[1])
         return Response(204)
     raise bad_segment(rest[-1])
+
+
+def _on_single(
+    directory: Directory, call: GraphCall, found: DirectoryObject, rest: tuple[str, ...]
+) -> Response:
+    """GET, PUT or DELETE the one object that an object refers to, such as a user's manager."""
+    relation, current = rest[0], directory.referred(found.id, rest[0])
+    if rest[1:] not in {(), ("$ref",)}:
+        raise bad_segment(rest[-1])
+    if call.method == "PUT":
+        other = _existing(directory, linked_id(call.body.get("@odata.id", "")))
+        for before in current:
+            directory.unrefer(found.id, relation, before.id)
+        directory.refer(found.id, relation, other.id)
+        return Response(204)
+    call.only("GET", "DELETE")
+    if not current:
+        raise not_found(relation)
+    if call.method == "GET":
+        return call.one(current[0].typed, "directoryObjects")
+    directory.unrefer(found.id, relation, current[0].id)
+    return Response(204)
 
 
 def _add_reference(
@@ -230,10 +270,13 @@ def on_nested(
 def _new_nested(call: GraphCall, kind: str, documents: Mapping[str, Document]) -> Document:
     body = call.body
     check_required(body, kind)
+    if not body.get("claimsMatchingExpression"):  # else it stands in the subject's place
+        check_named(body, "subject", kind)
     for other in documents.values():
         if other.get("name") == body.get("name"):
             raise duplicate(f"FederatedIdentityCredential with name {body['name']} already exists.")
-        if all(other.get(n) == body.get(n) for n in ("issuer", "subject")):
+        same = ("issuer", "subject", "claimsMatchingExpression")
+        if all(other.get(n) == body.get(n) for n in same):
             message = "FederatedIdentityCredential with the same issuer and subject already exists."
             raise duplicate(message)
     return {"description": None, **body, "id": new_id()}
@@ -317,26 +360,40 @@ def _new_assignment(directory: Directory, call: GraphCall) -> Document:
     }
 
 
+def on_grants(
+    directory: Directory, call: GraphCall, found: DirectoryObject, _: tuple[str, ...]
+) -> Response:
+    """GET the delegated permissions that were granted to a client, or by a user."""
+    call.only("GET")
+    grants = directory.nested("", "oauth2permissiongrants").values()
+    mine = [g for g in grants if found.id in {g.get("clientId"), g.get("principalId")}]
+    return call.many(mine, "oauth2PermissionGrants")
+
+
+def on_empty(_: Directory, call: GraphCall, __: DirectoryObject, rest: tuple[str, ...]) -> Response:
+    """GET a list that nothing here fills."""
+    call.only("GET")
+    return call.many([], rest[0])
+
+
+def on_logo(_: Directory, call: GraphCall, __: DirectoryObject, _rest: tuple[str, ...]) -> Response:
+    """PUT or DELETE a logo; it is not kept."""
+    call.only("PUT", "PATCH", "DELETE")
+    return Response(204)
+
+
 def microsoft_graph() -> Document:
     """Return the service principal of Microsoft Graph itself, with the roles modules ask for."""
-    roles = {
-        "User.Read.All": "df021288-bdef-4463-88db-98f22de89214",
-        "Group.Read.All": "5b567255-7703-4780-807c-7be8301ae99b",
-        "Group.ReadWrite.All": "62a82d76-70ea-41e2-9197-370581804d09",
-        "Directory.Read.All": "7ab1d382-f21e-4acd-a863-ba3e13f7da61",
-        "Application.ReadWrite.OwnedBy": "18a4783c-866b-4cc7-a460-3d5e5662c884",
-        "Application.ReadWrite.All": "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
-    }
-    scopes = {"User.Read": "e1fe6dd8-ba31-4d61-89e7-88639da4683d"}
     shared = {"appId": MICROSOFT_GRAPH, "displayName": "Microsoft Graph"}
     return {
         **merged(defaults("servicePrincipals"), principal_of(shared, MICROSOFT_GRAPH)),
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, "tfoidc:microsoft-graph")),
         "appRoles": [
             {"id": i, "value": v, "allowedMemberTypes": ["Application"], "isEnabled": True}
-            for v, i in roles.items()
+            for v, i in facts.APP_ROLES.items()
         ],
         "oauth2PermissionScopes": [
-            {"id": i, "value": v, "type": "User", "isEnabled": True} for v, i in scopes.items()
+            {"id": i, "value": v, "type": "User", "isEnabled": True}
+            for v, i in facts.SCOPES.items()
         ],
     }

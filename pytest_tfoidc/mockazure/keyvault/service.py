@@ -237,6 +237,18 @@ class KeyVaults:
         found = item.version(version) if item else None
         return str(found.content["value"]) if found and found.enabled else None
 
+    def listed_secrets(self, vault: str) -> list[dict[str, Any]]:
+        """Return the secrets of a vault as a list shows them, without their values."""
+        content = self._store.content(vault, self._clock.now())
+        return [
+            {
+                "id": f"https://{vault}.vault.azure.net/secrets/{item.name}",
+                "contentType": item.latest.content.get("contentType"),
+                "attributes": {"enabled": item.latest.enabled},
+            }
+            for item in content.of_kind("secrets")
+        ]
+
     def forget(self, name: str) -> None:
         """Drop all that a vault holds: it was purged."""
         self._store.forget(name)

@@ -211,6 +211,165 @@ def test_identities_of_resources_have_their_ids(arm: Arm) -> None:
     assert found["userAssignedIdentities"] == {mine["id"]: ids}
 
 
+def test_a_cluster_has_what_modules_read_from_it(arm: Arm) -> None:
+    written = {"dnsPrefix": "aks", "oidcIssuerProfile": {"enabled": True}}
+    body = {"location": "westeurope", "properties": written}
+    found = made(arm, "Microsoft.ContainerService/managedClusters", "aks", body)["properties"]
+
+    assert found["fqdn"].startswith("aks-")
+    assert found["nodeResourceGroup"] == f"MC_{RG.rpartition('/')[2]}_aks_westeurope"
+    assert found["oidcIssuerProfile"]["issuerURL"].startswith("https://westeurope.oic.")
+    assert len(found["identityProfile"]["kubeletidentity"]["objectId"]) == GUID_LENGTH
+    assert found["currentKubernetesVersion"]
+    path = f"{P}/Microsoft.ContainerService/managedClusters/aks/listClusterUserCredential"
+    (entry,) = arm("POST", path).json["kubeconfigs"]
+    config = base64.b64decode(entry["value"]).decode()
+    assert f"server: https://{found['fqdn']}:443" in config
+    assert "client-certificate-data: " in config
+
+
+def test_a_cluster_without_an_issuer_has_none(arm: Arm) -> None:
+    found = made(arm, "Microsoft.ContainerService/managedClusters", "aks")["properties"]
+
+    assert "oidcIssuerProfile" not in found
+    assert "privateFQDN" not in found
+
+
+def test_a_registrys_task_runs_and_its_run_is_there(arm: Arm) -> None:
+    registry = made(arm, "Microsoft.ContainerRegistry/registries")["id"]
+
+    run = arm("POST", f"{registry}/scheduleRun", {"type": "TaskRunRequest"}).json
+
+    assert run["properties"]["status"] == "Succeeded"
+    assert arm("GET", f"{registry}/runs/{run['name']}").json["properties"] == run["properties"]
+    assert arm("GET", f"{registry}/runs/other").status == 404
+
+
+def test_an_action_that_changes_a_resource_is_seen_in_it(arm: Arm) -> None:
+    manager = made(arm, "Microsoft.Network/networkManagers", "nm")["id"]
+    commit = {"commitType": "Connectivity", "targetLocations": ["eastus"]}
+    arm("POST", f"{manager}/commit", {**commit, "configurationIds": ["c"]})
+    (status,) = arm("POST", f"{manager}/listDeploymentStatus", {}).json["value"]
+    assert (status["deploymentStatus"], status["region"]) == ("Deployed", "eastus")
+    arm("POST", f"{manager}/commit", {**commit, "configurationIds": []})
+    assert arm("POST", f"{manager}/listDeploymentStatus", {}).json["value"] == []
+
+    site = made(arm, "Microsoft.Web/sites", "site")["id"]
+    arm("POST", f"{site}/slotsswap", {"targetSlot": "blue"})
+    assert arm("GET", site).json["properties"]["slotSwapStatus"]["sourceSlotName"] == "blue"
+
+
+def test_a_database_is_linked_to_its_group_and_leaves_it(arm: Arm) -> None:
+    made(arm, "Microsoft.Cache/redisEnterprise", "r")
+    made(arm, "Microsoft.Cache/redisEnterprise", "s")
+    database = made(arm, "Microsoft.Cache/redisEnterprise/r/databases", "default")["id"]
+    other = made(arm, "Microsoft.Cache/redisEnterprise/s/databases", "default")["id"]
+    group = {"groupNickname": "g", "linkedDatabases": [{"id": database}, {"id": other}]}
+
+    arm("POST", f"{database}/forceLinkToReplicationGroup", {"geoReplication": group})
+
+    def linked(of: str) -> list[tuple[str, str]]:
+        found = arm("GET", of).json["properties"]["geoReplication"]["linkedDatabases"]
+        return [(d["id"], d["state"]) for d in found]
+
+    both = [(database, "Linked"), (other, "Linked")]
+    assert (linked(database), linked(other)) == (both, both)
+    arm("POST", f"{database}/forceUnlink", {"ids": [other]})
+    assert linked(database) == [(database, "Linked")]
+
+
+def test_managed_identities_are_told_to_the_directory(arm: Arm) -> None:
+    mine = made(arm, IDENTITIES, "me")
+    body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}}
+    site = made(arm, "Microsoft.Web/sites", "site", body)
+    made(arm, "Microsoft.Web/sites", "none")
+
+    found = {i["displayName"]: i for i in arm.manager.managed_identities()}
+
+    assert set(found) == {"me", "site"}
+    assert found["me"]["id"] == mine["properties"]["principalId"]
+    assert found["me"]["appId"] == mine["properties"]["clientId"]
+    assert found["site"]["id"] == site["identity"]["principalId"]
+    assert found["site"]["resourceId"] == site["id"]
+
+
+def test_what_was_asked_for_is_there(arm: Arm) -> None:
+    asked = {"highCapacityDatabaseStorageInput": {"totalSizeInGbs": 300}}
+    body = {"location": "westeurope", "properties": asked}
+    found = made(arm, "Oracle.Database/exascaleDbStorageVaults", "v", body)["properties"]
+    assert found["highCapacityDatabaseStorage"]["totalSizeInGbs"] == 300
+
+    found = made(arm, "Microsoft.Databricks/workspaces", "w")["properties"]
+    assert found["storageAccountIdentity"]["tenantId"] == TENANT
+
+
+def test_what_has_only_a_name_needs_no_body_and_no_parent_of_its_own(arm: Arm) -> None:
+    machine = made(arm, "Microsoft.Compute/virtualMachines", "vm")["id"]
+    path = f"{machine}/providers/Microsoft.Security/serverVulnerabilityAssessments/default"
+    assert arm("PUT", path).status in {200, 201}
+
+    made(arm, "Microsoft.Web/sites", "site")
+    kind = "Microsoft.Web/sites/site/hybridConnectionNamespaces/relay/relays"
+    assert made(arm, kind, "hybrid")["name"] == "hybrid"
+
+    made(arm, "Microsoft.ApiManagement/service", "api")
+    kind = "Microsoft.ApiManagement/service/api/notifications/X/recipientEmails"
+    assert arm("PUT", f"{P}/{kind}/a@example.org").status in {200, 201}
+    kind = "Microsoft.ApiManagement/service/other/notifications/X/recipientEmails"
+    assert arm("PUT", f"{P}/{kind}/a@example.org").status == 404
+
+
+def test_a_mapping_of_networks_names_its_fabrics(arm: Arm) -> None:
+    vault = made(arm, "Microsoft.RecoveryServices/vaults", "v")["id"]
+    kind = "Microsoft.RecoveryServices/vaults/v/replicationFabrics"
+    made(arm, kind, "one")
+    written = {"recoveryFabricName": "two", "fabricSpecificDetails": {"primaryNetworkId": "n"}}
+    path = f"{kind}/one/replicationNetworks/net/replicationNetworkMappings"
+
+    found = made(arm, path, "m", {"properties": written})["properties"]
+
+    assert found["recoveryFabricArmId"] == f"{vault}/replicationFabrics/two"  # else azurerm crashes
+    assert found["primaryNetworkId"] == "n"
+
+
+def test_a_connector_of_logic_apps_is_there(arm: Arm) -> None:
+    path = f"{S}/providers/Microsoft.Web/locations/westeurope/managedApis/servicebus"
+
+    assert arm("GET", path).json["properties"]["name"] == "servicebus"
+
+
+def test_a_feature_is_off_until_somebody_registers_it(arm: Arm) -> None:
+    feature = f"{S}/providers/Microsoft.Features/providers/Microsoft.Compute/features/X"
+
+    assert arm("GET", feature).json["properties"]["state"] == "NotRegistered"
+    assert arm("GET", feature).json["name"] == "Microsoft.Compute/X"
+    assert arm("POST", f"{feature}/register").json["properties"]["state"] == "Registered"
+    assert arm("GET", feature).json["properties"]["state"] == "Registered"
+    assert arm("POST", f"{feature}/unregister").status == 200
+    assert arm("GET", feature).json["properties"]["state"] == "NotRegistered"
+
+
+def test_a_skus_name_tells_its_tier(arm: Arm) -> None:
+    body = {**BODY, "sku": {"name": "E0"}}
+
+    found = made(arm, "Microsoft.AppPlatform/Spring", "one", body)
+
+    assert found["sku"] == {"name": "E0", "tier": "Enterprise"}
+    # azapi writes no tier, and azurerm reads it
+    found = made(arm, "Microsoft.ContainerRegistry/registries", "r", {"sku": {"name": "Premium"}})
+    assert found["sku"]["tier"] == "Premium"
+
+
+def test_how_a_node_configuration_was_written_is_not_shown(arm: Arm) -> None:
+    made(arm, "Microsoft.Automation/automationAccounts", "a")
+    written = {"configuration": {"name": "c"}, "source": {"type": "embeddedContent", "value": "v"}}
+    kind = "Microsoft.Automation/automationAccounts/a/nodeConfigurations"
+    found = made(arm, kind, "c.localhost", {"properties": written})
+
+    assert "source" not in found["properties"]
+    assert found["properties"]["configuration"] == {"name": "c"}
+
+
 def test_deleting_an_assignment_gives_it_back(arm: Arm) -> None:
     found = made(arm, "Microsoft.Authorization/policyAssignments")
 

@@ -1,74 +1,20 @@
 from __future__ import annotations
 
 import base64
-import json
-import re
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_tfoidc.clock import VirtualClock
-from pytest_tfoidc.events import AccessTokenRefused, EventLog
+from pytest_tfoidc.events import AccessTokenRefused
 from pytest_tfoidc.httpserver import Request
-from pytest_tfoidc.mockazure.devops.service import AUDIENCE, FEDERATION, AzureDevOps
-from pytest_tfoidc.mockazure.tokens import AccessTokens
-from tests.mockazure.armclient import KEY, TENANT, Answer
+from pytest_tfoidc.mockazure.devops.service import FEDERATION
+from tests.mockazure.devops.devopsclient import HOST, PROJECTS, Client
 
-HOST = "dev.azure.com"
-PROJECTS = "603fe2ac-9723-48b9-88ad-09305aa6c6e1"
 ENDPOINTS = "14e48fdc-2c8b-41ce-a0c3-e26f6cc55bd0"
 ENDPOINTS_OF_PROJECT = "e85f1c62-adfc-4b74-b618-11a150fb195e"
 RESOURCE_AREAS = "e81700f7-3be2-46de-8624-2eb35882fcaa"
 PROXY = "cc63bb57-2a5f-4a7a-b79c-c142d308657e"
-
-
-class Client:
-    """A client that finds its URLs as the provider does: from the resource locations."""
-
-    def __init__(self) -> None:
-        self.events = EventLog()
-        tokens = AccessTokens(clock=VirtualClock(), events=self.events)
-        tokens.key = KEY
-        self.devops = AzureDevOps(access_tokens=tokens)
-        token = tokens.issue(
-            audience=AUDIENCE, client_id="client", object_id="object", tenant_id=TENANT
-        )
-        self.headers: Mapping[str, str] = {"authorization": f"Bearer {token.value}"}
-
-    def send(self, method: str, path: str, body: object = None) -> Answer:
-        """Send a request to a path of the organization."""
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = Request(method, "https", HOST, f"/org/{path}", self.headers, content)
-        return Answer(self.devops.handle(request))
-
-    def call(
-        self, method: str, location: str, body: object = None, *, query: str = "", **route: str
-    ) -> Answer:
-        """Call what a resource location names."""
-        known = {loc["id"]: loc for loc in self.send("OPTIONS", "_apis").json["value"]}
-        template = known[location]["routeTemplate"].replace("{*", "{")
-        filled = re.sub(r"\{(\w+)\}", lambda m: quote(route.get(m[1], ""), safe=""), template)
-        return self.send(method, filled.rstrip("/") + query, body)
-
-    def project(self) -> str:
-        """Return the id of the project that is there from the start."""
-        return str(self.call("GET", PROJECTS, projectId="project").json["id"])
-
-    def connection(self, name: str = "connection", app: str = "") -> dict[str, Any]:
-        """Return the body that creates a service connection."""
-        parameters = {"serviceprincipalid": app, "tenantid": TENANT}
-        return {
-            "name": name,
-            "type": "azurerm",
-            "url": "https://management.azure.com/",
-            "authorization": {"scheme": FEDERATION, "parameters": parameters},
-            "data": {"creationMode": "Manual" if app else "Automatic"},
-            "serviceEndpointProjectReferences": [{"projectReference": {"id": self.project()}}],
-        }
 
 
 @pytest.fixture
@@ -163,6 +109,20 @@ def test_a_renamed_connection_gets_another_subject_and_keeps_its_application(
     found = client.call("GET", ENDPOINTS_OF_PROJECT, project="project", endpointId=made["id"]).json
     before, after = (d["authorization"]["parameters"] for d in (made, found))
     assert before["serviceprincipalid"] == after["serviceprincipalid"]
+
+
+def test_a_connections_name_is_taken_in_its_projects_only(client: Client) -> None:
+    client.call("POST", PROJECTS, {"name": "other"})
+    other = client.call("GET", PROJECTS, projectId="other").json["id"]
+    body = client.connection()
+    elsewhere = {
+        **body,
+        "serviceEndpointProjectReferences": [{"projectReference": {"id": other}}],
+    }
+
+    assert client.call("POST", ENDPOINTS, body).status == 200
+    assert client.call("POST", ENDPOINTS, body).status == 409
+    assert client.call("POST", ENDPOINTS, elsewhere).status == 200
 
 
 def test_connections_are_listed_by_name_and_deleted(client: Client) -> None:

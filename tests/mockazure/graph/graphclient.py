@@ -29,7 +29,13 @@ class Client:
         self.events = EventLog()
         tokens = AccessTokens(clock=self.clock, events=self.events)
         tokens.key = KEY
-        self.graph = Graph(clock=self.clock, access_tokens=tokens, tenant_id=TENANT)
+        self.managed: list[dict[str, str]] = []
+        self.graph = Graph(
+            clock=self.clock,
+            access_tokens=tokens,
+            tenant_id=TENANT,
+            managed=lambda: self.managed,
+        )
         self.tokens = tokens
         self.bearer = self.new_bearer()
 

@@ -107,6 +107,24 @@ def test_a_deleted_application_takes_its_service_principal_along(client: Client,
     assert client("GET", f"/servicePrincipals/{principal['id']}").status == 404
 
 
+def test_a_managed_identity_is_there_for_as_long_as_its_resource(client: Client) -> None:
+    key = "11111111-2222-3333-4444-555555555555"
+    resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.X/things/vm"
+    identity = {"id": key, "appId": TENANT, "displayName": "vm", "tenantId": TENANT}
+    client.managed = [{**identity, "resourceId": resource}]
+    group = client.make("groups", GROUP)
+
+    assert client("POST", f"/groups/{group['id']}/members/$ref", link(key)).status == 204
+    found = client("GET", f"/servicePrincipals/{key}").json
+    assert (found["servicePrincipalType"], found["displayName"]) == ("ManagedIdentity", "vm")
+    assert found["alternativeNames"][1] == resource
+    assert client.graph.groups_of(key) == (group["id"],)
+
+    client.managed = []
+    assert client("GET", f"/servicePrincipals/{key}").status == 404
+    assert client.names(f"/groups/{group['id']}/members") == []
+
+
 def test_whoever_calls_is_in_the_directory(client: Client) -> None:
     text = quote("appId eq 'client'")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties
+import base64
+
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, key
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -31,6 +33,65 @@ def container_group(new: New) -> Properties:
     }
 
 
+def cluster(new: New) -> Properties:
+    """Return what Azure adds to a Kubernetes cluster: hosts, groups, identities, networks."""
+    written, region = new.properties, new.location or "westeurope"
+    prefix = str(written.get("dnsPrefix") or written.get("fqdnSubdomain") or new.name)
+    tail = f"{new.guid('fqdn')[:8]}.hcp.{region}.azmk8s.io"
+    segments = [*new.id.split("/"), "", "", "", "", ""]
+    group = str(written.get("nodeResourceGroup") or f"MC_{segments[4]}_{new.name}_{region}")
+    version = str(written.get("kubernetesVersion") or VERSION)
+    kubelet = f"/subscriptions/{segments[2]}/resourceGroups/{group}/providers"
+    kubelet += f"/Microsoft.ManagedIdentity/userAssignedIdentities/{new.name}-agentpool"
+    issuer = f"https://{region}.oic.prod-aks.azure.com/{new.tenant_id}/{new.guid('issuer')}/"
+    on = (written.get("oidcIssuerProfile") or {}).get("enabled") is True
+    access = written.get("apiServerAccessProfile") or {}
+    private = isinstance(access, dict) and access.get("enablePrivateCluster") is True
+    return {
+        "fqdn": f"{prefix}-{tail}",
+        "azurePortalFQDN": f"{prefix}-{new.guid('fqdn')[:8]}.portal.hcp.{region}.azmk8s.io",
+        **(
+            {"privateFQDN": f"{prefix}-{new.guid('fqdn')[:8]}.privatelink.{region}.azmk8s.io"}
+            if private
+            else {}
+        ),
+        "nodeResourceGroup": group,
+        "kubernetesVersion": version,
+        "currentKubernetesVersion": version if version.count(".") > 1 else f"{version}.2",
+        "maxAgentPools": 100,
+        "powerState": {"code": "Running"},
+        "identityProfile": {
+            "kubeletidentity": {
+                "resourceId": kubelet,
+                "clientId": new.guid("kubeletClientId"),
+                "objectId": new.guid("kubeletObjectId"),
+            }
+        },
+        **({"oidcIssuerProfile": {"issuerURL": issuer}} if on else {}),
+    }
+
+
+def kubeconfig(new: New) -> Properties:
+    """Return how to reach a cluster; no authority signed the certificates, and no host answers."""
+    host = new.properties.get("fqdn") or f"{new.name}.azmk8s.io"
+    material = {n: key(new.id, n) for n in ("ca", "certificate", "key")}
+    user = f"clusterUser_{new.name}"
+    text = (
+        "apiVersion: v1\nkind: Config\npreferences: {}\n"
+        f"clusters:\n- name: {new.name}\n  cluster:\n"
+        f"    certificate-authority-data: {material['ca']}\n    server: https://{host}:443\n"
+        f"contexts:\n- name: {new.name}\n  context:\n"
+        f"    cluster: {new.name}\n    user: {user}\ncurrent-context: {new.name}\n"
+        f"users:\n- name: {user}\n  user:\n"
+        f"    client-certificate-data: {material['certificate']}\n"
+        f"    client-key-data: {material['key']}\n    token: {new.guid('token')}\n"
+    )
+    value = base64.b64encode(text.encode()).decode()
+    return {"kubeconfigs": [{"name": "clusterUser", "value": value}]}
+
+
+VERSION = "1.33"  # of Kubernetes, where nobody asks for another
+CREDENTIALS = ("User", "Admin", "MonitoringUser")
 CONTAINER_LISTS = ("ports", "environmentVariables", "command")
 TYPES: dict[str, Rules] = {
     "Microsoft.ContainerInstance/containerGroups": Rules(
@@ -43,7 +104,12 @@ TYPES: dict[str, Rules] = {
             *(f"initContainers[].properties.{n}" for n in ("environmentVariables", "command")),
         ),
     ),
-    "Microsoft.ContainerService/managedClusters": Rules(created=201, deleted=204),
+    "Microsoft.ContainerService/managedClusters": Rules(
+        created=201,
+        deleted=204,
+        adds=cluster,
+        actions={f"listcluster{who.lower()}credential": kubeconfig for who in CREDENTIALS},
+    ),
     "Microsoft.Compute/virtualMachines": Rules(
         created=201, adds=machine, omitted=("additionalCapabilities",)
     ),

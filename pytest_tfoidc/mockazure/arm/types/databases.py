@@ -245,7 +245,17 @@ COSMOS_CHILD = Rules(deleted=204, implied=THROUGHPUT)
 PARAMETERS = {"configurations/*": parameters.parameter}
 MYSQL_PARAMETERS = {"configurations/*": parameters.mysql_parameter}
 
+
+def exascale(new: New) -> Properties:
+    """Return a vault of Exadata its storage, as it was asked for."""
+    asked = new.properties.get("highCapacityDatabaseStorageInput")
+    size = asked.get("totalSizeInGbs") if isinstance(asked, dict) else None
+    storage = {"totalSizeInGbs": size, "availableSizeInGbs": size}
+    return {"highCapacityDatabaseStorage": storage} if size is not None else {}
+
+
 TYPES: dict[str, Rules] = {
+    "Oracle.Database/exascaleDbStorageVaults": Rules(adds=exascale),
     "Microsoft.Cache/redis": Rules(
         created=201,
         adds=redis,

@@ -5,7 +5,8 @@ A fact sheet: type -> path -> value, from Azure's public API descriptions
 every item of a list (`a[].b`), and fills what lacks there; a block on its way that is not there is
 not made. A path that begins with `/` leads from the resource itself, others from its properties.
 In texts, `{name}`, `{id}`, `{scope}`, `{path}` (the scope without its slash), `{group}`,
-`{subscription}`, `{location}` and `{guid}` are the resource's. To add a fact, write its line.
+`{subscription}`, `{tenant}`, `{location}`, `{guid}` and `{tier}` (which the name of its SKU tells)
+are the resource's. To add a fact, write its line.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from pytest_tfoidc.mockazure.arm.types.base import New
 MARK = "[]"
 _ML = "Microsoft.MachineLearningServices/workspaces"
 _OFF, _ON = {"status": "disabled"}, {"status": "enabled"}
+_SYSTEM = {"type": "SystemAssigned", "principalId": "{guid}", "tenantId": "{tenant}"}
 GIBIBYTE = 1 << 30
+
+TIERS = {"F": "Free", "B": "Basic", "S": "Standard", "P": "Premium", "E": "Enterprise"}
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.AutoManage/configurationProfileAssignments": {"targetId": "{scope}"},
@@ -47,6 +51,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "uniqueId": "{guid}",
     },
     "Microsoft.ContainerRegistry/registries": {
+        "/sku.tier": "{tier}",
         "adminUserEnabled": False,
         "anonymousPullEnabled": False,
         "dataEndpointEnabled": False,
@@ -138,7 +143,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.StreamAnalytics/streamingJobs": {
         "jobStorageAccount.authenticationMode": "ConnectionString"
     },
-    "Microsoft.AppPlatform/spring": {"vnetAddons.logStreamPublicEndpoint": False},
+    "Microsoft.AppPlatform/spring": {
+        "/sku.tier": "{tier}",
+        "vnetAddons.logStreamPublicEndpoint": False,
+    },
     "Microsoft.AVS/privateClouds": {
         "endpoints": {
             "hcxCloudManager": "https://10.0.0.9/",
@@ -160,6 +168,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "vmotionNetwork": "10.0.0.128/25",
     },
     "Microsoft.CostManagement/scheduledActions": {"scope": "{path}"},
+    "Microsoft.Databricks/workspaces": {"storageAccountIdentity": _SYSTEM},
     "Microsoft.DataBoxEdge/dataBoxEdgeDevices": {"/tags": {}},
     "Microsoft.DataProtection/backupVaults/backupInstances": {
         "currentProtectionState": "ProtectionConfigured",
@@ -232,4 +241,11 @@ def _names(new: New) -> Mapping[str, str]:
         "subscription": segments[2],
         "location": new.location or "westeurope",
         "guid": new.guid("default"),
+        "tenant": new.tenant_id,
+        "tier": TIERS.get(_sku(new)[:1].upper(), "Standard"),
     }
+
+
+def _sku(new: New) -> str:
+    sku = new.body.get("sku")
+    return str(sku.get("name") or "") if isinstance(sku, Mapping) else ""

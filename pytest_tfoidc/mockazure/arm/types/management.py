@@ -215,6 +215,12 @@ def agreement(new: New) -> Properties:
     }
 
 
+def managed_api(new: New) -> Properties:
+    """Return a connector of Logic Apps."""
+    shown = {"displayName": new.name, "description": new.name, "tier": "Standard"}
+    return {"properties": {"name": new.name, "generalInformation": shown, "capabilities": []}}
+
+
 def pricing(_: New) -> Properties:
     """Return the plan of Defender for Cloud that a subscription has without being asked."""
     return {"properties": {"pricingTier": "Free", "freeTrialRemainingTime": "PT0S"}}
@@ -227,9 +233,31 @@ def security_setting(new: New) -> Properties:
     return {"kind": kind, "properties": {"enabled": False}}
 
 
+def without_form(given: Any, _: New) -> Any:  # noqa: ANN401 - JSON
+    """Return a configuration of nodes without how its source was written: it is not shown."""
+    return {name: value for name, value in given.items() if name != "source"}
+
+
+def network_mapping(new: New) -> Properties:
+    """Return which networks of which fabrics a mapping of Site Recovery maps."""
+    details = new.properties.get("fabricSpecificDetails")
+    primary = details.get("primaryNetworkId") if isinstance(details, dict) else None
+    vault, _, rest = new.id.partition("/replicationFabrics/")
+    fabric, target = rest.partition("/")[0], str(new.properties.get("recoveryFabricName") or "")
+    return {
+        "primaryNetworkId": primary,
+        "primaryFabricFriendlyName": fabric,
+        "recoveryFabricArmId": f"{vault}/replicationFabrics/{target}",
+        "recoveryFabricFriendlyName": target,
+        "state": "Paired",
+    }
+
+
+_FABRICS = "Microsoft.RecoveryServices/vaults/replicationFabrics"
 ALWAYS = {  # what there is of a type under any name, without anything that it lies in
     "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements": agreement,
     "Microsoft.Security/pricings": pricing,
+    "Microsoft.Web/locations/managedApis": managed_api,
     "Microsoft.Security/settings": security_setting,
 }
 _SERVICE = "Microsoft.ApiManagement/service"
@@ -240,6 +268,7 @@ TYPES: dict[str, Rules] = {
         recoverable="deletedServices",
         retained=2,
         implied={
+            "notifications/*": fixed(properties={}),
             "portalsettings/signin": fixed(properties=OFF),
             "portalsettings/signup": fixed(
                 properties={**OFF, "termsOfService": {**OFF, "consentRequired": False}}
@@ -251,6 +280,7 @@ TYPES: dict[str, Rules] = {
             "tenant/gitAccess": fixed(properties=OFF),
         },
     ),
+    "Microsoft.Automation/automationAccounts/nodeConfigurations": Rules(normalized=without_form),
     f"{_SERVICE}/apis": Rules(created=201, adds=api),
     f"{_SERVICE}/portalsettings": Rules(
         stateless=True, actions={"listsecrets": delegation_secrets}
@@ -288,6 +318,7 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Management/managementGroups": Rules(
         children={"children": "subscriptions"}, child_shown=membership
     ),
+    f"{_FABRICS}/replicationNetworks/replicationNetworkMappings": Rules(adds=network_mapping),
     "Microsoft.RecoveryServices/vaults/backupPolicies": Rules(
         normalized=lambda given, _: with_dates(given), stateless=True
     ),

@@ -10,6 +10,8 @@ from pytest_tfoidc.mockazure.arm.types.base import Adds, Answers, New, Propertie
 
 # (the parent's properties, the name in the path, the properties that are written)
 Implied = Callable[[New], "Properties | None"]
+# (the resource, what was posted, the time) -> properties, by the ids of what has them from then on
+Changes = Callable[[New, Mapping[str, Any], str], Properties]
 Merges = Callable[[Mapping[str, Any], str, Mapping[str, Any]], Properties]
 
 
@@ -33,6 +35,8 @@ class Rules:
     `implied`: children that are there with their parent, as `TYPE/NAME` or `TYPE/*`, and their
     documents; None where there is none after all.
     `actions`: answers to POSTs, by the action's name in lower case.
+    `changes`: properties that a POST of an action writes, by the action's name in lower case, into
+    its resource and into others. See `types.changes`.
     `returned`: DELETE gives the resource back. `listed_below`: lists reach into nested scopes.
     `recoverable`: deleted ones are kept in this list of their location, until they are purged;
     `retained`: for so many days where `softDeleteRetentionInDays` says nothing else; `protected`:
@@ -64,6 +68,7 @@ class Rules:
     child_shown: Callable[[Mapping[str, Any]], Properties] | None = None
     implied: Mapping[str, Implied] = field(default_factory=dict)
     actions: Mapping[str, Answers] = field(default_factory=dict)
+    changes: Mapping[str, Changes] = field(default_factory=dict)
     returned: bool = False
     listed_below: bool = False
     recoverable: str = ""

@@ -31,6 +31,7 @@ from pytest_tfoidc.mockazure.arm.types import (
 )
 from pytest_tfoidc.mockazure.arm.types import base as adds
 from pytest_tfoidc.mockazure.arm.types.base import nothing
+from pytest_tfoidc.mockazure.arm.types.changes import CHANGES, deployments
 from pytest_tfoidc.mockazure.arm.types.keylists import KEY_LISTS
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 from pytest_tfoidc.mockazure.arm.types.statuses import STATUSES, with_statuses
@@ -49,9 +50,12 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Compute/disks": Rules(accepted=202),
     "Microsoft.ContainerRegistry/registries": Rules(
         adds=adds.registry,
-        actions=dict.fromkeys(
-            ("listcredentials", "regeneratecredential"), adds.registry_credentials
-        ),
+        actions={
+            "listcredentials": adds.registry_credentials,
+            "regeneratecredential": adds.registry_credentials,
+            "schedulerun": adds.registry_run,
+        },
+        implied={"runs/*": adds.registry_run_there},
     ),
     "Microsoft.ContainerRegistry/registries/webhooks": Rules(
         actions={"getcallbackconfig": adds.webhook_target}
@@ -100,6 +104,9 @@ TYPES: dict[str, Rules] = {
         created=201,
         children={"subnets": "subnets", "virtualNetworkPeerings": "virtualNetworkPeerings"},
     ),
+    "Microsoft.Network/networkManagers": Rules(
+        created=201, actions={"listdeploymentstatus": deployments}
+    ),
     "Microsoft.OperationalInsights/workspaces": Rules(
         adds=adds.workspace,
         actions=dict.fromkeys(
@@ -137,6 +144,7 @@ RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, bo
 }
 ALWAYS = {name.lower(): makes for name, makes in management.ALWAYS.items()}
 ECHO = Rules()
+_CHANGES = {name.lower(): changes for name, changes in CHANGES.items()}
 
 
 def _default(kind: str) -> Rules:
@@ -146,13 +154,14 @@ def _default(kind: str) -> Rules:
 def _whole() -> dict[str, Rules]:
     """Return the rules of the table, and those of the fact sheets, by type in lower case."""
     entries = {name.lower(): rules for name, rules in TYPES.items()}
-    kinds = {kind: _default(kind) for kind in (*STATUSES, *KEY_LISTS)} | entries
+    kinds = {kind: _default(kind) for kind in (*STATUSES, *KEY_LISTS, *_CHANGES)} | entries
     return {kind: _with_facts(kind, rules) for kind, rules in kinds.items()}
 
 
 def _with_facts(kind: str, rules: Rules) -> Rules:
     actions = {**KEY_LISTS.get(kind, {}), **rules.actions}
-    return with_statuses(kind, replace(rules, actions=actions))
+    changes = {**_CHANGES.get(kind, {}), **rules.changes}
+    return with_statuses(kind, replace(rules, actions=actions, changes=changes))
 
 
 _BY_KEY = _whole()
