@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import HealthCheck, settings
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog
@@ -19,12 +19,13 @@ from tests.project_kit import Project
 
 pytest_plugins = ("pytester",)
 
-# No property is about time: what a machine takes for an example says nothing about what is tested.
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any machine")
+with contextlib.suppress(ModuleNotFoundError):  # `pytest --tf-module` loads this without it
+    from hypothesis import HealthCheck, settings
 
+    # No property is about time: what an example takes on a machine says nothing about the code.
+    too_slow = [HealthCheck.too_slow]
+    settings.register_profile("any machine", deadline=None, suppress_health_check=too_slow)
+    settings.load_profile("any machine")
 
 _new_key = tokens.new_key  # the real one
 

@@ -36,7 +36,7 @@ class Diagnosis:
 
     @property
     def below_headline(self) -> str:
-        """What is left to say below the headline: the cause, where that is more, and the remedy."""
+        """The rest, below the headline: the cause, where it says more than that, and the remedy."""
         is_all = self.headline == self.cause.rstrip(".") and not self.is_plain
         return f"Remedy: {self.remedy}" if is_all else str(self)
 

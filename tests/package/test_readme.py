@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ from pytest_tfoidc.doctor.repository import examine
 from pytest_tfoidc.plugin import fixtures, options
 from tests.project_kit import Project
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,6 +30,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def names_of(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^\w.-]", one)[0].lower() for one in requirements}
 
 
 def table(heading: str) -> set[str]:
@@ -60,6 +70,19 @@ def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     local = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
     assert [link for link in local if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_the_first_command_needs_no_package_of_the_tests() -> None:
+    """It is run at the top of the checkout, where pytest loads the tests' conftest."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"]
+    named = [one for name in ("proof", "test") for one in groups[name] if isinstance(one, str)]
+    wanted, own = names_of(named), names_of(project["project"]["dependencies"])
+    known = metadata.packages_distributions().items()
+    absent = [module for module, names in known if {*map(str.lower, names)} & (wanted - own)]
+    assert {"hypothesis", "xdist"} <= {*absent}
+    script = f"import sys\nfor name in {absent}: sys.modules[name] = None\nimport tests.conftest"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
 
 
 def test_the_first_command_shows_what_readme_says(project: Project) -> None:

@@ -179,7 +179,7 @@ class _Side:
 
     @property
     def compared(self) -> tuple[str, bool]:
-        """What tells it from another: its JSON, empty where there is none; whether it is shown."""
+        """What sets it apart from another: its JSON, empty without one, and whether it is shown."""
         if self.unknown is True:
             return UNKNOWN, False
         if self.value is None:
