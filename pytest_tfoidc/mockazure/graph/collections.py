@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_tfoidc.entrafacts import LOGIN_HOSTS, PUBLIC
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.graph import facts, schedules
 from pytest_tfoidc.mockazure.graph.call import (
@@ -232,7 +233,7 @@ def _invite(directory: Directory, call: GraphCall, document: Document) -> Docume
         "createdDateTime": call.written_now,
     }
     directory.put("users", user)
-    redeem = f"https://login.microsoftonline.com/redeem?rd={document['id']}"
+    redeem = f"https://{LOGIN_HOSTS[PUBLIC]}/redeem?rd={document['id']}"
     return {**document, "inviteRedeemUrl": redeem, "invitedUser": {"id": user["id"]}}
 
 

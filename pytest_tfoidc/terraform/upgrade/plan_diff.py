@@ -179,7 +179,7 @@ class _Side:
 
     @property
     def compared(self) -> tuple[str, bool]:
-        """What sets it apart from another: its JSON, empty without one, and whether it is shown."""
+        """Its JSON, empty without one, and whether it is shown: these set it apart from others."""
         if self.unknown is True:
             return UNKNOWN, False
         if self.value is None:
