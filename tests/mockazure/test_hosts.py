@@ -110,7 +110,7 @@ def test_what_is_not_played_is_refused_with_a_word_or_reaches_an_allowed_host(
     outside: World,
 ) -> None:
     page = f"https://{HOST}/example-org/_packaging/feed/nuget/v3/index.json"
-    rest = f"https://{HOST}/example-org/_apis/packaging/feeds"
+    rest = f"https://{HOST}/example-org/_apis/tfvc/items"
     with stand_in(outside) as mock:
         for url, status in ((page, 403), (rest, 404)):
             answer = get(mock, url)
@@ -124,7 +124,7 @@ def test_what_is_not_played_is_refused_with_a_word_or_reaches_an_allowed_host(
 def test_a_token_of_the_stand_ins_never_leaves_it(outside: World) -> None:
     with stand_in(outside, HOST) as mock:
         token = mock.access_tokens.issue(audience="a", **OURS).value
-        for path in ("_packaging/feed", "_apis/packaging/feeds", "p/_git/r/info/refs"):
+        for path in ("_packaging/feed", "_apis/tfvc/items", "p/_git/r/info/refs"):
             url = f"https://{HOST}/example-org/{path}"
             answer = get(mock, url, Authorization=f"Bearer {token}")
             assert "refused by tfoidc" in answer.text
