@@ -14,11 +14,6 @@ QUERIES = "project/_apis/wit/queries"
 
 
 @pytest.fixture
-def client() -> Client:
-    return Client()
-
-
-@pytest.fixture
 def process(client: Client) -> str:
     body = {"name": "own", "parentProcessTypeId": AGILE}
     return str(client.make("_apis/work/processes", body)["typeId"])

@@ -14,11 +14,6 @@ MAIN = "refs/heads/main"
 
 
 @pytest.fixture
-def client() -> Client:
-    return Client()
-
-
-@pytest.fixture
 def repository(client: Client) -> str:
     body = {"name": "app", "project": {"id": client.project()}}
     return str(client.make("_apis/git/repositories", body)["id"])

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,11 +14,6 @@ ENDPOINTS = "14e48fdc-2c8b-41ce-a0c3-e26f6cc55bd0"
 ENDPOINTS_OF_PROJECT = "e85f1c62-adfc-4b74-b618-11a150fb195e"
 RESOURCE_AREAS = "e81700f7-3be2-46de-8624-2eb35882fcaa"
 PROXY = "cc63bb57-2a5f-4a7a-b79c-c142d308657e"
-
-
-@pytest.fixture
-def client() -> Client:
-    return Client()
 
 
 def test_the_provider_can_start(client: Client) -> None:

@@ -13,11 +13,6 @@ GIT = "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87"
 ENVIRONMENTS = "distributedtask.environmentreferencerole"
 
 
-@pytest.fixture
-def client() -> Client:
-    return Client()
-
-
 def group_of(client: Client, name: str) -> Any:  # noqa: ANN401 - JSON
     scope = client.send("GET", f"_apis/graph/descriptors/{client.project()}").json["value"]
     found = client.send("GET", f"_apis/graph/groups?scopeDescriptor={quote(scope)}").json["value"]

@@ -5,16 +5,9 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-import pytest
-
 from tests.mockazure.devops.devopsclient import Client
 
 PROXY = "project/_apis/serviceendpoint/endpointproxy"
-
-
-@pytest.fixture
-def client() -> Client:
-    return Client()
 
 
 def test_a_definition_gets_a_number_a_revision_and_hides_its_secrets(client: Client) -> None:

@@ -18,11 +18,6 @@ CATALOGS, PACKAGES = f"{ENTITLEMENTS}/accessPackageCatalogs", f"{ENTITLEMENTS}/a
 PRIVILEGED = "/identityGovernance/privilegedAccess/group"
 
 
-@pytest.fixture
-def client() -> Client:
-    return Client()
-
-
 def test_a_directory_role_is_activated_once_and_has_members(client: Client) -> None:
     role = client.make("directoryRoles", {"roleTemplateId": ADMINISTRATOR})
     user = client.make("users", USER)

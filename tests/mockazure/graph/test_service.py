@@ -28,11 +28,6 @@ GROUP = {
 
 
 @pytest.fixture
-def client() -> Client:
-    return Client()
-
-
-@pytest.fixture
 def app(client: Client) -> Any:  # noqa: ANN401 - JSON
     return client.make("applications", {"displayName": "app"})
 
