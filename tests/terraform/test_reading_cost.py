@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_three_megabytes_are_read_in_seconds_of_the_processor(tmp_path: Path) ->
     first = time.process_time() - started
     started = time.process_time()
     read_module(folder)
-    assert first < 12
+    assert first < (12 if sys.gettrace() is None else 60)  # coverage looks at every line
     assert time.process_time() - started < first / 3
 
 

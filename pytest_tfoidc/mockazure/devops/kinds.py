@@ -118,17 +118,18 @@ KINDS: dict[str, Kind] = {
         }
     ),
 }
-# Types of service connections, as far as modules look them up.
-ENDPOINT_TYPES = {
-    "azurerm": "Azure Resource Manager",
-    "generic": "Generic",
-    "bitbucket": "Bitbucket Cloud",
-    "aws": "AWS",
-    "github": "GitHub",
-    "dockerregistry": "Docker Registry",
-    "kubernetes": "Kubernetes",
-    "externalnpmregistry": "npm",
-    "externalnugetfeed": "NuGet",
-    "sonarqube": "SonarQube Server",
-    "ssh": "SSH",
-}
+# Types of service connections, as far as modules look them up: each with its display name.
+_TYPES = """
+azurerm Azure Resource Manager
+generic Generic
+bitbucket Bitbucket Cloud
+aws AWS
+github GitHub
+dockerregistry Docker Registry
+kubernetes Kubernetes
+externalnpmregistry npm
+externalnugetfeed NuGet
+sonarqube SonarQube Server
+ssh SSH
+"""
+ENDPOINT_TYPES = dict(line.split(" ", 1) for line in _TYPES.strip().splitlines())
