@@ -5,6 +5,7 @@ Read without running Terraform. What is wrong beyond the syntax is left to Terra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from pytest_tfoidc.terraform.source_files import (
 
 BUILTIN = "terraform.io/builtin/"
 RESOURCE_LABELS = 2
+# In test files: what `init` has to fetch.
+FETCHED = re.compile(r"^\s*\"?(?:module|provider|mock_provider)\"?[\s:{]", re.MULTILINE)
 _DEFAULT_HOST = "registry.terraform.io/"
 _DEFAULT_NAMESPACE = "hashicorp"
 _LOCAL = ("./", "../", ".\\", "..\\")
@@ -213,10 +216,21 @@ def read_module(path: Path, *, opentofu: bool = False, test_directory: str = "te
 
 def has_test_files(path: Path, *, test_directory: str = "tests", opentofu: bool = False) -> bool:
     """Tell whether a folder, or the folder of test files in it, holds test files."""
-    folders = (path, path / test_directory)
-    return any(
-        folder.is_dir() and source_files(folder, suffixes=TEST_SUFFIXES, opentofu=opentofu)
+    return bool(_test_files(path, test_directory=test_directory, opentofu=opentofu))
+
+
+def tests_need_init(path: Path, *, test_directory: str) -> bool:
+    """Tell whether test files name modules or providers, which `init` has to fetch."""
+    files = _test_files(path, test_directory=test_directory, opentofu=False)
+    return any(FETCHED.search(file.read_text(encoding="utf-8", errors="replace")) for file in files)
+
+
+def _test_files(path: Path, *, test_directory: str, opentofu: bool) -> tuple[Path, ...]:
+    folders = (folder for folder in (path, path / test_directory) if folder.is_dir())
+    return tuple(
+        file
         for folder in folders
+        for file in source_files(folder, suffixes=TEST_SUFFIXES, opentofu=opentofu)
     )
 
 

@@ -46,7 +46,7 @@ from pytest_tfoidc.terraform.live.ledger import PLANNED, TEST
 from pytest_tfoidc.terraform.live.recording import Record, Recorder
 from pytest_tfoidc.terraform.live.state import ISOLATED, LOCAL, LiveStates
 from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
-from pytest_tfoidc.terraform.module import RootModule, read_module
+from pytest_tfoidc.terraform.module import RootModule, read_module, tests_need_init
 from pytest_tfoidc.terraform.paths import with_paths_of_variables
 from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
@@ -312,7 +312,10 @@ class Workspace:
         """Raise where this Terraform would take the folder for an empty one, and init nothing."""
         executable = self.setting.executable
         is_old = executable.product != OPENTOFU and executable.release < TEST_FILES_ALONE
-        if is_old and not self.configuration.files:
+        directory = self.setting.test_directory
+        if not is_old or self.configuration.files:
+            return
+        if tests_need_init(self.module, test_directory=directory):
             raise ModuleError(
                 f"There are only test files in the module: {executable.product}"
                 f" {executable.version} takes it for an empty folder.",
