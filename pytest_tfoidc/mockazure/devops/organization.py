@@ -82,6 +82,18 @@ class Organization:
         self.entries = {key: dict(copy.deepcopy(kept)) for key, kept in snapshot.entries.items()}
 
 
+class Required(dict[str, Any]):
+    """The names of a path; whoever asks for one that it leaves out refuses the call."""
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401 - as dict's own
+        """Refuse the call.
+
+        Raises:
+            DevOpsError: Always.
+        """
+        raise invalid(f"A value is required in order to perform this action. Parameter: {name}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """A call that a verb answers. `project`: the one that its path names; empty without one."""

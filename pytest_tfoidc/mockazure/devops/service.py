@@ -26,9 +26,14 @@ from pytest_tfoidc.mockazure.devops.call import (
     read_body,
 )
 from pytest_tfoidc.mockazure.devops.locations import find as find_route
-from pytest_tfoidc.mockazure.devops.organization import Call, DevOpsSnapshot, Organization
-from pytest_tfoidc.mockazure.devops.organization import guid as _guid
-from pytest_tfoidc.mockazure.devops.organization import part as _of
+from pytest_tfoidc.mockazure.devops.organization import (
+    Call,
+    DevOpsSnapshot,
+    Organization,
+    Required,
+    guid,
+    part,
+)
 from pytest_tfoidc.mockazure.devops.verbs import VERBS
 from pytest_tfoidc.mockazure.requests import parse_query, split_path
 from pytest_tfoidc.mockazure.tokens import BearerRefused
@@ -97,7 +102,7 @@ class AzureDevOps:
         self._identify = identify or self._usual_identity
         self._tokens = access_tokens
         self.organization = organization
-        self._issuer = issuer or f"https://vstoken.dev.azure.com/{_guid(organization)}"
+        self._issuer = issuer or f"https://vstoken.dev.azure.com/{guid(organization)}"
         self._lock = threading.RLock()
         self._organizations = {organization.lower(): Organization(organization)}
         self._here = self._organizations[organization.lower()]  # which is being served
@@ -194,19 +199,19 @@ class AzureDevOps:
         return Call(
             organization=self._here,
             request=request,
-            found=found,
+            found=replace(found, values=Required(found.values)),
             query=parse_query(request.target),
-            project=self._find_project(project) if project else {},
+            project=Required(self._find_project(project) if project else {}),
             now=f"{self._clock.now():%Y-%m-%dT%H:%M:%S.000Z}",
         )
 
     def _connection_data(self, *_: object) -> Response:
-        user = {"id": _guid("user"), "providerDisplayName": "pytest-tfoidc", "isActive": True}
+        user = {"id": guid("user"), "providerDisplayName": "pytest-tfoidc", "isActive": True}
         return Response.json(
             {
                 "authenticatedUser": user,
                 "authorizedUser": user,
-                "instanceId": _guid(self._here.name),
+                "instanceId": guid(self._here.name),
                 "deploymentType": "hosted",
             }
         )
@@ -216,10 +221,10 @@ class AzureDevOps:
         only(request, "GET")
         return Response.json(
             {
-                "id": _guid(f"organization:{self._here.name}"),
+                "id": guid(f"organization:{self._here.name}"),
                 "name": self._here.name,
                 "status": "enabled",
-                "owner": _guid("user"),
+                "owner": guid("user"),
                 "tenantId": self._tenant_id,
                 "preferredRegion": "WEU",
             }
@@ -247,7 +252,7 @@ class AzureDevOps:
         """Answer which of the features that are asked for a project has enabled."""
         only(request, "POST")
         body = read_body(request)
-        project = str(_of(body, "scopeValues").get("project", "")).lower()
+        project = str(part(body, "scopeValues").get("project", "")).lower()
         wanted = body.get("featureIds")
         names = [str(name) for name in wanted] if isinstance(wanted, list) else []
         states = {name: self._feature_state(project, name) for name in names}
@@ -294,7 +299,7 @@ class AzureDevOps:
         written = given if isinstance(given, dict) else {}
         home = self._here.name.lower() == self.organization.lower()
         owner = "" if home else f"{self._here.name.lower()}/"
-        project_id = str(body.get("id") or _guid(f"project:{owner}{name}"))
+        project_id = str(body.get("id") or guid(f"project:{owner}{name}"))
         self._here.gone -= {project_id, name.lower()}
         self._projects[project_id] = {
             "id": project_id,
@@ -368,13 +373,13 @@ class AzureDevOps:
     def _store_endpoint(self, endpoint_id: str, body: Document, before: Document) -> Document:
         document = {
             **body,
-            "data": _of(body, "data"),
+            "data": part(body, "data"),
             "id": endpoint_id,
             "isReady": True,
             "isShared": False,
             "owner": body.get("owner") or "library",
             "operationStatus": {"state": "Ready", "statusMessage": ""},
-            "createdBy": {"id": _guid("user"), "displayName": "pytest-tfoidc"},
+            "createdBy": {"id": guid("user"), "displayName": "pytest-tfoidc"},
         }
         authorization = body.get("authorization")
         if isinstance(authorization, dict):
@@ -390,9 +395,9 @@ class AzureDevOps:
         parameters.pop("serviceprincipalkey", None)
         if authorization.get("scheme") != FEDERATION:
             return {**authorization, "parameters": parameters}
-        old = _of(_of(before, "authorization"), "parameters")
+        old = part(part(before, "authorization"), "parameters")
         if not parameters.get("serviceprincipalid"):
-            made = old.get("serviceprincipalid") or _guid(f"app:{endpoint_id}")
+            made = old.get("serviceprincipalid") or guid(f"app:{endpoint_id}")
             parameters["serviceprincipalid"] = made
         issuer, subject = self._identify(
             endpoint_id, str(document.get("name")), self._project_of(document), self._here.name
@@ -409,7 +414,7 @@ class AzureDevOps:
     def _project_of(self, document: Document) -> str:
         references = document.get("serviceEndpointProjectReferences")
         first = references[0] if isinstance(references, list) and references else {}
-        reference = _of(first if isinstance(first, dict) else {}, "projectReference")
+        reference = part(first if isinstance(first, dict) else {}, "projectReference")
         key = str(reference.get("id", "")).lower()
         projects = (o.projects for o in self._organizations.values() if key in o.projects)
         known = next(projects, {}).get(key, {})
@@ -421,10 +426,10 @@ class AzureDevOps:
         only(request, "POST")
         if rest:
             raise nowhere(request)
-        details = _of(read_body(request), "dataSourceDetails")
+        details = part(read_body(request), "dataSourceDetails")
         result: list[str] = []
         if str(details.get("dataSourceName")).startswith("AzureKeyVaultSecrets"):
-            vault = str(_of(details, "parameters").get("KeyVaultName") or "")
+            vault = str(part(details, "parameters").get("KeyVaultName") or "")
             result = [json.dumps({"value": self._secrets_of(vault), "nextLink": None})]
         return Response.json({"statusCode": "ok", "errorMessage": "", "result": result})
 
@@ -443,9 +448,9 @@ class AzureDevOps:
                     subject=parameters["workloadIdentityFederationSubject"],
                 )
                 for e in self._all_endpoints().values()
-                if (authorization := _of(e, "authorization")).get("scheme") == FEDERATION
+                if (authorization := part(e, "authorization")).get("scheme") == FEDERATION
                 and "workloadIdentityFederationIssuer"
-                in (parameters := _of(authorization, "parameters"))
+                in (parameters := part(authorization, "parameters"))
             )
 
     def identities(self) -> dict[str, tuple[str, str] | None]:
@@ -480,7 +485,7 @@ def _projects_of(endpoint: Mapping[str, Any]) -> set[str]:
     """Return the projects that have a service connection; its name is taken in each."""
     references = endpoint.get("serviceEndpointProjectReferences")
     given = [r for r in references if isinstance(r, dict)] if isinstance(references, list) else []
-    return {str(_of(r, "projectReference").get("id")).lower() for r in given}
+    return {str(part(r, "projectReference").get("id")).lower() for r in given}
 
 
 def _words_of(segments: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 import h11
@@ -11,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_tfoidc.httpserver import Request, Response
+from pytest_tfoidc.mockazure.arm.types.changes import CHANGES
 from pytest_tfoidc.mockazure.arm.types.table import TYPES, rules_for
 from pytest_tfoidc.mockazure.odata import FilterError, parse_filter
+from tests.mockazure import doors
 from tests.mockazure.armclient import RG, SUBSCRIPTION, VNET, Arm, S
 
 METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS", "TRACE", "get", "X"]
@@ -27,6 +30,10 @@ WORDS = [
 ]  # fmt: skip
 VERSION = "api-version=2024-01-01"
 READ = ("customSubDomainName", "ipRules", "locations", "partitionCount", "publicNetworkAccess")
+VALUES: list[object] = [
+    *(None, 0, 5, 1.5, True, "x", [], [5], [[]], [{}], {}, {"name": 5}),
+    {"linkedDatabases": [{}]},
+]
 FILTER_WORDS = ["(", ")", "a", "eq", "'b'", "and", "not", "x/any", ":", "in", ","]
 
 printable = st.characters(min_codepoint=33, max_codepoint=126)
@@ -118,7 +125,7 @@ def test_a_deeply_nested_filter_is_refused() -> None:
         raise AssertionError(text[:20])
 
 
-@pytest.mark.parametrize("value", [0, 5, 1.5, True, "x", [], [5], [[]], {}, {"name": 5}])
+@pytest.mark.parametrize("value", VALUES)
 def test_no_value_of_a_property_that_a_type_reads_gives_a_server_error(value: object) -> None:
     arm = Arm()
     arm.group()
@@ -130,6 +137,25 @@ def test_no_value_of_a_property_that_a_type_reads_gives_a_server_error(value: ob
         check_sendable(arm("GET", path).response)
         for action in rules_for(kind).actions:
             check_sendable(arm("POST", f"{path}/{action}", body).response)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_of_what_a_rule_looks_up_gives_a_server_error(value: object) -> None:
+    """One name after the other: of several that are wrong, only the first is looked at."""
+    arm = Arm()
+    arm.group()
+    for kind in sorted({*TYPES, *CHANGES}):
+        rules = rules_for(kind)
+        posts = {**rules.changes, **rules.actions}
+        functions: list[Any] = [rules.adds, *posts.values()]
+        names = {name for one in functions for name in doors.names_looked_up(one)}
+        path = below(arm, kind) if names else ""
+        for name in sorted(names):
+            body = {"location": "westeurope", "properties": {name: value}}
+            check_sendable(arm("PUT", path, body).response)
+            for posted in ({name: value}, {}):
+                for action in posts:
+                    check_sendable(arm("POST", f"{path}/{action}", posted).response)
 
 
 def below(arm: Arm, kind: str) -> str:

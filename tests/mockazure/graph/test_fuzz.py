@@ -7,6 +7,9 @@ from urllib.parse import quote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_tfoidc.mockazure import graph
+from pytest_tfoidc.mockazure.graph import facts
+from tests.mockazure import doors
 from tests.mockazure.graph.graphclient import Client
 
 SEGMENTS = [
@@ -45,3 +48,14 @@ def test_no_sequence_of_requests_gives_a_server_error(
         assert 200 <= answer.status < 500
         if answer.response.body:
             assert isinstance(answer.json, dict)
+
+
+PLACES = [f"/{path.replace('*', 'x')}{rest}" for path in facts.COLLECTIONS for rest in ("", "/x")]
+
+
+@settings(max_examples=150)
+@given(doors.calls(PLACES, doors.words_read(graph)))
+def test_no_collection_gives_a_server_error(row: list[tuple[str, str, object]]) -> None:
+    client = Client()
+    for method, path, body in row:
+        assert 200 <= client(method, path, body).status < 500

@@ -42,7 +42,7 @@ class New:
     @property
     def properties(self) -> Mapping[str, Any]:
         """The properties that were written; empty where there are none."""
-        return _of(self.body, "properties")
+        return part(self.body, "properties")
 
     @property
     def cloud(self) -> Cloud:
@@ -155,7 +155,7 @@ def dns_zone(new: New) -> Properties:
         "nameServers": [f"ns{n}-01.azure-dns.{tld}." for n, tld in tlds],
         "numberOfRecordSets": 2,
         "maxNumberOfRecordSets": DNS_LIMIT,
-        "zoneType": str(_of(new.body, "properties").get("zoneType", "Public")),
+        "zoneType": str(part(new.body, "properties").get("zoneType", "Public")),
     }
 
 
@@ -227,6 +227,18 @@ def registry_credentials(new: New) -> Any:  # noqa: ANN401 - JSON
     """Return a container registry's admin user."""
     passwords = [{"name": n, "value": key(new.id, n)} for n in ("password", "password2")]
     return {"username": new.name, "passwords": passwords}
+
+
+def part(document: object, name: str) -> Properties:
+    """Return an object in an object; an empty one where a client has written something else."""
+    found = document.get(name) if isinstance(document, Mapping) else None
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def objects(document: object, name: str) -> list[Properties]:
+    """Return the objects of a list in an object; none where a client has written something else."""
+    found = document.get(name) if isinstance(document, Mapping) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def registry_run(new: New) -> Any:  # noqa: ANN401 - JSON
@@ -306,8 +318,3 @@ def billing(_: New) -> Properties:
         "ResetTime": 0,
     }
     return {"DataVolumeCap": cap, "CurrentBillingFeatures": ["Basic"]}
-
-
-def _of(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = body.get(name)
-    return found if isinstance(found, dict) else {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, objects, part
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.types.rules import Changes
@@ -20,27 +20,24 @@ DEPLOYED = "deployedConfigurations"  # of a network manager, by type and region
 
 def _linked(new: New, posted: Mapping[str, Any], _: str) -> Properties:
     """Return a database linked to the others of its replication group."""
-    given = posted.get("geoReplication")
-    group = dict(given) if isinstance(given, dict) else {}
-    databases = group.get("linkedDatabases")
-    linked = [
-        {**d, "state": "Linked"}
-        for d in (databases if isinstance(databases, list) else [])
-        if isinstance(d, dict)
-    ]
+    group = part(posted, "geoReplication")
+    linked = [{**one, "state": "Linked"} for one in _databases(group)]
     shown = {"geoReplication": {**group, "linkedDatabases": linked or [{"id": new.id}]}}
-    return {new.id: shown, **{str(d.get("id")): shown for d in linked}}
+    return {new.id: shown, **{one["id"]: shown for one in linked}}
 
 
 def _unlinked(new: New, posted: Mapping[str, Any], _: str) -> Properties:
     """Return a replication group without the databases that leave it."""
     ids = posted.get("ids")
     gone = {str(i).lower() for i in (ids if isinstance(ids, list) else [])}
-    group = new.properties.get("geoReplication")
-    kept = dict(group) if isinstance(group, dict) else {}
-    linked = [d for d in kept.get("linkedDatabases") or [] if str(d["id"]).lower() not in gone]
-    shown = {"geoReplication": {**kept, "linkedDatabases": linked}}
-    return {new.id: shown, **{str(d["id"]): shown for d in linked}}
+    group = part(new.properties, "geoReplication")
+    kept = [one for one in _databases(group) if one["id"].lower() not in gone]
+    shown = {"geoReplication": {**group, "linkedDatabases": kept}}
+    return {new.id: shown, **{one["id"]: shown for one in kept}}
+
+
+def _databases(group: Properties) -> list[Properties]:
+    return [one for one in objects(group, "linkedDatabases") if isinstance(one.get("id"), str)]
 
 
 def _swapped(new: New, posted: Mapping[str, Any], now: str) -> Properties:
@@ -53,8 +50,7 @@ def _swapped(new: New, posted: Mapping[str, Any], now: str) -> Properties:
 
 def _committed(new: New, posted: Mapping[str, Any], now: str) -> Properties:
     """Return which configurations of a network manager are in force, by type and region."""
-    kept = new.properties.get(DEPLOYED)
-    deployed = dict(kept) if isinstance(kept, dict) else {}
+    deployed = part(new.properties, DEPLOYED)
     kind, regions = str(posted.get("commitType") or ""), posted.get("targetLocations")
     for region in regions if isinstance(regions, list) else []:
         deployed[f"{kind}/{region}".lower()] = {
@@ -70,9 +66,8 @@ def _committed(new: New, posted: Mapping[str, Any], now: str) -> Properties:
 
 def deployments(new: New) -> Any:  # noqa: ANN401 - JSON
     """Return what a network manager has in force, for `listDeploymentStatus`."""
-    kept = new.properties.get(DEPLOYED)
-    found = list(kept.values()) if isinstance(kept, dict) else []
-    return {"value": [d for d in found if d["configurationIds"]]}
+    found = part(new.properties, DEPLOYED)
+    return {"value": [one for name in found if (one := part(found, name)).get("configurationIds")]}
 
 
 CHANGES: dict[str, dict[str, Changes]] = {

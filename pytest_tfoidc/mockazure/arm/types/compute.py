@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, key
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, key, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -44,9 +44,8 @@ def cluster(new: New) -> Properties:
     kubelet = f"/subscriptions/{segments[2]}/resourceGroups/{group}/providers"
     kubelet += f"/Microsoft.ManagedIdentity/userAssignedIdentities/{new.name}-agentpool"
     issuer = f"https://{region}.oic.prod-aks.azure.com/{new.tenant_id}/{new.guid('issuer')}/"
-    on = (written.get("oidcIssuerProfile") or {}).get("enabled") is True
-    access = written.get("apiServerAccessProfile") or {}
-    private = isinstance(access, dict) and access.get("enablePrivateCluster") is True
+    on = part(written, "oidcIssuerProfile").get("enabled") is True
+    private = part(written, "apiServerAccessProfile").get("enablePrivateCluster") is True
     return {
         "fqdn": f"{prefix}-{tail}",
         "azurePortalFQDN": f"{prefix}-{new.guid('fqdn')[:8]}.portal.hcp.{region}.azmk8s.io",
