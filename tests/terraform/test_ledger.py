@@ -72,10 +72,11 @@ def test_what_is_written_is_read(ledger: Ledger) -> None:
 
 
 def test_entries_come_oldest_first(ledger: Ledger) -> None:
-    ids = [new_id(NOW + timedelta(seconds=seconds)) for seconds in (2, 0, 1)]
-    for entry_id in ids:
+    moments = (timedelta(seconds=1), *(timedelta(microseconds=n) for n in (999_999, 16, 9, 0, 10)))
+    ids = {moment: new_id(NOW + moment) for moment in moments}
+    for entry_id in ids.values():
         ledger.write(entry(entry_id))
-    assert [one.id for one in ledger.entries()] == sorted(ids)
+    assert [one.id for one in ledger.entries()] == [ids[moment] for moment in sorted(ids)]
 
 
 def test_nobody_else_can_read_it_and_git_leaves_it_out(ledger: Ledger) -> None:

@@ -166,8 +166,9 @@ LISTS = ("variable_files", "backend_files", "remains")
 
 
 def new_id(now: datetime) -> str:
-    """Make a name for an entry; names sort by time."""
-    return f"{now.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    """Make a name for an entry; names sort by time, those of one second by their microsecond."""
+    second = f"{now.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}"
+    return f"{second}-{now.microsecond:05x}{secrets.token_hex(2)}"
 
 
 class Ledger:
