@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.arm import documents, errors
+from pytest_tfoidc.mockazure.arm import documents, endpoints, errors
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
 from pytest_tfoidc.mockazure.arm.types import states
@@ -61,6 +61,19 @@ class Estate:
         shown = {"displayName": "Tenant Root Group", "tenantId": place.name, "details": details}
         return {**shown, "children": self._group_children(place.key)}
 
+    def implied_members(self, call: Call) -> list[Document]:
+        """Return what a list has that nobody wrote: what is there with its parent, by its name."""
+        kind, parent = call.place.name.lower(), call.place.parent
+        if parent.kind == "" or self.store.get(parent.key) is None:
+            return []
+        places = [
+            parent.child(call.place.name, name)
+            for which, _, name in (n.partition("/") for n in rules_for(parent.kind).implied)
+            if which.lower() == kind and name not in {"", "*"}
+        ]
+        there = (self._implied(call, p) for p in places if self.store.get(p.key) is None)
+        return [document for document in there if document is not None]
+
     def _implied(self, call: Call, place: Place) -> Document | None:
         always = ALWAYS.get(place.type_key)
         if always is not None:
@@ -85,6 +98,12 @@ class Estate:
         children = rules_for(resource.kind).children
         if children:
             shown = {name: self._documents(resource, kind) for name, kind in children.items()}
+            document = documents.with_properties(document, shown)
+        if resource.kind == endpoints.ENDPOINTS:
+            document = endpoints.with_states(self.store, resource)
+        connected = self.store.children(resource.key, f"{resource.kind}/{endpoints.SHOWN.lower()}")
+        if connected:
+            shown = {endpoints.SHOWN: [self.shown(one) for one in connected]}
             document = documents.with_properties(document, shown)
         if resource.kind == MANAGEMENT_GROUPS:
             below = {"children": self._group_children(resource.key)}
@@ -128,14 +147,22 @@ class Estate:
         children = rules_for(place.kind).children
         properties = document.get("properties")
         lists: dict[str, Any] = {}
-        if children and isinstance(properties, dict):
+        if isinstance(properties, dict):
             lists = {n: properties.pop(n) for n in children if n in properties}
+            properties.pop(endpoints.SHOWN, None)  # it shows what other resources make
         named = {name: named_items(items) for name, items in lists.items()}
         resource = self.store.put(place, document)
+        if resource.kind == endpoints.ENDPOINTS:
+            self._connect(before, resource)
         self.on_stored(resource.kind, resource.id)
         for name, items in named.items():
             self._put_children(place, children[name], items, call)
         return resource
+
+    def _connect(self, before: Resource | None, endpoint: Resource) -> None:
+        if before is not None:
+            endpoints.disconnect(self.store, before, unless=endpoint)
+        endpoints.connect(self.store, endpoint)
 
     def _put_children(
         self, parent: Place, kind: str, items: dict[str, Document], call: Call
@@ -152,6 +179,8 @@ class Estate:
         """Remove a resource and all in it; what can be recovered goes to its deleted ones."""
         for resource in self.store.remove(key):
             self.on_removed(resource.kind, resource.id)
+            if resource.kind == endpoints.ENDPOINTS:
+                endpoints.disconnect(self.store, resource)
             recoverable = rules_for(resource.kind).recoverable
             if recoverable:
                 self.store.put(*_recoverable(resource, now=self.operations.now()))

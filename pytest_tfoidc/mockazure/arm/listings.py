@@ -30,7 +30,27 @@ if TYPE_CHECKING:
 OK, ACCEPTED = 200, 202
 Posted = Callable[["New"], tuple[str, dict[str, Any], dict[str, Any]]]
 # Lists that lie at another path than what they list.
-LISTED_AT = {"microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults"}
+_RECOVERY = "microsoft.recoveryservices/vaults"
+_CONTAINERS = f"{_RECOVERY}/replicationfabrics/replicationprotectioncontainers"
+LISTED_AT = {
+    "microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults",
+    f"{_RECOVERY}/backupprotecteditems": (
+        f"{_RECOVERY}/backupfabrics/protectioncontainers/protecteditems"
+    ),
+    f"{_RECOVERY}/backupprotectioncontainers": f"{_RECOVERY}/backupfabrics/protectioncontainers",
+    f"{_RECOVERY}/replicationnetworks": f"{_RECOVERY}/replicationfabrics/replicationnetworks",
+    f"{_RECOVERY}/replicationnetworkmappings": (
+        f"{_RECOVERY}/replicationfabrics/replicationnetworks/replicationnetworkmappings"
+    ),
+    f"{_RECOVERY}/replicationprotecteditems": f"{_CONTAINERS}/replicationprotecteditems",
+    f"{_RECOVERY}/replicationprotectioncontainermappings": (
+        f"{_CONTAINERS}/replicationprotectioncontainermappings"
+    ),
+    f"{_RECOVERY}/replicationprotectioncontainers": _CONTAINERS,
+    f"{_RECOVERY}/replicationrecoveryservicesproviders": (
+        f"{_RECOVERY}/replicationfabrics/replicationrecoveryservicesproviders"
+    ),
+}
 TAG = re.compile(
     r"tagName\s+eq\s+'([^']*)'(?:\s+and\s+tagValue\s+eq\s+'([^']*)')?\s*(?:and\s+)?", re.IGNORECASE
 )
@@ -43,7 +63,7 @@ def collection(estate: Estate, call: Call) -> Response:
     if call.place.type_key == ROLE_TYPE:
         return listed(call, _roles(estate, call))
     found = [estate.shown(resource) for resource in _members(estate, call.place)]
-    return listed(call, _filtered(found, call))
+    return listed(call, _filtered([*estate.implied_members(call), *found], call))
 
 
 def _roles(estate: Estate, call: Call) -> list[Document]:
@@ -157,10 +177,15 @@ def act(estate: Estate, call: Call) -> Response:
     if action == "purge" and place.parent.type_key in RECOVERABLE:
         return _purge(estate, call)
     _change(estate, call, document)
-    does = rules_for(place.parent.kind).actions.get(action)
-    if does is not None:
-        return Response.json(does(documents.as_new(document, place.parent, call)))
-    return _acted(estate, call, document)
+    rules = rules_for(place.parent.kind)
+    does = rules.actions.get(action)
+    if does is None:
+        return _acted(estate, call, document)
+    answer = does(documents.as_new(document, place.parent, call))
+    if rules.acted.get(action) != ACCEPTED:
+        return Response.json(answer)
+    operation = estate.operations.start(place.parent, "update", timedelta(), output=answer)
+    return verbs.begun(call, operation)
 
 
 def _change(estate: Estate, call: Call, document: Document) -> None:

@@ -160,8 +160,12 @@ def _delete_duration(estate: Estate, resource: Resource) -> timedelta:
 
 
 def begun(call: Call, operation: Operation) -> Response:
-    """Answer an action that clients follow to its end: 202, with what they poll."""
-    return Response(202, headers=_located(call, operation))
+    """Answer an action that clients follow to its end: 202, with what they poll.
+
+    Where its end tells something, both ways to poll lead there.
+    """
+    announced = _announced(call, operation) if operation.output is not None else {}
+    return Response(202, headers={**announced, **_located(call, operation)})
 
 
 def operation_status(estate: Estate, call: Call) -> Response:
@@ -176,7 +180,10 @@ def operation_status(estate: Estate, call: Call) -> Response:
         "percentComplete": operation.percent(now),
     }
     if operation.done(now):
-        return Response.json({**status, "endTime": documents.written_moment(operation.ends)})
+        ended = {**status, "endTime": documents.written_moment(operation.ends)}
+        if operation.output is not None:
+            ended["properties"] = {"output": operation.output}
+        return Response.json(ended)
     return Response.json(status, headers=retry_headers(call.request))
 
 
@@ -185,6 +192,8 @@ def operation_result(estate: Estate, call: Call) -> Response:
     operation = _polled(estate, call)
     if not operation.done(estate.operations.now()):
         return Response(202, headers=_located(call, operation))
+    if operation.output is not None:
+        return Response.json(operation.output)
     resource = estate.store.get(operation.key)
     if operation.verb == "delete" or resource is None:
         return Response(200)  # empty: go-azure-sdk reads 204 as an answer that it cannot parse

@@ -70,7 +70,18 @@ def deployments(new: New) -> Any:  # noqa: ANN401 - JSON
     return {"value": [one for name in found if (one := part(found, name)).get("configurationIds")]}
 
 
+def _set(**properties: Any) -> Changes:  # noqa: ANN401 - JSON
+    """Make the function for an action that sets properties of its own resource."""
+    return lambda new, _posted, _now: {new.id: properties}
+
+
+EXPORT = {
+    "begingetaccess": _set(diskState="ActiveSAS"),
+    "endgetaccess": _set(diskState="Unattached"),
+}
 CHANGES: dict[str, dict[str, Changes]] = {
+    "Microsoft.Compute/disks": EXPORT,
+    "Microsoft.Compute/snapshots": EXPORT,
     "Microsoft.Cache/redisEnterprise/databases": {
         "forcelinktoreplicationgroup": _linked,
         "forceunlink": _unlinked,

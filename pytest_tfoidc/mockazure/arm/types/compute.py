@@ -89,6 +89,13 @@ def kubeconfig(new: New) -> Properties:
     return {"kubeconfigs": [{"name": "clusterUser", "value": value}]}
 
 
+def disk_access(new: New) -> Properties:
+    """Return the address that a disk or a snapshot is read at while it is exported."""
+    host = f"https://md-{new.guid('export')[:8]}.z1.blob.storage.azure.net/{new.guid('vhd')}/abcd"
+    return {"accessSAS": f"{host}?sv=2018-03-28&sr=b&sig={new.guid('sig')}"}
+
+
+EXPORTS = {"begingetaccess": disk_access}
 VERSION = "1.33"  # of Kubernetes, where nobody asks for another
 CREDENTIALS = ("User", "Admin", "MonitoringUser")
 CONTAINER_LISTS = ("ports", "environmentVariables", "command")
@@ -109,6 +116,8 @@ TYPES: dict[str, Rules] = {
         adds=cluster,
         actions={f"listcluster{who.lower()}credential": kubeconfig for who in CREDENTIALS},
     ),
+    "Microsoft.Compute/disks": Rules(accepted=202, actions=EXPORTS),
+    "Microsoft.Compute/snapshots": Rules(actions=EXPORTS),
     "Microsoft.Compute/virtualMachines": Rules(
         created=201, adds=machine, omitted=("additionalCapabilities",)
     ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 GATEWAY_PARTS = (
@@ -94,22 +95,28 @@ def cdn_endpoint(new: New) -> Properties:
     return {"hostName": f"{new.name}.azureedge.net"}
 
 
-def with_addresses(properties: Properties, new: New) -> Properties:
-    """Return a network interface whose configurations have addresses, as Azure assigns them.
+def with_addresses(name: str) -> Callable[[Any, New], Any]:
+    """Make the function that gives addresses to what has a list of configurations in a subnet.
 
-    An address is always the same for an interface and a configuration; it is one of 10.0.0.0/8, and
+    An address is always the same for a resource and a configuration; it is one of 10.0.0.0/8, and
     need not lie in the subnet.
     """
-    found = properties.get("ipConfigurations")
-    if not isinstance(found, list):
-        return properties
-    return {**properties, "ipConfigurations": [_addressed(item, new) for item in found]}
+
+    def normalized(properties: Any, new: New) -> Any:  # noqa: ANN401 - JSON
+        found = properties.get(name)
+        if not isinstance(found, list):
+            return properties
+        return {**properties, name: [_addressed(item, new) for item in found]}
+
+    return normalized
 
 
 def _addressed(item: Any, new: New) -> Any:  # noqa: ANN401 - JSON
     own = item.get("properties") if isinstance(item, dict) else None
     if not isinstance(own, dict) or own.get("privateIPAddress"):
         return item
+    if not own.get("subnet") and (own.get("publicIPAddress") or own.get("publicIPPrefix")):
+        return item  # a frontend to the world only
     digits = new.guid(f"privateIPAddress {item.get('name')}").replace("-", "")
     numbers = (int(digits[at : at + 2], 16) for at in (0, 2, 4))
     address = ".".join(map(str, (10, *numbers)))
@@ -128,7 +135,38 @@ def virtual_hub(_: New) -> Properties:
     }
 
 
+def public_address(new: New) -> Properties:
+    """Return a public IP its address, where it has one before it is used, and its host."""
+    written = new.properties
+    asked = part(written, "dnsSettings")
+    label = asked.get("domainNameLabel")
+    shown: Properties = {"resourceGuid": new.guid("resourceGuid"), "ipTags": []}
+    if label:
+        shown["dnsSettings"] = {"fqdn": f"{label}.{new.location}.cloudapp.azure.com"}
+    if str(written.get("publicIPAllocationMethod", "")).lower() == "static":
+        digits = new.guid("ipAddress").replace("-", "")
+        six = str(written.get("publicIPAddressVersion", "")).lower() == "ipv6"
+        shown["ipAddress"] = (
+            f"2603:1020:{digits[:4]}:{digits[4:8]}::{digits[8:12]}"
+            if six
+            else f"20.{'.'.join(str(int(digits[at : at + 2], 16)) for at in (0, 2, 4))}"
+        )
+    return shown
+
+
+def record_set(new: New) -> Properties:
+    """Return a set of records its full name."""
+    zone = new.scope.rpartition("/")[2]
+    return {"fqdn": f"{zone}." if new.name == "@" else f"{new.name}.{zone}."}
+
+
+RECORDS = ("A", "AAAA", "CAA", "CNAME", "DS", "MX", "NAPTR", "NS", "PTR", "SRV", "TLSA", "TXT")
 TYPES: dict[str, Rules] = {
+    **{
+        f"Microsoft.Network/{zone}/{kind}": Rules(created=201, adds=record_set)
+        for zone in ("dnsZones", "privateDnsZones")
+        for kind in RECORDS
+    },
     "Microsoft.Cdn/profiles": Rules(adds=lambda new: {"frontDoorId": new.guid("frontDoorId")}),
     "Microsoft.Cdn/profiles/afdEndpoints": Rules(adds=frontdoor_endpoint),
     "Microsoft.Cdn/profiles/endpoints": Rules(adds=cdn_endpoint),
@@ -137,6 +175,7 @@ TYPES: dict[str, Rules] = {
         created=201,
         items=("ipConfigurations",),
         lists=("applicationRuleCollections", "natRuleCollections", "networkRuleCollections"),
+        normalized=with_addresses("ipConfigurations"),
     ),
     "Microsoft.Network/bastionHosts": Rules(created=201, items=("ipConfigurations",), adds=bastion),
     "Microsoft.Network/connections": Rules(
@@ -148,6 +187,7 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Network/ipGroups": Rules(created=201, adds=fixed(firewalls=[], firewallPolicies=[])),
     "Microsoft.Network/loadBalancers": Rules(
         created=201,
+        normalized=with_addresses("frontendIPConfigurations"),
         items=(
             "frontendIPConfigurations",
             "inboundNatPools",
@@ -162,7 +202,7 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.Network/virtualHubs": Rules(created=201, adds=virtual_hub),
     "Microsoft.Network/networkInterfaces": Rules(
-        created=201, normalized=with_addresses, items=("ipConfigurations",)
+        created=201, normalized=with_addresses("ipConfigurations"), items=("ipConfigurations",)
     ),
     "Microsoft.Network/networkWatchers": Rules(created=201, deleted=204),
     "Microsoft.Network/networkWatchers/flowLogs": Rules(created=201, deleted=204),
@@ -171,6 +211,7 @@ TYPES: dict[str, Rules] = {
         items=("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"),
         adds=private_endpoint,
     ),
+    "Microsoft.Network/publicIPAddresses": Rules(created=201, adds=public_address),
     "Microsoft.Network/publicIPPrefixes": Rules(
         created=201, adds=fixed(ipPrefix="20.50.0.0/28", publicIPAddressVersion="IPv4")
     ),

@@ -125,7 +125,10 @@ POST 202 Microsoft.Cdn: profiles/migrationAbort
 POST 202 Microsoft.Chaos: experiments/cancel experiments/start
 POST 202 Microsoft.Communication: emailServices/domains/cancelVerification
     emailServices/domains/initiateVerification
-POST 202 Microsoft.Compute: virtualMachineScaleSets/approveRollingUpgrade
+POST 202 Microsoft.Compute: disks/beginGetAccess disks/endGetAccess
+    restorePointCollections/restorePoints/diskRestorePoints/beginGetAccess
+    restorePointCollections/restorePoints/diskRestorePoints/endGetAccess snapshots/beginGetAccess
+    snapshots/endGetAccess virtualMachineScaleSets/approveRollingUpgrade
     virtualMachineScaleSets/virtualMachines/approveRollingUpgrade
 POST 202 Microsoft.ContainerInstance: containerGroups/start ngroups/restart ngroups/start
 POST 202 Microsoft.ContainerService: managedClusters/abort managedClusters/agentPools/abort

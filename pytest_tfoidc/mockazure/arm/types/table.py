@@ -47,7 +47,6 @@ TYPES: dict[str, Rules] = {
         created=201, returned=True, listed_below=True, adds=adds.role_assignment
     ),
     "Microsoft.Authorization/roleDefinitions": Rules(created=201, returned=True),
-    "Microsoft.Compute/disks": Rules(accepted=202),
     "Microsoft.ContainerRegistry/registries": Rules(
         adds=adds.registry,
         actions={
