@@ -89,7 +89,7 @@ class Estate:
         if makes is None:
             return None
         new = documents.as_new({}, place, call)
-        body = makes(dataclasses.replace(new, body=parent.document))
+        body = makes(dataclasses.replace(new, body=self.shown(parent)))
         return documents.compose(place, body, before=None, call=call) if body is not None else None
 
     def shown(self, resource: Resource) -> Document:

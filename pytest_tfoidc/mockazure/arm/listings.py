@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure import odata
-from pytest_tfoidc.mockazure.arm import documents, verbs
+from pytest_tfoidc.mockazure.arm import backups, documents, verbs
 from pytest_tfoidc.mockazure.arm.documents import written_moment
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
@@ -62,6 +62,8 @@ def collection(estate: Estate, call: Call) -> Response:
     estate.check_parent(call, write=False)
     if call.place.type_key == ROLE_TYPE:
         return listed(call, _roles(estate, call))
+    if call.place.type_key == backups.PROTECTABLE:
+        return listed(call, backups.protectable(estate.store, call.place))
     found = [estate.shown(resource) for resource in _members(estate, call.place)]
     return listed(call, _filtered([*estate.implied_members(call), *found], call))
 

@@ -55,7 +55,9 @@ VAULTS = "microsoft.keyvault/vaults"
 ACCOUNT_SEGMENTS = 8  # of /subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME
 AUXILIARY = re.compile(r"Bearer\s+([^\s,;]+)", re.IGNORECASE)
 MEMBERSHIP = "microsoft.management/managementgroups/subscriptions"
-STATUSES = ("operationstatuses", "operationresults")
+# The last types of paths that are polled: those of an operation, and those of what it gives.
+OPERATIONS = ("operationstatuses", "backupoperations")
+RESULTS = ("operationresults", "backupoperationresults")
 
 Verb = Callable[[Estate, Call], "Response"]
 ITEM_VERBS: dict[str, Verb] = {
@@ -194,7 +196,7 @@ class ResourceManager:
             return self._only_get(call, lambda: verbs.given(one))
         if not NAMESPACE.fullmatch(place.namespace):
             raise errors.bad_namespace(place.namespace)
-        if place.type_key.rpartition("/")[2] in STATUSES and place.pairs:
+        if place.type_key.rpartition("/")[2] in (*OPERATIONS, *RESULTS) and place.pairs:
             return self._only_get(call, lambda: self._operation(call))
         if contents.is_content(place):
             return contents.answer(self._estate, call)
@@ -221,7 +223,7 @@ class ResourceManager:
         return self._only_get(call, lambda: found)
 
     def _operation(self, call: Call) -> Response:
-        if call.place.type_key.endswith("results"):
+        if call.place.type_key.rpartition("/")[2] in RESULTS:
             return verbs.operation_result(self._estate, call)
         return verbs.operation_status(self._estate, call)
 

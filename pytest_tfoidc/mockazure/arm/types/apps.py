@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_tfoidc.mockazure.arm.errors import ArmError
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, keys
+from pytest_tfoidc.mockazure.arm.types.base import (
+    New,
+    Properties,
+    fixed,
+    guid,
+    key,
+    keys,
+    objects,
+    part,
+)
+from pytest_tfoidc.mockazure.arm.types.changes import enabled_monitors
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -82,6 +92,7 @@ def cognitive_keys(new: New) -> Any:  # noqa: ANN401 - JSON
 
 
 OFF = {"enabled": False}
+SOURCES = "sourceControls"  # of an app: the type, and the property that its settings are told by
 
 
 def plan(new: New) -> Properties:
@@ -114,8 +125,19 @@ def site_kind(new: New) -> Properties:
 
 def site_settings(new: New) -> Properties:
     """Return an app's `config/web`: what its `siteConfig` says."""
-    asked = new.properties.get("siteConfig")
-    return {"properties": {"scmType": "None", **(asked if isinstance(asked, dict) else {})}}
+    asked = part(new.properties, "siteConfig")
+    found = {"properties": {"scmType": "None", **asked}}
+    for source in objects(new.properties, SOURCES):
+        found["properties"]["scmType"] = _source_kind(part(source, "properties"))
+    return found
+
+
+def _source_kind(source: Properties) -> str:
+    """Return how an app's settings call where it comes from."""
+    if source.get("isGitHubAction") is True:
+        return "GitHubAction"
+    own = source.get("isManualIntegration") is not True
+    return "GitHub" if own and "github.com" in str(source.get("repoUrl")) else "ExternalGit"
 
 
 def app_settings(new: New) -> Properties:
@@ -140,6 +162,7 @@ SITE = Rules(
     accepted=202,
     adds=site,
     beside=site_kind,
+    children={SOURCES: SOURCES},
     implied={
         "config/web": site_settings,
         "config/appsettings": app_settings,
@@ -172,30 +195,13 @@ TYPES: dict[str, Rules] = {
     "Microsoft.CognitiveServices/accounts": Rules(
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}
     ),
+    "Microsoft.AppPlatform/spring": Rules(actions={"listgloballyenabledapms": enabled_monitors}),
     "Microsoft.Web/serverFarms": Rules(accepted=202, beside=plan),
     "Microsoft.Web/sites": SITE,
     "Microsoft.Web/sites/config": SITE_CONFIG,
     "Microsoft.Web/sites/slots": SITE,
     "Microsoft.Web/sites/slots/config": SITE_CONFIG,
     "Microsoft.OperationsManagement/solutions": Rules(created=201, updated=201),
-    "Microsoft.RecoveryServices/vaults": Rules(
-        created=201,
-        deleted=204,
-        implied={
-            "replicationVaultSettings/default": fixed(properties={}),
-            "backupConfig/vaultConfig": fixed(
-                properties={"enhancedSecurityState": "Enabled", "softDeleteFeatureState": "Enabled"}
-            ),
-            "backupStorageConfig/vaultStorageConfig": fixed(
-                properties={
-                    "crossRegionRestoreFlag": False,
-                    "storageModelType": "GeoRedundant",
-                    "storageType": "GeoRedundant",
-                    "storageTypeState": "Unlocked",
-                }
-            ),
-        },
-    ),
     "Microsoft.Search/searchServices": Rules(
         created=201,
         adds=search_service,

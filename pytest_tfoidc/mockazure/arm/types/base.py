@@ -186,6 +186,24 @@ def workspace(new: New) -> Properties:
     return {"customerId": new.guid("customerId")}
 
 
+def microsoft_table(new: New) -> Properties | None:
+    """Return a table that every workspace has; None for those that somebody makes."""
+    if new.name.upper().endswith(OWN_TABLES):
+        return None
+    schema = {"name": new.name, "tableType": "Microsoft", "columns": [], "standardColumns": []}
+    return {
+        "properties": {
+            "plan": "Analytics",
+            "retentionInDays": 30,
+            "schema": schema,
+            "totalRetentionInDays": 30,
+        }
+    }
+
+
+OWN_TABLES = ("_CL", "_SRCH", "_RST")
+
+
 def component(new: New) -> Properties:
     """Return an Application Insights component its ids and connection string."""
     instrumentation = new.guid("InstrumentationKey")

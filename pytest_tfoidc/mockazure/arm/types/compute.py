@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, key, part
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -59,6 +59,7 @@ def cluster(new: New) -> Properties:
         "currentKubernetesVersion": version if version.count(".") > 1 else f"{version}.2",
         "maxAgentPools": 100,
         "powerState": {"code": "Running"},
+        "networkProfile": _cluster_network(part(written, "networkProfile")),
         "identityProfile": {
             "kubeletidentity": {
                 "resourceId": kubelet,
@@ -67,6 +68,22 @@ def cluster(new: New) -> Properties:
             }
         },
         **({"oidcIssuerProfile": {"issuerURL": issuer}} if on else {}),
+    }
+
+
+def _cluster_network(asked: Properties) -> Properties:
+    """Return the networks of a cluster; its pods have one where they are not in its subnet."""
+    plugin = str(asked.get("networkPlugin") or "kubenet")
+    own_pods = plugin == "kubenet" or asked.get("networkPluginMode") == "overlay"
+    return {
+        "dnsServiceIP": "10.0.0.10",
+        "ipFamilies": ["IPv4"],
+        "loadBalancerSku": "standard",
+        "networkPlugin": plugin,
+        "outboundType": "loadBalancer",
+        "serviceCidr": "10.0.0.0/16",
+        "serviceCidrs": [asked.get("serviceCidr") or "10.0.0.0/16"],
+        **({"podCidr": "10.244.0.0/16"} if own_pods else {}),
     }
 
 
@@ -95,6 +112,12 @@ def disk_access(new: New) -> Properties:
     return {"accessSAS": f"{host}?sv=2018-03-28&sr=b&sig={new.guid('sig')}"}
 
 
+def cluster_settings(new: New) -> Properties:
+    """Return the settings of an HDInsight cluster, which are read with a POST."""
+    found = part(part(new.properties, "clusterDefinition"), "configurations")
+    return {"configurations": {"gateway": {}, "core-site": {}, **found}}
+
+
 EXPORTS = {"begingetaccess": disk_access}
 VERSION = "1.33"  # of Kubernetes, where nobody asks for another
 CREDENTIALS = ("User", "Admin", "MonitoringUser")
@@ -116,6 +139,14 @@ TYPES: dict[str, Rules] = {
         adds=cluster,
         actions={f"listcluster{who.lower()}credential": kubeconfig for who in CREDENTIALS},
     ),
+    "Microsoft.HDInsight/clusters": Rules(
+        actions={"configurations": cluster_settings},
+        implied={
+            "extensions/azureMonitor": fixed(clusterMonitoringEnabled=False),
+            "extensions/clustermonitoring": fixed(clusterMonitoringEnabled=False),
+        },
+    ),
+    "Microsoft.HDInsight/clusters/extensions": Rules(beside=fixed(clusterMonitoringEnabled=True)),
     "Microsoft.Compute/disks": Rules(accepted=202, actions=EXPORTS),
     "Microsoft.Compute/snapshots": Rules(actions=EXPORTS),
     "Microsoft.Compute/virtualMachines": Rules(

@@ -101,6 +101,20 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.DocumentDB/databaseAccounts": {
         "virtualNetworkRules[].ignoreMissingVNetServiceEndpoint": False
     },
+    **{
+        f"Microsoft.EventGrid/{owner}eventSubscriptions": {
+            "filter.subjectBeginsWith": "",
+            "filter.subjectEndsWith": "",
+        }
+        for owner in (
+            "",
+            "domains/",
+            "domains/topics/",
+            "partnerTopics/",
+            "systemTopics/",
+            "topics/",
+        )
+    },
     "Dynatrace.Observability/monitors": {
         "marketplaceSubscriptionStatus": "Active",
         "monitoringStatus": "Enabled",
@@ -149,6 +163,24 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.StreamAnalytics/streamingJobs": {
         "jobStorageAccount.authenticationMode": "ConnectionString"
     },
+    "Microsoft.ApiManagement/service/notifications/recipientEmails": {"email": "{name}"},
+    "Microsoft.ApiManagement/service/notifications/recipientUsers": {
+        "userId": "/users/{name}",
+    },
+    "Microsoft.Sql/servers/jobAgents/jobs": {
+        "schedule": {
+            "enabled": False,
+            "endTime": "9999-12-31T11:59:59Z",
+            "startTime": "0001-01-01T00:00:00Z",
+            "type": "Once",
+        },
+        "version": 0,
+    },
+    "Microsoft.KubernetesConfiguration/extensions": {
+        "aksAssignedIdentity": _SYSTEM,
+        "currentVersion": "1.0.0",
+    },
+    "PaloAltoNetworks.Cloudngfw/localRulestacks/localRules": {"protocol": "application-default"},
     "Microsoft.AppPlatform/spring": {
         "/sku.tier": "{tier}",
         "vnetAddons.logStreamPublicEndpoint": False,

@@ -24,6 +24,7 @@ class Rules:
     `updated`: of one that changes; `deleted`: of a DELETE; `changed`: of a PATCH; `found`: of a
     HEAD; `acted`: of POSTs of the actions that do not answer 200. See `types.statuses`.
     `begun`: PUT and PATCH answer 202 with an operation to poll, however short that is.
+    `dismissed`: DELETE answers 202, however short it is; its address says this word of its result.
     `located`: a slow PUT announces `Location` instead of `Azure-AsyncOperation`.
     `stateless`: it has no provisioningState.
     `omitted`: properties that are not shown where they were written empty.
@@ -58,6 +59,7 @@ class Rules:
     found: int = 204
     acted: Mapping[str, int] = field(default_factory=dict)
     begun: bool = False
+    dismissed: str = ""
     located: bool = False
     stateless: bool = False
     omitted: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from pytest_tfoidc.mockazure.arm.types import (
     management,
     messaging,
     network,
+    recovery,
     vaults,
 )
 from pytest_tfoidc.mockazure.arm.types import base as adds
@@ -108,6 +109,7 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.OperationalInsights/workspaces": Rules(
         adds=adds.workspace,
+        implied={"tables/*": adds.microsoft_table},
         actions=dict.fromkeys(
             ("sharedkeys", "regeneratesharedkey"),
             adds.keys("primarySharedKey", "secondarySharedKey"),
@@ -134,6 +136,7 @@ TYPES: dict[str, Rules] = {
     **messaging.TYPES,
     **network.TYPES,
     **management.TYPES,
+    **recovery.TYPES,
     **vaults.TYPES,
 }
 RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, both in lower case

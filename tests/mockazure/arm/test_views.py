@@ -1,0 +1,202 @@
+"""What one resource says because of another: links, sources, deployments, backups, mappings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.mockazure.armclient import RG, Arm
+
+P = f"{RG}/providers"
+SPRING = f"{P}/Microsoft.AppPlatform/spring/s"
+VAULT = f"{P}/Microsoft.RecoveryServices/vaults/v"
+APP = f"{P}/Microsoft.Web/sites/app"
+ACCOUNT = f"{P}/Microsoft.Automation/automationAccounts/a"
+
+
+def put(arm: Arm, path: str, **properties: Any) -> Any:  # noqa: ANN401 - JSON
+    answer = arm("PUT", path, {"location": "westeurope", "properties": properties})
+    assert answer.status in {200, 201, 202}, answer.json
+    return answer
+
+
+def shown(arm: Arm, path: str) -> Any:  # noqa: ANN401 - JSON
+    found = arm("GET", path)
+    assert found.status == 200, found.json
+    return found.json["properties"]
+
+
+def polled(arm: Arm, url: str) -> Any:  # noqa: ANN401 - JSON
+    return arm("GET", url.partition(".com")[2])
+
+
+def test_monitors_are_enabled_globally_until_they_are_disabled(arm: Arm) -> None:
+    put(arm, SPRING)
+    ids = [f"{SPRING}/apms/{name}" for name in ("one", "two")]
+
+    def enabled() -> Any:  # noqa: ANN401 - JSON
+        return arm("POST", f"{SPRING}/listGloballyEnabledApms").json["value"]
+
+    assert enabled() == []
+    for one in (*ids, ids[0]):
+        assert arm("POST", f"{SPRING}/enableApmGlobally", {"resourceId": one}).status == 202
+    assert sorted(enabled()) == ids
+    arm("POST", f"{SPRING}/disableApmGlobally", {"resourceId": ids[0].upper()})
+    assert enabled() == ids[1:]
+
+
+def test_one_deployment_of_an_app_is_active_at_a_time(arm: Arm) -> None:
+    app = f"{SPRING}/apps/app"
+    for path in (SPRING, app, f"{app}/deployments/blue", f"{app}/deployments/green"):
+        put(arm, path)
+    for name in ("blue", "green"):
+        asked = {"activeDeploymentNames": [name]}
+        assert arm("POST", f"{app}/setActiveDeployments", asked).status == 202
+    states = [shown(arm, f"{app}/deployments/{n}")["active"] for n in ("blue", "green")]
+    assert states == [False, True]
+
+
+@pytest.mark.parametrize("owner", [APP, f"{APP}/slots/blue"])
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ({"repoUrl": "https://github.com/o/r"}, "GitHub"),
+        ({"repoUrl": "https://github.com/o/r", "isManualIntegration": True}, "ExternalGit"),
+        ({"repoUrl": "https://example.org/r"}, "ExternalGit"),
+        ({"repoUrl": "https://github.com/o/r", "isGitHubAction": True}, "GitHubAction"),
+    ],
+)
+def test_an_apps_settings_tell_where_it_comes_from(
+    arm: Arm, owner: str, source: dict[str, Any], kind: str
+) -> None:
+    put(arm, APP, siteConfig={"alwaysOn": True})
+    put(arm, owner, siteConfig={"alwaysOn": True})
+    told = [shown(arm, f"{owner}/config/web")["scmType"]]
+    put(arm, f"{owner}/sourceControls/web", **source)
+    told.append(shown(arm, f"{owner}/config/web")["scmType"])
+    arm("DELETE", f"{owner}/sourceControls/web")
+    settings = shown(arm, f"{owner}/config/web")
+    assert [*told, settings["scmType"]] == ["None", kind, "None"]
+    assert settings["alwaysOn"] is True
+
+
+def test_a_storage_account_is_registered_and_its_shares_can_be_protected(arm: Arm) -> None:
+    account = f"{P}/Microsoft.Storage/storageAccounts/acct"
+    share = f"{account}/fileServices/default/shares/share"
+    for path in (VAULT, account, share):
+        put(arm, path)
+    container = f"{VAULT}/backupFabrics/Azure/protectionContainers/StorageContainer;storage;rg;acct"
+    items = f"{VAULT}/backupProtectableItems"
+    assert arm("GET", items).json["value"] == []
+    registered = put(arm, container, sourceResourceId=account)
+    operation = registered.headers["Location"].partition("?")[0].rpartition("/")
+    assert operation[0].endswith("/operationResults")
+    status = arm("GET", f"{VAULT}/backupOperations/{operation[2]}")
+    assert status.json["status"] == "Succeeded"
+    (item,) = arm("GET", f"{items}?$filter=backupManagementType eq 'AzureStorage'").json["value"]
+    assert item["properties"]["friendlyName"] == "share"
+    assert item["properties"]["parentContainerFriendlyName"] == "acct"
+    inquired = arm("POST", f"{container}/inquire")
+    assert polled(arm, inquired.headers["Location"]).status == 200
+    gone = arm("DELETE", container)
+    assert gone.status == 202
+    assert "/backupOperationResults/" in gone.headers["Location"]
+    assert arm("GET", container).status == 404
+    assert arm("GET", items).json["value"] == []
+
+
+def test_what_is_written_as_an_input_of_site_recovery_is_read_as_details(arm: Arm) -> None:
+    put(arm, VAULT)
+    policy = f"{VAULT}/replicationPolicies/p"
+    asked = {"instanceType": "HyperVReplicaAzure", "recoveryPointHistoryDuration": 2}
+    put(arm, policy, providerSpecificInput=asked)
+    changed = {"instanceType": "HyperVReplicaAzure", "recoveryPointHistoryDuration": 5}
+    found = [shown(arm, policy)]
+    arm("PATCH", policy, {"properties": {"replicationProviderSettings": changed}})
+    found.append(shown(arm, policy))
+    hours = [f["providerSpecificDetails"]["recoveryPointHistoryDurationInHours"] for f in found]
+    assert hours == [2, 5]
+    assert not {"providerSpecificInput", "replicationProviderSettings"} & {*found[0], *found[1]}
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("HyperVSite", 1), ("Azure", 0)])
+def test_a_site_of_hyper_v_has_its_container(arm: Arm, kind: str, expected: int) -> None:
+    fabric = f"{VAULT}/replicationFabrics/site"
+    put(arm, VAULT)
+    put(arm, fabric, customDetails={"instanceType": kind})
+    containers = arm("GET", f"{fabric}/replicationProtectionContainers").json["value"]
+    assert len(containers) == expected
+    for container in containers:
+        mapping = f"{container['id']}/replicationProtectionContainerMappings/m"
+        put(arm, mapping, policyId=f"{VAULT}/replicationPolicies/p")
+        found = shown(arm, mapping)
+        assert found["sourceProtectionContainerFriendlyName"] == container["name"]
+        assert (found["sourceFabricFriendlyName"], found["policyFriendlyName"]) == ("site", "p")
+
+
+def test_an_account_has_the_usual_types_of_connections(arm: Arm) -> None:
+    put(arm, ACCOUNT)
+    fields = shown(arm, f"{ACCOUNT}/connectionTypes/AzureServicePrincipal")["fieldDefinitions"]
+    assert set(fields) == {"ApplicationId", "CertificateThumbprint", "SubscriptionId", "TenantId"}
+    assert arm("GET", f"{ACCOUNT}/connectionTypes/Mine").status == 404
+    listed = arm("GET", f"{ACCOUNT}/connectionTypes").json["value"]
+    assert {"Azure", "AzureServicePrincipal"} <= {one["name"] for one in listed}
+
+
+def test_the_text_of_a_configuration_is_the_one_that_it_brings(arm: Arm) -> None:
+    path = f"{ACCOUNT}/configurations/c"
+    put(arm, ACCOUNT)
+    put(arm, path, source={"type": "embeddedContent", "value": "configuration c {}"})
+    assert arm("GET", f"{path}/content").response.body == b"configuration c {}"
+    put(arm, path, source={"type": "uri", "value": "https://example.org/c.ps1"})
+    assert arm("GET", f"{path}/content").response.body == b""
+
+
+def test_a_workspace_has_microsofts_tables_and_none_of_ours(arm: Arm) -> None:
+    workspace = f"{P}/Microsoft.OperationalInsights/workspaces/w"
+    put(arm, workspace)
+    assert shown(arm, f"{workspace}/tables/AppEvents")["schema"]["tableType"] == "Microsoft"
+    assert arm("GET", f"{workspace}/tables/Mine_CL").status == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "pods"),
+    [
+        (None, True),
+        ({"networkPlugin": "kubenet"}, True),
+        ({"networkPlugin": "azure"}, False),
+        ({"networkPlugin": "azure", "networkPluginMode": "overlay"}, True),
+    ],
+)
+def test_a_cluster_has_networks_that_nobody_asked_for(
+    arm: Arm,
+    asked: dict[str, str] | None,
+    pods: bool,  # noqa: FBT001 - pytest passes it
+) -> None:
+    path = f"{P}/Microsoft.ContainerService/managedClusters/aks"
+    put(arm, path, **({"networkProfile": asked} if asked else {}))
+    network = shown(arm, path)["networkProfile"]
+    assert (network["serviceCidr"], "podCidr" in network) == ("10.0.0.0/16", pods)
+
+
+def test_the_settings_of_an_hdinsight_cluster_are_read_with_a_post(arm: Arm) -> None:
+    path = f"{P}/Microsoft.HDInsight/clusters/c"
+    gateway = {"restAuthCredential.username": "ada", "restAuthCredential.password": "p"}
+    put(arm, path, clusterDefinition={"configurations": {"gateway": gateway}})
+    found = arm("POST", f"{path}/configurations").json["configurations"]
+    assert (found["gateway"], found["core-site"]) == (gateway, {})
+    monitor = f"{path}/extensions/clustermonitoring"
+    states = [arm("GET", monitor).json["clusterMonitoringEnabled"]]
+    arm("PUT", monitor, {"workspaceId": "w"})
+    assert [*states, arm("GET", monitor).json["clusterMonitoringEnabled"]] == [False, True]
+
+
+def test_api_management_lets_providers_create_with_if_match_any(arm: Arm) -> None:
+    service = f"{P}/Microsoft.ApiManagement/service/apim"
+    put(arm, service)
+    created = arm("PUT", f"{service}/apis/a", {"properties": {}}, headers={"if-match": "*"})
+    assert created.status in {200, 201}
+    other = f"{P}/Microsoft.Any/things/one"
+    assert arm("PUT", other, {"properties": {}}, headers={"if-match": "*"}).status == 412
+    assert arm("PUT", f"{service}/apis/a", {}, headers={"if-match": '"old"'}).status == 412
