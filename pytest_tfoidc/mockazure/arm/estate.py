@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.arm import documents, endpoints, errors
+from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, policies
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
 from pytest_tfoidc.mockazure.arm.types import states
@@ -52,6 +52,8 @@ class Estate:
             return self.shown(resource)
         if place.type_key == ROLE_TYPE:
             return self.roles.find(place)
+        if place.type_key in policies.KINDS:
+            return policies.find(place)
         if _is_root(call, place):
             return {**_root(place), "properties": self._root_properties(place)}
         return self._implied(call, place)

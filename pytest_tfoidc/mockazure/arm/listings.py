@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure import odata
-from pytest_tfoidc.mockazure.arm import backups, documents, verbs
+from pytest_tfoidc.mockazure.arm import backups, documents, policies, verbs
 from pytest_tfoidc.mockazure.arm.documents import written_moment
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
@@ -65,7 +65,8 @@ def collection(estate: Estate, call: Call) -> Response:
     if call.place.type_key == backups.PROTECTABLE:
         return listed(call, backups.protectable(estate.store, call.place))
     found = [estate.shown(resource) for resource in _members(estate, call.place)]
-    return listed(call, _filtered([*estate.implied_members(call), *found], call))
+    there = [*estate.implied_members(call), *policies.listed(call.place)]
+    return listed(call, _filtered([*there, *found], call))
 
 
 def _roles(estate: Estate, call: Call) -> list[Document]:

@@ -177,6 +177,7 @@ SITE = Rules(
         ),
         "config/slotConfigNames": fixed(properties={}),
         "sourceControls/web": fixed(properties={}),
+        "networkConfig/virtualNetwork": fixed(properties={}),
         "basicPublishingCredentialsPolicies/ftp": fixed(properties={"allow": True}),
         "basicPublishingCredentialsPolicies/scm": fixed(properties={"allow": True}),
     },
