@@ -65,12 +65,13 @@ class Estate:
 
     def implied_members(self, call: Call) -> list[Document]:
         """Return what a list has that nobody wrote: what is there with its parent, by its name."""
-        kind, parent = call.place.name.lower(), call.place.parent
+        parent, tail = call.place.parent, call.place.segments[call.place.parent_length :]
+        kind = "/".join(tail).lower()
         if parent.kind == "" or self.store.get(parent.key) is None:
             return []
         places = [
-            parent.child(call.place.name, name)
-            for which, _, name in (n.partition("/") for n in rules_for(parent.kind).implied)
+            parse_segments((*call.place.segments, name))
+            for which, _, name in (n.rpartition("/") for n in rules_for(parent.kind).implied)
             if which.lower() == kind and name not in {"", "*"}
         ]
         there = (self._implied(call, p) for p in places if self.store.get(p.key) is None)

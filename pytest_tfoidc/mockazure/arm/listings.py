@@ -18,7 +18,6 @@ from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
 from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE
 from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
-from pytest_tfoidc.mockazure.arm.verbs import ASSIGNMENT
 from pytest_tfoidc.mockazure.requests import split_path
 
 if TYPE_CHECKING:
@@ -54,7 +53,12 @@ LISTED_AT = {
 TAG = re.compile(
     r"tagName\s+eq\s+'([^']*)'(?:\s+and\s+tagValue\s+eq\s+'([^']*)')?\s*(?:and\s+)?", re.IGNORECASE
 )
-SCOPE_FILTER = re.compile(r"\s*(atScope|assignedTo)\(('[^']*')?\)\s*(?:and\s+)?", re.IGNORECASE)
+# Parts of filters on roles that say from where it is asked: what lies at the scope is told anyway.
+SCOPE_FILTER = re.compile(
+    r"\s*(atScope|assignedTo|asTarget|asRequestor)\(('[^']*')?\)\s*(?:and\s+)?", re.IGNORECASE
+)
+LOOSE_AND = re.compile(r"\s*\band\s*$", re.IGNORECASE)  # what is left where such a part comes last
+AUTHORIZATION = "microsoft.authorization"
 
 
 def collection(estate: Estate, call: Call) -> Response:
@@ -91,8 +95,8 @@ def _members(estate: Estate, place: Place) -> Sequence[Resource]:
 
 def _filtered(found: list[Document], call: Call) -> list[Document]:
     text = call.query.get("$filter", "")
-    if call.place.type_key == ASSIGNMENT:
-        text = SCOPE_FILTER.sub("", text)
+    if call.place.namespace.lower() == AUTHORIZATION and SCOPE_FILTER.search(text):
+        text = LOOSE_AND.sub("", SCOPE_FILTER.sub("", text))
     holds = _predicate(text)
     return [document for document in found if holds(document)]
 

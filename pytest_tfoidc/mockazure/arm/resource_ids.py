@@ -118,6 +118,10 @@ class Place:
             parent_length=len(self.segments),
         )
 
+    def child_of(self, namespace: str, kind: str, name: str) -> Place:
+        """Return the place of a resource whose scope this is."""
+        return parse_segments((*self.segments, PROVIDERS, namespace, kind, name))
+
 
 def parse_segments(segments: tuple[str, ...]) -> Place:
     """Find out what a path names.

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.arm import documents, errors
+from pytest_tfoidc.mockazure.arm import documents, errors, schedules
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
 from pytest_tfoidc.mockazure.arm.operations import Operation, retry_headers
@@ -77,7 +77,11 @@ def write(estate: Estate, call: Call) -> Response:
     if rules.recoverable and before is None:
         body = _check_deleted(estate, place, body)
     verb = "update" if before else "create"
+    if place.type_key in schedules.MADE:
+        schedules.check(estate.store, place, documents.properties_of(body))
     resource = estate.put(place, body, call)
+    if place.type_key in schedules.MADE:
+        schedules.follow(estate.store, place, resource)
     duration = estate.operations.duration(place.kind, verb)
     if duration or rules.begun:
         return _begun(estate, call, resource, estate.operations.start(place, verb, duration))

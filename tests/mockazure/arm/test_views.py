@@ -200,3 +200,47 @@ def test_api_management_lets_providers_create_with_if_match_any(arm: Arm) -> Non
     other = f"{P}/Microsoft.Any/things/one"
     assert arm("PUT", other, {"properties": {}}, headers={"if-match": "*"}).status == 412
     assert arm("PUT", f"{service}/apis/a", {}, headers={"if-match": '"old"'}).status == 412
+
+
+@pytest.mark.parametrize("kind", ["Assignment", "Eligibility"])
+def test_a_request_makes_a_schedule_and_another_one_ends_it(arm: Arm, kind: str) -> None:
+    base = f"{RG}/providers/Microsoft.Authorization"
+    requests = f"{base}/role{kind}ScheduleRequests"
+    role = f"{base}/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    asked = {"principalId": "ada", "roleDefinitionId": role, "requestType": "AdminAssign"}
+
+    def scheduled(who: str = "ada") -> Any:  # noqa: ANN401 - JSON
+        query = f"$filter=(principalId eq '{who}') and atScope()"
+        return arm("GET", f"{base}/role{kind}Schedules?{query}").json["value"]
+
+    assert scheduled() == []
+    assert put(arm, f"{requests}/one", **asked).status == 201
+    (found,) = scheduled()
+    assert found["properties"]["memberType"] == "Direct"
+    asked_by = found["properties"][f"role{kind}ScheduleRequestId"]
+    assert shown(arm, asked_by)["status"] == "Provisioned"
+    assert scheduled("bob") == []
+    twice = arm("PUT", f"{requests}/two", {"properties": asked})
+    assert (twice.status, twice.code) == (400, "RoleAssignmentExists")
+    ending = {"properties": {**asked, "requestType": "AdminRemove"}}
+    assert arm("PUT", f"{requests}/three", ending).status == 201
+    assert scheduled() == []
+    again = arm("PUT", f"{requests}/four", ending)
+    assert (again.status, again.code) == (400, "RoleAssignmentDoesNotExist")
+
+
+def test_sentinel_brings_templates_of_rules_along(arm: Arm) -> None:
+    workspace = f"{P}/Microsoft.OperationalInsights/workspaces/w"
+    put(arm, workspace)
+    templates = f"{workspace}/providers/Microsoft.SecurityInsights/alertRuleTemplates"
+    found = arm("GET", templates).json["value"]
+    fusion = next(one for one in found if one["kind"] == "Fusion")
+    assert fusion["properties"]["displayName"] == "Advanced Multistage Attack Detection"
+    assert arm("GET", fusion["id"]).json["name"] == fusion["name"]
+    assert arm("GET", f"{templates}/none").status == 404
+
+
+def test_bots_are_told_the_services_that_they_sign_in_to(arm: Arm) -> None:
+    path = f"{RG.partition('/resourceGroups')[0]}/providers/Microsoft.BotService"
+    found = arm("POST", f"{path}/listAuthServiceProviders").json["value"]
+    assert "github" in {one["properties"]["serviceProviderName"] for one in found}

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.types.base import (
+    Adds,
     New,
     Properties,
     fixed,
@@ -157,6 +158,68 @@ def site_answer(new: New) -> Any:  # noqa: ANN401 - JSON
     secret = {"publishingUserName": user, "publishingPassword": key(new.id, "publishing")}
     return {**new.body, "properties": secret}
 
+
+def sign_in_services(_: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the services that a bot can sign people in to."""
+    return {
+        "value": [
+            {
+                "properties": {
+                    "id": guid(name, "serviceProvider"),
+                    "serviceProviderName": name,
+                    "displayName": name,
+                    "iconUrl": "",
+                    "parameters": [],
+                }
+            }
+            for name in SIGN_IN.split()
+        ]
+    }
+
+
+SIGN_IN = (
+    "Aad Aadv2 bitly box docusign dropbox facebook fitbit flickr github google instagram intuit "
+    "linkedin lithium live mailchimp marketo netsuite oauth2 oauth2Generic onedrive outlook "
+    "pinterest salesforce slack spotify stripe todoist trello uber wunderlist yahoo zendesk"
+)
+
+
+def rule_template(name: str, kind: str) -> Adds:
+    """Make the function for a template of alert rules that Microsoft Sentinel brings along."""
+    shown = {"displayName": name, "description": name, "status": "Available", "severity": "High"}
+    return fixed(kind=kind, properties={**shown, "tactics": [], "requiredDataConnectors": []})
+
+
+RULE_TEMPLATES = {
+    f"providers/Microsoft.SecurityInsights/alertRuleTemplates/{guid}": rule_template(name, kind)
+    for guid, name, kind in (
+        (
+            "f71aba3d-28fb-450b-b192-4e76a83015c8",
+            "Advanced Multistage Attack Detection",
+            "Fusion",
+        ),
+        (
+            "737a2ce1-70a3-4968-9e90-3e6aca836abf",
+            "(Preview) Anomalous RDP Login Detections",
+            "MLBehaviorAnalytics",
+        ),
+        (
+            "fa118b98-de46-4e94-87f9-8e6d5060b60b",
+            "(Preview) Anomalous SSH Login Detection",
+            "MLBehaviorAnalytics",
+        ),
+        (
+            "0dd422ee-e6af-4204-b219-f59ac172e4c6",
+            "(Preview) Microsoft Defender Threat Intelligence Analytics",
+            "ThreatIntelligence",
+        ),
+        (
+            "90586451-7ba8-4c1e-9904-7d1b7c3cc4d6",
+            "Create incidents based on Azure Security Center alerts",
+            "MicrosoftSecurityIncidentCreation",
+        ),
+    )
+}
 
 SITE = Rules(
     accepted=202,

@@ -148,6 +148,11 @@ def role_assignment(new: New) -> Properties:
     return {"scope": new.scope or "/", "principalType": "ServicePrincipal", "condition": None}
 
 
+def schedule_request(new: New) -> Properties:
+    """Return what a request for a role says once it is granted."""
+    return {"principalType": "ServicePrincipal", "scope": new.scope or "/", "status": "Provisioned"}
+
+
 def dns_zone(new: New) -> Properties:
     """Return a public zone its name servers and limits."""
     tlds = enumerate(("com", "net", "org", "info"), start=1)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
+from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE, SUBSCRIPTION_TYPE
 from pytest_tfoidc.mockazure.arm.types import (
     apps,
     compute,
@@ -47,6 +47,12 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Authorization/roleAssignments": Rules(
         created=201, returned=True, listed_below=True, adds=adds.role_assignment
     ),
+    **{
+        f"Microsoft.Authorization/role{kind}ScheduleRequests": Rules(
+            created=201, stateless=True, adds=adds.schedule_request
+        )
+        for kind in ("Assignment", "Eligibility")
+    },
     "Microsoft.Authorization/roleDefinitions": Rules(created=201, returned=True),
     "Microsoft.ContainerRegistry/registries": Rules(
         adds=adds.registry,
@@ -109,12 +115,13 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.OperationalInsights/workspaces": Rules(
         adds=adds.workspace,
-        implied={"tables/*": adds.microsoft_table},
+        implied={"tables/*": adds.microsoft_table, **apps.RULE_TEMPLATES},
         actions=dict.fromkeys(
             ("sharedkeys", "regeneratesharedkey"),
             adds.keys("primarySharedKey", "secondarySharedKey"),
         ),
     ),
+    SUBSCRIPTION_TYPE: Rules(actions={"listauthserviceproviders": apps.sign_in_services}),
     "Microsoft.Storage/storageAccounts": Rules(
         accepted=202,
         located=True,
