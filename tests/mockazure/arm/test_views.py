@@ -182,10 +182,11 @@ def test_a_cluster_has_networks_that_nobody_asked_for(
 
 def test_the_settings_of_an_hdinsight_cluster_are_read_with_a_post(arm: Arm) -> None:
     path = f"{P}/Microsoft.HDInsight/clusters/c"
-    gateway = {"restAuthCredential.username": "ada", "restAuthCredential.password": "p"}
+    gateway = {"restAuthCredential.isEnabled": True, "restAuthCredential.password": "p"}
     put(arm, path, clusterDefinition={"configurations": {"gateway": gateway}})
     found = arm("POST", f"{path}/configurations").json["configurations"]
-    assert (found["gateway"], found["core-site"]) == (gateway, {})
+    told = {"restAuthCredential.isEnabled": "true", "restAuthCredential.password": "p"}
+    assert (found["gateway"], found["core-site"]) == (told, {})
     monitor = f"{path}/extensions/clustermonitoring"
     states = [arm("GET", monitor).json["clusterMonitoringEnabled"]]
     arm("PUT", monitor, {"workspaceId": "w"})

@@ -177,6 +177,11 @@ def sign_in_services(_: New) -> Any:  # noqa: ANN401 - JSON
     }
 
 
+def static_site_secrets(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the token that a static site is deployed with."""
+    return {"properties": {"apiKey": key(new.id, "apiKey")}}
+
+
 SIGN_IN = (
     "Aad Aadv2 bitly box docusign dropbox facebook fitbit flickr github google instagram intuit "
     "linkedin lithium live mailchimp marketo netsuite oauth2 oauth2Generic onedrive outlook "
@@ -260,6 +265,7 @@ TYPES: dict[str, Rules] = {
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}
     ),
     "Microsoft.AppPlatform/spring": Rules(actions={"listgloballyenabledapms": enabled_monitors}),
+    "Microsoft.Web/staticSites": Rules(actions={"listsecrets": static_site_secrets}),
     "Microsoft.Web/serverFarms": Rules(accepted=202, beside=plan),
     "Microsoft.Web/sites": SITE,
     "Microsoft.Web/sites/config": SITE_CONFIG,

@@ -115,7 +115,13 @@ def disk_access(new: New) -> Properties:
 def cluster_settings(new: New) -> Properties:
     """Return the settings of an HDInsight cluster, which are read with a POST."""
     found = part(part(new.properties, "clusterDefinition"), "configurations")
-    return {"configurations": {"gateway": {}, "core-site": {}, **found}}
+    texts = {name: {n: _as_text(v) for n, v in part(found, name).items()} for name in found}
+    return {"configurations": {"gateway": {}, "core-site": {}, **texts}}
+
+
+def _as_text(value: object) -> str:
+    """Return a setting as the files of a cluster have it: all of them are texts."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 EXPORTS = {"begingetaccess": disk_access}

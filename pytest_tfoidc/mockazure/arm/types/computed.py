@@ -180,6 +180,20 @@ COMPUTED: dict[str, dict[str, Any]] = {
         "dnsConfig.fqdn": "{label}.trafficmanager.net",
     },
     "Microsoft.Network/virtualNetworks": {"resourceGuid": "{guid}"},
+    "Microsoft.Network/vpnGateways": {
+        "ipConfigurations": [
+            {
+                "id": "Instance0",
+                "privateIpAddress": "10.0.64.12",
+                "publicIpAddress": "20.50.0.12",
+            },
+            {
+                "id": "Instance1",
+                "privateIpAddress": "10.0.64.13",
+                "publicIpAddress": "20.50.0.13",
+            },
+        ]
+    },
     "Microsoft.OperationalInsights/clusters": {"clusterId": "{guid}"},
     "Microsoft.Purview/accounts": {
         "endpoints": {
@@ -189,8 +203,16 @@ COMPUTED: dict[str, dict[str, Any]] = {
         },
     },
     "Microsoft.Search/searchServices": {"endpoint": "https://{name}.search.windows.net"},
+    "Microsoft.Search/searchServices/sharedPrivateLinkResources": {"status": "Pending"},
     "Microsoft.ServiceNetworking/trafficControllers": {
         "configurationEndpoints": ["{word}.{word}.alb.azure.com"]
+    },
+    "Microsoft.Sql/locations/instanceFailoverGroups": {"replicationRole": "Primary"},
+    "Microsoft.Sql/servers/failoverGroups": {
+        "partnerServers[].location": "West Europe",
+        "partnerServers[].replicationRole": "Secondary",
+        "replicationRole": "Primary",
+        "replicationState": "CATCH_UP",
     },
     "Microsoft.StreamAnalytics/streamingJobs": {
         "createdDate": "2024-01-01T00:00:00Z",

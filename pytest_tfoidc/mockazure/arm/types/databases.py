@@ -254,7 +254,16 @@ def exascale(new: New) -> Properties:
     return {"highCapacityDatabaseStorage": storage} if size is not None else {}
 
 
+def mongo_connections(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return how a MongoDB vCore cluster is reached."""
+    text = str(new.properties.get("connectionString") or "")
+    return {"connectionStrings": [{"connectionString": text, "description": "default connection"}]}
+
+
 TYPES: dict[str, Rules] = {
+    "Microsoft.DocumentDB/mongoClusters": Rules(
+        actions={"listconnectionstrings": mongo_connections}
+    ),
     "Oracle.Database/exascaleDbStorageVaults": Rules(adds=exascale),
     "Microsoft.Cache/redis": Rules(
         created=201,
