@@ -22,7 +22,15 @@ import jwt
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.httpserver import Request, Response
-from pytest_tfoidc.mockazure.arm import access, contents, errors, listings, revisions, verbs
+from pytest_tfoidc.mockazure.arm import (
+    access,
+    analytics,
+    contents,
+    errors,
+    listings,
+    revisions,
+    verbs,
+)
 from pytest_tfoidc.mockazure.arm.call import Call, check_api_version
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate
@@ -200,6 +208,8 @@ class ResourceManager:
             return self._only_get(call, lambda: self._operation(call))
         if contents.is_content(place):
             return contents.answer(self._estate, call)
+        if analytics.is_analytics(place):
+            return analytics.answer(self._estate, call)
         return self._item(call) if place.pairs else self._collection(call)
 
     @staticmethod

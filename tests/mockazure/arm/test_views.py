@@ -245,3 +245,22 @@ def test_bots_are_told_the_services_that_they_sign_in_to(arm: Arm) -> None:
     path = f"{RG.partition('/resourceGroups')[0]}/providers/Microsoft.BotService"
     found = arm("POST", f"{path}/listAuthServiceProviders").json["value"]
     assert "github" in {one["properties"]["serviceProviderName"] for one in found}
+
+
+@pytest.mark.parametrize("kind", ["analyticsItems", "myAnalyticsItems"])
+def test_analytics_items_are_a_bare_array_and_named_by_a_query(arm: Arm, kind: str) -> None:
+    component = f"{P}/Microsoft.Insights/components/ai"
+    items, item = f"{component}/{kind}", f"{component}/{kind}/item"
+    assert arm("GET", items).code == "ParentResourceNotFound"
+    put(arm, component)
+    assert arm("GET", items).json == []
+    made = arm("PUT", item, {"Name": "one", "Content": "requests", "Type": "query"}).json
+    changed = arm("PUT", f"{item}?overrideItem=true", {"Id": made["Id"], "Content": "traces"}).json
+    assert (changed["Id"], changed["Name"], changed["Content"]) == (made["Id"], "one", "traces")
+    assert arm("GET", items).json == [changed]
+    for query in (f"id={made['Id']}", "name=one"):
+        assert arm("GET", f"{item}?{query}").json == changed
+    assert arm("GET", item).status == 404
+    assert arm("DELETE", f"{item}?id={made['Id']}").status == 200
+    assert arm("GET", f"{item}?id={made['Id']}").status == 404
+    assert arm("POST", item).status in {404, 405}
