@@ -54,11 +54,10 @@ def _all(estate: Estate, call: Call) -> list[Resource]:
 
 def _named(estate: Estate, call: Call, item_id: str, name: str) -> Resource | None:
     """Return the item that a query names, by its id or by its name."""
-    for one in _all(estate, call):
-        if (item_id and item_id == one.properties.get("Id")) or (
-            name and name == one.properties.get("Name")
-        ):
-            return one
+    for wanted, field in ((item_id, "Id"), (name, "Name")):
+        for one in _all(estate, call):
+            if wanted and one.properties.get(field) == wanted:
+                return one
     return None
 
 

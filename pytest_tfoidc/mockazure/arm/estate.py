@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, policies
+from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, hubs, policies
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
 from pytest_tfoidc.mockazure.arm.types import states
@@ -104,6 +104,8 @@ class Estate:
             document = documents.with_properties(document, shown)
         if resource.kind == endpoints.ENDPOINTS:
             document = endpoints.with_states(self.store, resource)
+        elif resource.kind == hubs.CONNECTIONS:
+            document = hubs.with_routing(self.store, resource)
         connected = self.store.children(resource.key, f"{resource.kind}/{endpoints.SHOWN.lower()}")
         if connected:
             shown = {endpoints.SHOWN: [self.shown(one) for one in connected]}

@@ -264,3 +264,21 @@ def test_analytics_items_are_a_bare_array_and_named_by_a_query(arm: Arm, kind: s
     assert arm("DELETE", f"{item}?id={made['Id']}").status == 200
     assert arm("GET", f"{item}?id={made['Id']}").status == 404
     assert arm("POST", item).status in {404, 405}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (None, "hub/hubRouteTables/defaultRouteTable"),
+        ({}, "hub/hubRouteTables/defaultRouteTable"),
+        ({"associatedRouteTable": {"id": "mine"}}, "mine"),
+    ],
+)
+def test_a_connection_to_a_hub_tells_its_route_table(
+    arm: Arm, asked: dict[str, Any] | None, expected: str
+) -> None:
+    gateway = f"{P}/Microsoft.Network/expressRouteGateways/er"
+    put(arm, gateway, virtualHub={"id": "hub"})
+    put(arm, f"{gateway}/expressRouteConnections/c", routingConfiguration=asked)
+    found = shown(arm, f"{gateway}/expressRouteConnections/c")["routingConfiguration"]
+    assert found["associatedRouteTable"]["id"] == expected
