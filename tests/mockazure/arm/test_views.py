@@ -282,3 +282,18 @@ def test_a_connection_to_a_hub_tells_its_route_table(
     put(arm, f"{gateway}/expressRouteConnections/c", routingConfiguration=asked)
     found = shown(arm, f"{gateway}/expressRouteConnections/c")["routingConfiguration"]
     assert found["associatedRouteTable"]["id"] == expected
+
+
+@pytest.mark.parametrize("owner", [APP, f"{APP}/slots/blue"])
+def test_an_apps_network_is_shown_among_its_settings(arm: Arm, owner: str) -> None:
+    for path in dict.fromkeys((APP, owner)):
+        put(arm, path)
+    network = f"{owner}/networkConfig/virtualNetwork"
+    assert arm("GET", network).json["id"] == f"{owner}/config/virtualNetwork"
+    put(arm, network, subnetResourceId="subnet")
+    found = arm("GET", network).json
+    assert (found["id"], found["properties"]["subnetResourceId"]) == (
+        *(f"{owner}/config/virtualNetwork", "subnet"),
+    )
+    assert arm("DELETE", network).status == 200
+    assert "subnetResourceId" not in shown(arm, network)

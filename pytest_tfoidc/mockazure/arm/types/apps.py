@@ -269,7 +269,9 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Web/serverFarms": Rules(accepted=202, beside=plan),
     "Microsoft.Web/sites": SITE,
     "Microsoft.Web/sites/config": SITE_CONFIG,
+    "Microsoft.Web/sites/networkConfig": Rules(shown_as="config"),
     "Microsoft.Web/sites/slots": SITE,
+    "Microsoft.Web/sites/slots/networkConfig": Rules(shown_as="config"),
     "Microsoft.Web/sites/slots/config": SITE_CONFIG,
     "Microsoft.OperationsManagement/solutions": Rules(created=201, updated=201),
     "Microsoft.Search/searchServices": Rules(

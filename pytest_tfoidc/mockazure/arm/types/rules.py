@@ -27,6 +27,7 @@ class Rules:
     `dismissed`: DELETE answers 202, however short it is; its address says this word of its result.
     `located`: a slow PUT announces `Location` instead of `Azure-AsyncOperation`.
     `stateless`: it has no provisioningState.
+    `shown_as`: the word that its id has where its path has the last word of its type.
     `omitted`: properties that are not shown where they were written empty.
     `items`: properties that are lists of named parts, which have ids below this one.
     `lists`: paths of lists that are there, also where nothing was written in them.
@@ -62,6 +63,7 @@ class Rules:
     dismissed: str = ""
     located: bool = False
     stateless: bool = False
+    shown_as: str = ""
     omitted: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
