@@ -2,7 +2,8 @@
 
 Their names and ids are Azure's own (https://github.com/Azure/azure-policy), those of the categories
 that modules assign most. Of the rest only the ids are known to whoever asks: every GUID at the
-tenant's scope is a policy, as is every name of a role a role. What a policy says is left out.
+tenant's scope is a policy, as is every name of a role a role. What a policy says is
+left out: all have one rule.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ NAMESPACE = "Microsoft.Authorization"
 KINDS = {
     f"{NAMESPACE}/{name}".lower(): name for name in ("policyDefinitions", "policySetDefinitions")
 }
+
+RULE = {"if": {"field": "type", "exists": "true"}, "then": {"effect": "Audit"}}  # of each of them
 
 
 @cache
@@ -54,7 +57,7 @@ def _is_guid(text: str) -> bool:
 
 
 def _document(kind: str, name: str, shown: str) -> Document:
-    says = {"mode": "Indexed", "policyRule": {}} if kind == "policyDefinitions" else {}
+    says = {"mode": "Indexed", "policyRule": RULE} if kind == "policyDefinitions" else {}
     return {
         "id": f"/providers/{NAMESPACE}/{kind}/{name}",
         "name": name,

@@ -40,6 +40,7 @@ def test_a_built_in_policy_is_found_by_name_at_every_scope(
     found = arm("GET", f"{A}/{kind}/{guid}").json
     assert found["properties"]["displayName"] == name
     assert found["properties"]["policyType"] == "BuiltIn"
+    assert found["properties"].get("policyRule", {"then": 1}).keys() >= {"then"}
 
 
 def test_policies_of_ones_own_stand_beside_them(arm: Arm) -> None:
