@@ -51,12 +51,19 @@ class Estate:
         if resource is not None:
             return self.shown(resource)
         if place.type_key == ROLE_TYPE:
-            return self.roles.find(place)
+            return self._own_role(place) or self.roles.find(place)
         if place.type_key in policies.KINDS:
             return policies.find(place)
         if _is_root(call, place):
             return {**_root(place), "properties": self._root_properties(place)}
         return self._implied(call, place)
+
+    def _own_role(self, place: Place) -> Document | None:
+        """Return a role that somebody made, which the tenant's scope knows by its id as well."""
+        if not place.parent.is_tenant:
+            return None
+        made = (r for r in self.store.of_type(ROLE_TYPE) if r.name.lower() == place.name.lower())
+        return next((r.document for r in made), None)
 
     def _root_properties(self, place: Place) -> Document:
         details: Document = {"parent": {}}

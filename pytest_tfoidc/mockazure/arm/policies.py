@@ -12,7 +12,8 @@ import json
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
-from uuid import UUID
+
+from pytest_tfoidc.mockazure.arm.types.base import is_guid
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
@@ -37,7 +38,7 @@ def _names() -> dict[str, dict[str, str]]:
 def find(place: Place) -> Document | None:
     """Return the built-in policy of an id at the tenant's scope; None where it can be none."""
     kind = KINDS.get(place.type_key)
-    if kind is None or not place.parent.is_tenant or not _is_guid(place.name):
+    if kind is None or not place.parent.is_tenant or not is_guid(place.name):
         return None
     name = place.name.lower()
     return _document(kind, name, _names()[kind].get(name, f"Built-in policy {name}"))
@@ -47,13 +48,6 @@ def listed(place: Place) -> list[Document]:
     """Return the built-in policies that a list has at every scope that policies are made at."""
     kind = KINDS.get(place.type_key, "")
     return [_document(kind, i, name) for i, name in _names().get(kind, {}).items()]
-
-
-def _is_guid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _document(kind: str, name: str, shown: str) -> Document:

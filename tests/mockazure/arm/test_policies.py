@@ -66,3 +66,13 @@ def test_an_assignment_of_a_built_in_policy_is_not_in_its_list(arm: Arm) -> None
     body = {"properties": {"policyDefinitionId": f"{A}/policyDefinitions/{LOCATIONS}"}}
     assert arm("PUT", path, body).status == 201
     assert list(arm("GET", f"{RG}{A}/policyAssignments").json["value"][0]) != []
+
+
+def test_every_guid_is_a_role_at_the_tenants_scope_and_those_of_ones_own_are_known(
+    arm: Arm,
+) -> None:
+    guid, mine = "11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"
+    assert arm("GET", f"{A}/roleDefinitions/{guid}").json["properties"]["type"] == "BuiltInRole"
+    assert arm("GET", f"{S}{A}/roleDefinitions/{guid}").status == 404
+    arm("PUT", f"{S}{A}/roleDefinitions/{mine}", {"properties": {"roleName": "Mine"}})
+    assert arm("GET", f"{A}/roleDefinitions/{mine}").json["properties"]["roleName"] == "Mine"

@@ -59,6 +59,14 @@ def guid(resource_id: str, purpose: str) -> str:
     return str(uuid.uuid5(GUIDS, f"{purpose}:{resource_id.lower()}"))
 
 
+def is_guid(text: str) -> bool:
+    """Tell whether a text is a GUID, as Azure writes them."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
 def key(resource_id: str, purpose: str) -> str:
     """Return a base64 key of 64 bytes that is always the same for an id and a purpose."""
     digest = hashlib.sha512(f"tfoidc:{purpose}:{resource_id.lower()}".encode()).digest()
