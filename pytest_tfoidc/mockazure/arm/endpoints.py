@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_tfoidc.mockazure.arm import documents
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.types.base import guid, objects, part
+from pytest_tfoidc.mockazure.arm.types.network import endpoint_address
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.store import Document, Resource, Store
 
 ENDPOINTS = "microsoft.network/privateendpoints"
+INTERFACE = "/providers/microsoft.network/networkinterfaces/"
 SHOWN = "privateEndpointConnections"  # of a target: the property and the type below it
 STATE = "privateLinkServiceConnectionState"
 ASKED = {  # by the endpoint's property: what its connections say before anybody decides
@@ -34,6 +36,25 @@ def disconnect(store: Store, endpoint: Resource, *, unless: Resource | None = No
     for place, _ in _connections(store, endpoint):
         if place.key not in kept:
             store.remove(place.key)
+
+
+def interface(endpoint: Resource) -> tuple[Place, Document] | None:
+    """Return where an endpoint's network interface lies, and what is written of it."""
+    found = objects(endpoint.properties, "networkInterfaces")
+    wanted = str(found[0].get("id") or "") if found else ""
+    group, _, name = wanted.lower().partition(INTERFACE)
+    if group != endpoint.key.partition("/providers/")[0] or not name or "/" in name:
+        return None
+    shown = {
+        "primary": True,
+        "privateIPAddress": endpoint_address(endpoint.id, endpoint.properties),
+        "privateIPAllocationMethod": "Dynamic",
+        "subnet": endpoint.properties.get("subnet"),
+    }
+    configuration = {"name": "privateEndpointIpConfig", "properties": shown}
+    properties = {"ipConfigurations": [configuration], "privateEndpoint": {"id": endpoint.id}}
+    place = parse_segments(tuple(wanted.strip("/").split("/")))
+    return place, {"location": endpoint.document.get("location"), "properties": properties}
 
 
 def with_states(store: Store, endpoint: Resource) -> Document:

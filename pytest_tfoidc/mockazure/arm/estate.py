@@ -165,16 +165,26 @@ class Estate:
         named = {name: named_items(items) for name, items in lists.items()}
         resource = self.store.put(place, document)
         if resource.kind == endpoints.ENDPOINTS:
-            self._connect(before, resource)
+            self._connect(before, resource, call)
         self.on_stored(resource.kind, resource.id)
         for name, items in named.items():
             self._put_children(place, children[name], items, call)
         return resource
 
-    def _connect(self, before: Resource | None, endpoint: Resource) -> None:
+    def _connect(self, before: Resource | None, endpoint: Resource, call: Call) -> None:
+        """Let an endpoint have its interface, and its targets its connections."""
         if before is not None:
             endpoints.disconnect(self.store, before, unless=endpoint)
         endpoints.connect(self.store, endpoint)
+        interface = endpoints.interface(endpoint)
+        if interface is not None:
+            self.put(*interface, call)
+
+    def _disconnect(self, endpoint: Resource) -> None:
+        endpoints.disconnect(self.store, endpoint)
+        interface = endpoints.interface(endpoint)
+        if interface is not None:
+            self.store.remove(interface[0].key)
 
     def _put_children(
         self, parent: Place, kind: str, items: dict[str, Document], call: Call
@@ -192,7 +202,7 @@ class Estate:
         for resource in self.store.remove(key):
             self.on_removed(resource.kind, resource.id)
             if resource.kind == endpoints.ENDPOINTS:
-                endpoints.disconnect(self.store, resource)
+                self._disconnect(resource)
             recoverable = rules_for(resource.kind).recoverable
             if recoverable:
                 self.store.put(*_recoverable(resource, now=self.operations.now()))

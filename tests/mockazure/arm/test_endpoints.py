@@ -92,3 +92,33 @@ def test_a_target_that_is_none_is_no_connection(arm: Arm, target: object) -> Non
     endpoint(arm, target)
     assert arm("GET", ENDPOINT).status == 200
     assert connections(arm, RG) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "address"),
+    [
+        ({}, "pe.nic.", "10."),
+        ({"customNetworkInterfaceName": "mine"}, "mine", "10."),
+        (
+            {"ipConfigurations": [{"name": "a", "properties": {"privateIPAddress": "10.9.9.9"}}]},
+            "pe.nic.",
+            "10.9.9.9",
+        ),
+    ],
+)
+def test_an_endpoint_has_an_interface_and_hosts_while_it_is_there(
+    arm: Arm, vault: str, written: dict[str, Any], name: str, address: str
+) -> None:
+    asked = {"privateLinkServiceId": vault, "groupIds": ["vault", "none"]}
+    linked = [{"name": "one", "properties": asked}]
+    properties = {"subnet": {"id": "s"}, "privateLinkServiceConnections": linked, **written}
+    arm("PUT", ENDPOINT, {"location": "westeurope", "properties": properties})
+    shown = arm("GET", ENDPOINT).json["properties"]
+    (interface,) = shown["networkInterfaces"]
+    found = arm("GET", interface["id"]).json
+    (configuration,) = found["properties"]["ipConfigurations"]
+    told = configuration["properties"]["privateIPAddress"]
+    assert (found["name"][: len(name)], told[: len(address)]) == (name, address)
+    assert shown["customDnsConfigs"] == [{"fqdn": "kv.vault.azure.net", "ipAddresses": [told]}]
+    arm("DELETE", ENDPOINT)
+    assert arm("GET", interface["id"]).status == 404

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key, part
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, objects, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 GATEWAY_PARTS = (
@@ -32,16 +32,70 @@ GATEWAY_PARTS = (
 )
 
 
+# The hosts of what a private endpoint leads to, by the group of its connection.
+LINKED_HOSTS = {
+    **{name: f"{{}}.{name}.core.windows.net" for name in ("blob", "dfs", "file", "queue", "table")},
+    "account": "{}.cognitiveservices.azure.com",
+    "configurationStores": "{}.azconfig.io",
+    "mysqlServer": "{}.mysql.database.azure.com",
+    "namespace": "{}.servicebus.windows.net",
+    "postgresqlServer": "{}.postgres.database.azure.com",
+    "redisCache": "{}.redis.cache.windows.net",
+    "registry": "{}.azurecr.io",
+    "searchService": "{}.search.windows.net",
+    "sites": "{}.azurewebsites.net",
+    "Sql": "{}.documents.azure.com",
+    "sqlServer": "{}.database.windows.net",
+    "vault": "{}.vault.azure.net",
+    "web": "{}.z6.web.core.windows.net",
+}
+
+
 def private_endpoint(new: New) -> Properties:
-    """Return a private endpoint its interface; what it asked for is approved at once."""
+    """Return a private endpoint its interface and hosts; what it asked for is approved at once."""
     group = new.id.partition("/providers/")[0]
-    nic = f"{group}/providers/Microsoft.Network/networkInterfaces/{new.name}.nic.{new.guid('nic')}"
+    own = new.properties.get("customNetworkInterfaceName")
+    name = own if isinstance(own, str) and own else f"{new.name}.nic.{new.guid('nic')}"
     return {
-        "customDnsConfigs": [],
-        "networkInterfaces": [{"id": nic}],
+        "customDnsConfigs": [
+            {"fqdn": host, "ipAddresses": [endpoint_address(new.id, new.properties)]}
+            for host in _linked_hosts(new)
+        ],
+        "networkInterfaces": [
+            {"id": f"{group}/providers/Microsoft.Network/networkInterfaces/{name}"}
+        ],
         "manualPrivateLinkServiceConnections": [],
         "privateLinkServiceConnections": [],
     }
+
+
+def endpoint_address(endpoint_id: str, properties: Mapping[str, Any]) -> str:
+    """Return the address of a private endpoint: the one that was asked for, or one of 10/8."""
+    for asked in objects(properties, "ipConfigurations"):
+        address = part(asked, "properties").get("privateIPAddress")
+        if isinstance(address, str) and address:
+            return address
+    return _address(guid(endpoint_id, "privateIPAddress"))
+
+
+def _linked_hosts(new: New) -> list[str]:
+    kinds = ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections")
+    found = []
+    for asked in (
+        part(one, "properties") for kind in kinds for one in objects(new.properties, kind)
+    ):
+        groups, target = asked.get("groupIds"), str(asked.get("privateLinkServiceId") or "")
+        names = (
+            [str(g).removesuffix("_secondary") for g in groups] if isinstance(groups, list) else []
+        )
+        name = target.rpartition("/")[2].lower()
+        found += [LINKED_HOSTS[g].format(name) for g in names if g in LINKED_HOSTS]
+    return found
+
+
+def _address(digits: str) -> str:
+    """Return an address of 10.0.0.0/8 that a GUID's digits tell."""
+    return ".".join(map(str, (10, *(int(digits[at : at + 2], 16) for at in (0, 2, 4)))))
 
 
 def bastion(new: New) -> Properties:
@@ -117,9 +171,7 @@ def _addressed(item: Any, new: New) -> Any:  # noqa: ANN401 - JSON
         return item
     if not own.get("subnet") and (own.get("publicIPAddress") or own.get("publicIPPrefix")):
         return item  # a frontend to the world only
-    digits = new.guid(f"privateIPAddress {item.get('name')}").replace("-", "")
-    numbers = (int(digits[at : at + 2], 16) for at in (0, 2, 4))
-    address = ".".join(map(str, (10, *numbers)))
+    address = _address(new.guid(f"privateIPAddress {item.get('name')}"))
     filled = {"privateIPAllocationMethod": "Dynamic", "privateIPAddressVersion": "IPv4", **own}
     return {**item, "properties": {**filled, "privateIPAddress": address}}
 
