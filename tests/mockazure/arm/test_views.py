@@ -297,3 +297,21 @@ def test_an_apps_network_is_shown_among_its_settings(arm: Arm, owner: str) -> No
     )
     assert arm("DELETE", network).status == 200
     assert "subnetResourceId" not in shown(arm, network)
+
+
+@pytest.mark.parametrize(("external", "word"), [(True, ""), (False, "internal."), (None, None)])
+def test_a_container_app_has_a_host_in_the_domain_of_its_environment(
+    arm: Arm,
+    external: bool | None,
+    word: str | None,  # noqa: FBT001 - pytest passes it
+) -> None:
+    environment = f"{P}/Microsoft.App/managedEnvironments/e"
+    put(arm, environment)
+    domain = shown(arm, environment)["defaultDomain"]
+    ingress = {} if external is None else {"ingress": {"external": external, "targetPort": 80}}
+    app = f"{P}/Microsoft.App/containerApps/a"
+    put(arm, app, managedEnvironmentId=environment, configuration=ingress)
+    found = shown(arm, app)
+    assert found["latestRevisionName"].startswith("a--")
+    host = found["configuration"].get("ingress", {}).get("fqdn")
+    assert host == (None if word is None else f"a.{word}{domain}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key, part
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -30,6 +30,29 @@ def container_group(new: New) -> Properties:
         "restartPolicy": "Always",
         "sku": "Standard",
         **({"ipAddress": address} if address else {}),
+    }
+
+
+def container_app(new: New) -> Properties:
+    """Return a container app its revision, and the host in its environment's domain."""
+    region = new.location or "westeurope"
+    environment = new.properties.get("managedEnvironmentId") or new.properties.get("environmentId")
+    word = guid(str(environment or ""), "default")[:8]
+    revision = f"{new.name}--{new.guid('revision')[:7]}"
+    ingress = part(part(new.properties, "configuration"), "ingress")
+    inside = "" if ingress.get("external") is True else "internal."
+    domain = f"{inside}{word}.{region}.azurecontainerapps.io"
+    reached = {
+        "configuration": {"ingress": {"fqdn": f"{new.name}.{domain}"}},
+        "latestRevisionFqdn": f"{revision}.{domain}",
+    }
+    return {
+        "customDomainVerificationId": new.guid("domain").replace("-", ""),
+        "eventStreamEndpoint": f"https://{region}.azurecontainerapps.dev{new.id}/eventstream",
+        "latestReadyRevisionName": revision,
+        "latestRevisionName": revision,
+        "outboundIpAddresses": ["20.50.0.14"],
+        **(reached if ingress else {}),
     }
 
 
@@ -145,6 +168,7 @@ TYPES: dict[str, Rules] = {
         adds=cluster,
         actions={f"listcluster{who.lower()}credential": kubeconfig for who in CREDENTIALS},
     ),
+    "Microsoft.App/containerApps": Rules(created=201, adds=container_app),
     "Microsoft.HDInsight/clusters": Rules(
         actions={"configurations": cluster_settings},
         implied={
@@ -159,6 +183,9 @@ TYPES: dict[str, Rules] = {
         created=201, adds=machine, omitted=("additionalCapabilities",)
     ),
     "Microsoft.Compute/virtualMachineScaleSets": Rules(
-        created=201, adds=scale_set, omitted=("additionalCapabilities",)
+        created=201,
+        adds=scale_set,
+        omitted=("additionalCapabilities",),
+        lists=("virtualMachineProfile.extensionProfile.extensions",),
     ),
 }

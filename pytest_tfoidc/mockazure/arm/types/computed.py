@@ -31,6 +31,14 @@ COMPUTED: dict[str, dict[str, Any]] = {
         "eventStreamEndpoint": "https://{location}.azurecontainerapps.dev{id}/eventstream",
         "staticIp": "20.50.0.8",
     },
+    "Microsoft.App/managedEnvironments/certificates": {
+        "expirationDate": "2034-01-01T00:00:00Z",
+        "issueDate": "2024-01-01T00:00:00Z",
+        "issuer": "CN={name}",
+        "subjectName": "CN={name}",
+        "thumbprint": "{hex}",
+        "valid": True,
+    },
     _SPRING: {"networkProfile": {"outboundIPs": {"publicIPs": ["20.50.0.9"]}}},
     f"{_SPRING}/apiPortals": {"url": "{service}-apiportal-{word}.svc.azuremicroservices.io"},
     f"{_SPRING}/apps": {
@@ -46,6 +54,9 @@ COMPUTED: dict[str, dict[str, Any]] = {
     },
     "Microsoft.Automation/automationAccounts/configurations": {"state": "Published"},
     "Microsoft.Cache/redisEnterprise": {"hostName": "{name}.{location}.redis.azure.net"},
+    "Microsoft.Cache/redis/linkedServers": {
+        "geoReplicatedPrimaryHostName": "{service}.geo.redis.cache.windows.net"
+    },
     "Microsoft.Cdn/profiles/customDomains": {
         "domainValidationState": "Pending",
         "validationProperties": {
@@ -123,6 +134,22 @@ COMPUTED: dict[str, dict[str, Any]] = {
         },
     },
     "Microsoft.FluidRelay/fluidRelayServers": {"frsTenantId": "{guid}"},
+    "Microsoft.HDInsight/clusters": {
+        "connectivityEndpoints": [
+            {
+                "name": "SSH",
+                "location": "{name}-ssh.azurehdinsight.net",
+                "port": 22,
+                "protocol": "TCP",
+            },
+            {
+                "name": "HTTPS",
+                "location": "{name}.azurehdinsight.net",
+                "port": 443,
+                "protocol": "TCP",
+            },
+        ]
+    },
     "Microsoft.HealthBot/healthBots": {
         "botManagementPortalLink": "https://portal.azurehealthbot.com/account/{name}-{word}"
     },
@@ -150,6 +177,7 @@ COMPUTED: dict[str, dict[str, Any]] = {
         "discoveryUrl": "https://{location}.api.azureml.ms/discovery",
         "mlFlowTrackingUri": "azureml://{location}.api.azureml.ms/mlflow/v1.0{id}",
     },
+    "Microsoft.Maps/accounts": {"uniqueId": "{guid}"},
     "Microsoft.Monitor/accounts": {
         "accountId": "{guid}",
         "defaultIngestionSettings": {
@@ -161,11 +189,22 @@ COMPUTED: dict[str, dict[str, Any]] = {
             "prometheusQueryEndpoint": "https://{name}-{word}.{location}.prometheus.monitor.azure.com",
         },
     },
+    "Microsoft.NetApp/netAppAccounts/capacityPools/volumes": {
+        "fileSystemId": "{guid}",
+        "mountTargets": [
+            {"fileSystemId": "{guid}", "ipAddress": "10.0.2.4", "mountTargetId": "{guid}"}
+        ],
+    },
     "Microsoft.Network/azureFirewalls": {
         "hubIPAddresses.privateIPAddress": "10.0.64.4",
         "hubIPAddresses.publicIPs.addresses": [{"address": "20.50.0.10"}],
     },
     "Microsoft.Network/expressRouteCircuits": {"serviceKey": "{guid}"},
+    "Microsoft.Network/expressRoutePorts": {
+        "etherType": "0x8100",
+        "mtu": "1500",
+        "resourceGuid": "{guid}",
+    },
     "Microsoft.Network/natGateways": {"resourceGuid": "{guid}"},
     "Microsoft.Network/networkInterfaces": {
         "dnsSettings": {
@@ -175,6 +214,9 @@ COMPUTED: dict[str, dict[str, Any]] = {
         },
         "dnsSettings.internalDomainNameSuffix": "{word}.ax.internal.cloudapp.net",
         "macAddress": "00-0D-3A-{octets}",
+    },
+    "Microsoft.Network/privateLinkServices": {
+        "alias": "{name}.{guid}.{location}.azure.privatelinkservice"
     },
     "Microsoft.Network/trafficmanagerprofiles": {
         "dnsConfig.fqdn": "{label}.trafficmanager.net",
