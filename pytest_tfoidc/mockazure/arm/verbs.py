@@ -184,7 +184,7 @@ def operation_status(estate: Estate, call: Call) -> Response:
     """GET what `Azure-AsyncOperation` names. This is a poll."""
     operation = _polled(estate, call)
     now = estate.operations.now()
-    status = {
+    status: Document = {
         "id": call.place.id,
         "name": operation.id,
         "status": "Succeeded" if operation.done(now) else "InProgress",
