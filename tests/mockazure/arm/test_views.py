@@ -302,8 +302,8 @@ def test_an_apps_network_is_shown_among_its_settings(arm: Arm, owner: str) -> No
 @pytest.mark.parametrize(("external", "word"), [(True, ""), (False, "internal."), (None, None)])
 def test_a_container_app_has_a_host_in_the_domain_of_its_environment(
     arm: Arm,
-    external: bool | None,
-    word: str | None,  # noqa: FBT001 - pytest passes it
+    external: bool | None,  # noqa: FBT001 - pytest passes it
+    word: str | None,
 ) -> None:
     environment = f"{P}/Microsoft.App/managedEnvironments/e"
     put(arm, environment)
@@ -315,3 +315,37 @@ def test_a_container_app_has_a_host_in_the_domain_of_its_environment(
     assert found["latestRevisionName"].startswith("a--")
     host = found["configuration"].get("ingress", {}).get("fqdn")
     assert host == (None if word is None else f"a.{word}{domain}")
+
+
+def test_a_cosmos_account_has_its_roles_for_data(arm: Arm) -> None:
+    account = f"{P}/Microsoft.DocumentDB/databaseAccounts/c"
+    put(arm, account)
+    roles = f"{account}/sqlRoleDefinitions"
+    names = [one["properties"]["roleName"] for one in arm("GET", roles).json["value"]]
+    assert names == ["Cosmos DB Built-in Data Reader", "Cosmos DB Built-in Data Contributor"]
+    reader = shown(arm, f"{roles}/00000000-0000-0000-0000-000000000001")
+    assert reader["type"] == "BuiltInRole"
+    assert arm("GET", f"{roles}/00000000-0000-0000-0000-000000000003").status == 404
+
+
+def test_a_baseline_lies_in_a_rule_that_nobody_makes(arm: Arm) -> None:
+    database = f"{P}/Microsoft.Sql/servers/s/databases/d"
+    baseline = f"{database}/vulnerabilityAssessments/default/rules/VA2065/baselines/master"
+    assert arm("PUT", baseline, {"properties": {}}).code == "ParentResourceNotFound"
+    for path in (database.partition("/databases/")[0], database):
+        put(arm, path)
+    put(arm, baseline, baselineResults=[{"result": ["a"]}])
+    assert shown(arm, baseline)["baselineResults"] == [{"result": ["a"]}]
+
+
+@pytest.mark.parametrize(("kind", "status"), [("A2A", "Disabled"), ("InMage", None), (None, None)])
+def test_a_mapping_between_regions_updates_no_agents_by_itself(
+    arm: Arm, kind: str | None, status: str | None
+) -> None:
+    container = f"{VAULT}/replicationFabrics/f/replicationProtectionContainers/c"
+    for path in (VAULT, container.partition("/replicationProtectionContainers")[0], container):
+        put(arm, path)
+    mapping = f"{container}/replicationProtectionContainerMappings/m"
+    put(arm, mapping, **({"providerSpecificInput": {"instanceType": kind}} if kind else {}))
+    details = shown(arm, mapping).get("providerSpecificDetails", {})
+    assert details.get("agentAutoUpdateStatus") == status

@@ -41,6 +41,8 @@ def network_mapping(new: New) -> Properties:
 def container_mapping(new: New) -> Properties:
     """Return what a mapping of two containers leads from and to."""
     target = str(new.properties.get("targetProtectionContainerId") or "")
+    asked = {**part(new.properties, DETAILS), **part(new.properties, INPUTS[0])}
+    untold = {DETAILS: {"agentAutoUpdateStatus": "Disabled"}}
     fabrics = [place.partition("/replicationFabrics/")[2] for place in (new.scope, target)]
     return {
         "health": "Normal",
@@ -50,6 +52,7 @@ def container_mapping(new: New) -> Properties:
         "state": "Paired",
         "targetFabricFriendlyName": fabrics[1].partition("/")[0],
         "targetProtectionContainerFriendlyName": target.rpartition("/")[2],
+        **(untold if asked.get("instanceType") == "A2A" else {}),
     }
 
 
