@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.operations import Operations
     from pytest_tfoidc.mockazure.arm.store import Document, Resource, Store
 
+NETWORK = "microsoft.network/"
+VIEWS = {  # what says more of itself than was written, because of other resources
+    endpoints.ENDPOINTS: endpoints.with_states,
+    hubs.CONNECTIONS: hubs.with_routing,
+    hubs.PEERINGS: hubs.with_remote,
+}
 MANAGEMENT_GROUPS = "microsoft.management/managementgroups"
 
 
@@ -70,6 +76,15 @@ class Estate:
         shown = {"displayName": "Tenant Root Group", "tenantId": place.name, "details": details}
         return {**shown, "children": self._group_children(place.key)}
 
+    def _part(self, parent: Resource, place: Place) -> Document | None:
+        """Return a named part of a network's resource, which has an id below that one."""
+        if not parent.kind.startswith(NETWORK) or not place.pairs:
+            return None
+        for name, parts in parent.properties.items():
+            if name.lower() == place.type_key.rpartition("/")[2] and isinstance(parts, list):
+                return next((one for one in parts if _is_named(one, place.name)), None)
+        return None
+
     def implied_members(self, call: Call) -> list[Document]:
         """Return what a list has that nobody wrote: what is there with its parent, by its name."""
         parent, tail = call.place.parent, call.place.segments[call.place.parent_length :]
@@ -97,7 +112,7 @@ class Estate:
         kind, slash, _ = tail.partition("/")
         makes = implied.get(tail) or (implied.get(f"{kind}/*") if slash else None)
         if makes is None:
-            return None
+            return self._part(parent, place)
         new = documents.as_new({}, place, call)
         body = makes(dataclasses.replace(new, body=self.shown(parent)))
         return documents.compose(place, body, before=None, call=call) if body is not None else None
@@ -109,10 +124,9 @@ class Estate:
         if children:
             shown = {name: self._documents(resource, kind) for name, kind in children.items()}
             document = documents.with_properties(document, shown)
-        if resource.kind == endpoints.ENDPOINTS:
-            document = endpoints.with_states(self.store, resource)
-        elif resource.kind == hubs.CONNECTIONS:
-            document = hubs.with_routing(self.store, resource)
+        view = VIEWS.get(resource.kind)
+        if view is not None:
+            document = view(self.store, resource)
         connected = self.store.children(resource.key, f"{resource.kind}/{endpoints.SHOWN.lower()}")
         if connected:
             shown = {endpoints.SHOWN: [self.shown(one) for one in connected]}
@@ -275,6 +289,11 @@ class Estate:
         lock = self.store.lock_on(place.key, levels=levels, within=verb == "delete")
         if lock is not None:
             raise errors.scope_locked(place.id, lock.id, verb=verb)
+
+
+def _is_named(item: object, name: str) -> bool:
+    found = item.get("name") if isinstance(item, dict) and "properties" in item else None
+    return isinstance(found, str) and found.lower() == name.lower()
 
 
 def _is_root(call: Call, place: Place) -> bool:

@@ -1,4 +1,4 @@
-"""Connections to virtual hubs: the route table that they are associated with by default."""
+"""Networks that are connected: what a connection to a hub and a peering say of the other side."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ if TYPE_CHECKING:
 
 CONNECTIONS = "microsoft.network/expressroutegateways/expressrouteconnections"
 ROUTING = "routingConfiguration"
+PEERINGS = "microsoft.network/virtualnetworks/virtualnetworkpeerings"
+
+
+def with_remote(store: Store, peering: Resource) -> Document:
+    """Return a peering's document with the addresses of the network at its other side."""
+    wanted = part(peering.properties, "remoteVirtualNetwork").get("id")
+    remote = store.get(wanted.lower()) if isinstance(wanted, str) else None
+    space = {"addressPrefixes": [], **part(remote.properties if remote else {}, "addressSpace")}
+    addresses = {"remoteAddressSpace": space, "remoteVirtualNetworkAddressSpace": space}
+    return {**peering.document, "properties": {**peering.properties, **addresses}}
 
 
 def with_routing(store: Store, connection: Resource) -> Document:

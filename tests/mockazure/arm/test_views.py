@@ -349,3 +349,28 @@ def test_a_mapping_between_regions_updates_no_agents_by_itself(
     put(arm, mapping, **({"providerSpecificInput": {"instanceType": kind}} if kind else {}))
     details = shown(arm, mapping).get("providerSpecificDetails", {})
     assert details.get("agentAutoUpdateStatus") == status
+
+
+def test_a_part_of_a_balancer_is_read_at_its_own_id(arm: Arm) -> None:
+    balancer = f"{P}/Microsoft.Network/loadBalancers/lb"
+    rule = {"name": "http", "properties": {"frontendPort": 80}}
+    put(arm, balancer, loadBalancingRules=[rule, 5, {"name": "bare"}])
+    found = arm("GET", f"{balancer}/loadBalancingRules/HTTP").json
+    assert found["id"] == f"{balancer}/loadBalancingRules/http"
+    assert found["properties"]["frontendPort"] == 80
+    for name in ("none", "bare"):
+        assert arm("GET", f"{balancer}/loadBalancingRules/{name}").status == 404
+    assert arm("GET", f"{balancer}/probes/http").status == 404
+
+
+def test_a_peering_tells_the_addresses_of_the_other_network(arm: Arm) -> None:
+    networks = f"{P}/Microsoft.Network/virtualNetworks"
+    for name, prefix in (("a", "10.1.0.0/16"), ("b", "10.2.0.0/16")):
+        put(arm, f"{networks}/{name}", addressSpace={"addressPrefixes": [prefix]})
+    for name, remote in (("b", {"id": f"{networks}/B"}), ("gone", {"id": "x"}), ("none", None)):
+        put(arm, f"{networks}/a/virtualNetworkPeerings/{name}", remoteVirtualNetwork=remote)
+    told = {
+        one["name"]: one["properties"]["remoteVirtualNetworkAddressSpace"]["addressPrefixes"]
+        for one in shown(arm, f"{networks}/a")["virtualNetworkPeerings"]
+    }
+    assert told == {"b": ["10.2.0.0/16"], "gone": [], "none": []}

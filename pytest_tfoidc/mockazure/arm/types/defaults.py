@@ -56,6 +56,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "publicNetworkAccess": "Enabled",
         "uniqueId": "{guid}",
     },
+    "Microsoft.Compute/restorePointCollections": {"source.location": "{location}"},
     "Microsoft.ContainerRegistry/registries": {
         "/sku.tier": "{tier}",
         "adminUserEnabled": False,
