@@ -374,3 +374,16 @@ def test_a_peering_tells_the_addresses_of_the_other_network(arm: Arm) -> None:
         for one in shown(arm, f"{networks}/a")["virtualNetworkPeerings"]
     }
     assert told == {"b": ["10.2.0.0/16"], "gone": [], "none": []}
+
+
+def test_sentinel_brings_rules_on_anomalies_along(arm: Arm) -> None:
+    workspace = f"{P}/Microsoft.OperationalInsights/workspaces/w"
+    put(arm, workspace)
+    settings = f"{workspace}/providers/Microsoft.SecurityInsights/securityMLAnalyticsSettings"
+    found = {one["properties"]["displayName"]: one for one in arm("GET", settings).json["value"]}
+    one = found["Potential data staging"]
+    assert (one["kind"], one["properties"]["isDefaultSettings"]) == ("Anomaly", True)
+    changed = {"kind": "Anomaly", "properties": {**one["properties"], "enabled": False}}
+    assert arm("PUT", one["id"], changed).status in {200, 201}
+    assert shown(arm, one["id"])["enabled"] is False
+    assert len(arm("GET", settings).json["value"]) == len(found)

@@ -226,6 +226,46 @@ RULE_TEMPLATES = {
     )
 }
 
+
+def anomaly(name: str, definition: str) -> Adds:
+    """Make the function for a rule on anomalies that Microsoft Sentinel brings along."""
+    score = {
+        "description": "Generate an anomaly when score is greater than the chosen value",
+        "maximum": "1",
+        "minimum": "0",
+        "name": "Anomaly score threshold",
+        "value": "0.5",
+    }
+    properties = {
+        "anomalySettingsVersion": 0,
+        "anomalyVersion": "1.0.0",
+        "customizableObservations": {"thresholdObservations": [score]},
+        "description": name,
+        "displayName": name,
+        "enabled": True,
+        "frequency": "PT1H",
+        "isDefaultSettings": True,
+        "requiredDataConnectors": [],
+        "settingsDefinitionId": definition,
+        "settingsStatus": "Production",
+        "tactics": [],
+        "techniques": [],
+    }
+    return fixed(kind="Anomaly", properties=properties)
+
+
+ANOMALIES = {
+    f"providers/Microsoft.SecurityInsights/securityMLAnalyticsSettings/{guid(name, 'rule')}": (
+        anomaly(name, guid(name, "definition"))
+    )
+    for name in (
+        "Anomalous Code Execution",
+        "Potential data staging",
+        "UEBA Anomalous Authentication",
+        "UEBA Anomalous Sign In",
+    )
+}
+
 SITE = Rules(
     accepted=202,
     adds=site,

@@ -115,7 +115,7 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.OperationalInsights/workspaces": Rules(
         adds=adds.workspace,
-        implied={"tables/*": adds.microsoft_table, **apps.RULE_TEMPLATES},
+        implied={"tables/*": adds.microsoft_table, **apps.RULE_TEMPLATES, **apps.ANOMALIES},
         actions=dict.fromkeys(
             ("sharedkeys", "regeneratesharedkey"),
             adds.keys("primarySharedKey", "secondarySharedKey"),
