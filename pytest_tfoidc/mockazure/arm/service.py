@@ -25,6 +25,7 @@ from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.arm import (
     access,
     analytics,
+    catalog,
     contents,
     errors,
     listings,
@@ -206,11 +207,21 @@ class ResourceManager:
             raise errors.bad_namespace(place.namespace)
         if place.type_key.rpartition("/")[2] in (*OPERATIONS, *RESULTS) and place.pairs:
             return self._only_get(call, lambda: self._operation(call))
-        if contents.is_content(place):
-            return contents.answer(self._estate, call)
-        if analytics.is_analytics(place):
-            return analytics.answer(self._estate, call)
+        special = self._special(call)
+        if special is not None:
+            return special
         return self._item(call) if place.pairs else self._collection(call)
+
+    def _special(self, call: Call) -> Response | None:
+        """Answer for what is no resource: offers, contents, analytics; None for any other."""
+        offered = catalog.offers(call.place)
+        if offered is not None:
+            return self._only_get(call, lambda: Response.json(offered(call.place)))
+        if contents.is_content(call.place):
+            return contents.answer(self._estate, call)
+        if analytics.is_analytics(call.place):
+            return analytics.answer(self._estate, call)
+        return None
 
     @staticmethod
     def _only_get(call: Call, answer: Callable[[], Response]) -> Response:
