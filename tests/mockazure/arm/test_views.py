@@ -387,3 +387,15 @@ def test_sentinel_brings_rules_on_anomalies_along(arm: Arm) -> None:
     assert arm("PUT", one["id"], changed).status in {200, 201}
     assert shown(arm, one["id"])["enabled"] is False
     assert len(arm("GET", settings).json["value"]) == len(found)
+
+
+def test_a_managed_hsm_has_its_uri_and_is_kept_until_it_is_purged(arm: Arm) -> None:
+    path = f"{P}/Microsoft.KeyVault/managedHSMs/hsm"
+    put(arm, path)
+    assert shown(arm, path)["hsmUri"] == "https://hsm.managedhsm.azure.net/"
+    assert arm("DELETE", path).status in {200, 202, 204}
+    scope = RG.partition("/resourceGroups")[0]
+    kept = f"{scope}/providers/Microsoft.KeyVault/locations/westeurope/deletedManagedHSMs/hsm"
+    assert arm("GET", kept).status == 200
+    assert arm("POST", f"{kept}/purge").status == 202
+    assert arm("GET", kept).status == 404
