@@ -383,6 +383,7 @@ def test_sentinel_brings_rules_on_anomalies_along(arm: Arm) -> None:
     found = {one["properties"]["displayName"]: one for one in arm("GET", settings).json["value"]}
     one = found["Potential data staging"]
     assert (one["kind"], one["properties"]["isDefaultSettings"]) == ("Anomaly", True)
+    assert one["properties"]["settingsDefinitionId"] == one["name"]
     changed = {"kind": "Anomaly", "properties": {**one["properties"], "enabled": False}}
     assert arm("PUT", one["id"], changed).status in {200, 201}
     assert shown(arm, one["id"])["enabled"] is False

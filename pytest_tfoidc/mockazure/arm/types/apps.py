@@ -227,7 +227,7 @@ RULE_TEMPLATES = {
 }
 
 
-def anomaly(name: str, definition: str) -> Adds:
+def anomaly(name: str, rule: str) -> Adds:
     """Make the function for a rule on anomalies that Microsoft Sentinel brings along."""
     score = {
         "description": "Generate an anomaly when score is greater than the chosen value",
@@ -246,7 +246,7 @@ def anomaly(name: str, definition: str) -> Adds:
         "frequency": "PT1H",
         "isDefaultSettings": True,
         "requiredDataConnectors": [],
-        "settingsDefinitionId": definition,
+        "settingsDefinitionId": rule,
         "settingsStatus": "Production",
         "tactics": [],
         "techniques": [],
@@ -256,7 +256,7 @@ def anomaly(name: str, definition: str) -> Adds:
 
 ANOMALIES = {
     f"providers/Microsoft.SecurityInsights/securityMLAnalyticsSettings/{guid(name, 'rule')}": (
-        anomaly(name, guid(name, "definition"))
+        anomaly(name, guid(name, "rule"))
     )
     for name in (
         "Anomalous Code Execution",
