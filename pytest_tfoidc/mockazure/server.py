@@ -59,6 +59,7 @@ from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 
+INSUFFICIENT_STORAGE = 507  # RFC 4918, 11.5
 if TYPE_CHECKING:
     from jwt.types import Options
 
@@ -500,8 +501,14 @@ class MockAzure(LoopbackServer):
         host, _, port = request.target.rpartition(":")
         host = host.strip("[]").lower()
         if self._service(host) is not None and port == str(HTTPS_PORT):
+            try:
+                context = self.certificates.context_for(host)
+            except OSError as error:  # a certificate needs a file on some machines
+                reason = f"tfoidc: there is no certificate for {host}: {error.strerror}"
+                await connection.respond(Response.text(reason, status=INSUFFICIENT_STORAGE))
+                return
             if await connection.respond_to_connect():
-                tls = await connection.start_tls(self.certificates.context_for(host), host)
+                tls = await connection.start_tls(context, host)
                 try:
                     await tls.serve(self._answer_tls)
                 finally:
