@@ -97,7 +97,8 @@ ASK = """
 import time, urllib.request
 started = time.monotonic()
 try:
-    with urllib.request.urlopen("https://management.azure.com/metadata/endpoints?api-version=2022-09-01") as answer:
+    url = "https://management.azure.com/metadata/endpoints?api-version=2022-09-01"
+    with urllib.request.urlopen(url) as answer:
         print("answered", answer.status)
 except OSError as error:
     print("failed", error)
