@@ -516,7 +516,7 @@ class MockAzure(LoopbackServer):
         elif port.isdecimal() and may_pass(host, port, self._passed_through):
             await self._pass_through(host, int(port), connection)
         else:
-            await connection.respond(self._refuse(host or request.target))
+            await connection.respond(self._refuse(host or request.target, port=port))
 
     async def _answer_tls(self, request: Request, connection: Connection) -> bool:
         fault = self.faults.pick(request)
@@ -631,12 +631,14 @@ class MockAzure(LoopbackServer):
         service = self._service(request.host) if request.scheme == "https" else None
         return service(request) if service else self._refuse(request.host)
 
-    def _refuse(self, host: str) -> Response:
+    def _refuse(self, host: str, *, port: str = "") -> Response:
         self.events.emit(HostRefused(at=self.clock.now(), host=host))
         message = (
             f"refused by tfoidc: {host} is neither one of Azure's hosts nor a registry"
             " (--tf-allow-host lets it through)"
         )
+        if port not in {"", str(HTTPS_PORT)} and self._service(host) is not None:
+            message = f"refused by tfoidc: {host} is asked on port {HTTPS_PORT} only"
         if "_" in host or not (is_host_name(host) or ":" in host):
             message = "refused by tfoidc: there is no such host: its name is no host's name"
         return Response.text(message, status=403, reason=_as_reason(message))
