@@ -30,13 +30,22 @@ CONTROL = re.compile(
     r"|\x9b[0-?]*[ -/]*[@-~]"
     r"|\x1b[ -/]*[0-~]"
     r"|\r(?=\n)"
-    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]",
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]"
+    # what turns the direction of a text, or is not seen: agents may skip it where they compare
+    r"|[\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]",
     re.MULTILINE,
 )
 LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")
 # Azure Pipelines and old runners of GitHub look anywhere in a line, new ones at its start.
-COMMANDS = re.compile(r"#(?=#(?:vso|teamcity)?\[)|^([ \t│|>]*):(?=:[A-Za-z])", re.MULTILINE)
-MARKED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|##|::")
+JOINERS = "\u200c\u200d\ufe0e\ufe0f"  # are not seen either, and belong to words and pictures
+COMMANDS = re.compile(
+    rf"#(?=[{JOINERS}]*#[{JOINERS}]*(?:vso|teamcity)?\[)|^([^\w\n]*?):(?=[{JOINERS}]*:[{JOINERS}]*[A-Za-z])",
+    re.MULTILINE | re.IGNORECASE,
+)
+MARKED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe0e\ufe0f\ufeff"
+    r"\U000e0000-\U000e007f]|##|::"
+)
 
 
 def harmless(text: str) -> str:

@@ -32,6 +32,7 @@ CHUNK = 64 * 1024
 NOTABLE_SKEW = timedelta(seconds=60)  # Date has whole seconds, and answers take some
 
 TOO_MANY_REQUESTS = 429
+NO_STORAGE = "Tunnel connection failed: 507"  # http.client's words
 SERVER_ERRORS = range(500, 600)
 REDIRECTS = range(300, 400)
 
@@ -208,6 +209,8 @@ def _no_answer(error: Exception) -> NoAnswerError:
     import requests  # noqa: PLC0415 - as above
 
     detail = _detail(error)
+    if isinstance(error, requests.exceptions.ProxyError) and NO_STORAGE in str(error):
+        return NoAnswerError("the proxy's disk is full (507)", may_pass=False)
     kinds: tuple[tuple[type[Exception], str, bool], ...] = (
         (requests.exceptions.ProxyError, "the proxy did not let us through", True),
         (requests.exceptions.SSLError, "TLS failed", "SSLCertVerificationError" not in detail),

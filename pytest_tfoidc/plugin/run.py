@@ -71,6 +71,7 @@ class PytestRun:
         self.kept: list[Path] = []
         self._masks = masks_of(os.environ, masks_to)
         self.redactor = Redactor(told_to(self._masks))
+        self.commands: set[str] = set()  # lines of ours that a pipeline's agent obeys
         self.redactor.know(*secrets_in(os.environ))
         self.cleanup = contextlib.ExitStack()
         self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import random
+import re
 import secrets
 import string
 import textwrap
@@ -469,12 +470,25 @@ def test_values_that_may_be_kept_are_hidden_but_not_looked_for() -> None:
         "ok\r::stop-commands::x",
         "ok\x85::error::x",
         "##teamcity[message]",
+        "##VSO[task.complete]",
+        "#\u200b#vso[task.complete]",
+        "#\xad#vso[task.complete]",
+        "#\u200d#vso[task.complete]",
+        "##\ufe0fvso[task.complete]",
+        "\ufeff::error::x",
+        "\xa0::error::x",
+        "╷ ::error::x",
+        "- ::error::x",
+        ":\u200b:error::x",
+        ":\u200d:error::x",
+        "##\x1b[0mvso[task.complete]",
     ],
 )
 def test_no_command_reaches_a_pipeline(command: str) -> None:
     shown = harmless(command)
-    assert "##" not in shown
-    assert not any(line.lstrip(" \t│|>").startswith("::") for line in shown.splitlines())
+    seen = re.sub("[\u200b-\u200f\xad\ufe00-\ufe0f\ufeff]", "", shown)
+    assert "##" not in seen
+    assert not re.search(r"(?m)^\W*?::[A-Za-z]", seen)
 
 
 @pytest.mark.parametrize(
@@ -488,6 +502,10 @@ def test_no_command_reaches_a_pipeline(command: str) -> None:
         "\x08",
         "\x7f",
         "\x1bP1$x\x1b\\",
+        "\u202e",
+        "\u200f",
+        "\u061c",
+        "\U000e0041",
     ],
 )
 def test_no_sequence_reaches_a_terminal(sequence: str) -> None:
@@ -495,7 +513,17 @@ def test_no_sequence_reaches_a_terminal(sequence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["plain\ttext\n", "a::b", "std::string", "## heading", "│ Error: x", "päß 日本"]
+    "text",
+    [
+        "plain\ttext\n",
+        "a::b",
+        "std::string",
+        "## heading",
+        "│ Error: x",
+        "päß 日本",
+        "👩\u200d💻 ❤\ufe0f",
+        "a ::b",
+    ],
 )
 def test_harmless_text_stays(text: str) -> None:
     assert harmless(text) == text
