@@ -114,7 +114,8 @@ def test_what_is_appended_is_seen_when_it_is_flushed(system: Any) -> None:
         file.append_data(b"x", 7)
     with pytest.raises(HttpResponseError) as short:
         file.flush_data(5)
-    assert {gap.value.error_code, short.value.error_code} == {"InvalidFlushPosition"}
+    codes = {refused.value.error_code for refused in (gap, short)}  # type: ignore[attr-defined] # azure-storage adds it
+    assert codes == {"InvalidFlushPosition"}
     file.flush_data(6, content_settings=lake.ContentSettings(content_type="text/plain"))
     file.set_metadata({"m": "2"})
     file.set_http_headers(lake.ContentSettings(content_language="en"))
