@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure.arm import wholeness
 from pytest_tfoidc.mockazure.arm.types import states
-from pytest_tfoidc.mockazure.arm.types.base import New, guid
+from pytest_tfoidc.mockazure.arm.types.base import New, guid, objects, part
 from pytest_tfoidc.mockazure.arm.types.defaults import with_defaults
 from pytest_tfoidc.mockazure.arm.types.table import rules_for
 
@@ -45,6 +45,8 @@ def compose(
     document = {**rules_for(place.kind).beside(new), **document}
     if place.pairs:
         document["properties"] = _properties(body.get("properties"), new, place)
+        if before is not None:
+            document = _with_kept(document, before, place)
         document = with_defaults(place.kind, document, new)
     identity = body.get("identity")
     if isinstance(identity, dict) and str(identity.get("type") or "None").lower() != "none":
@@ -87,6 +89,26 @@ def _properties(written: object, new: New, place: Place) -> object:
         if isinstance(parts, list):
             properties[name] = [_part(part, name, new) for part in parts]
     return properties if rules.stateless else {**properties, "provisioningState": "Succeeded"}
+
+
+def _with_kept(document: Document, before: Resource, place: Place) -> Document:
+    """Return a document whose items say of their making what they said when they were made."""
+    properties = document["properties"]
+    for block, lists in rules_for(place.kind).kept.items():
+        written, old = part(properties, block), part(before.properties, block)
+        for name, kept in lists.items():
+            if isinstance(written.get(name), list):
+                said = {str(item.get("name")): item for item in objects(old, name)}
+                written[name] = [_item_with(item, said, kept) for item in written[name]]
+                properties = {**properties, block: written}
+    return {**document, "properties": properties}
+
+
+def _item_with(item: object, said: Mapping[str, Document], kept: tuple[str, ...]) -> object:
+    if not isinstance(item, dict):
+        return item
+    old = said.get(str(item.get("name")), {})
+    return {**{name: old[name] for name in kept if name in old}, **item}
 
 
 def _empty(value: object) -> bool:

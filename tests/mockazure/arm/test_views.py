@@ -400,3 +400,14 @@ def test_a_managed_hsm_has_its_uri_and_is_kept_until_it_is_purged(arm: Arm) -> N
     assert arm("GET", kept).status == 200
     assert arm("POST", f"{kept}/purge").status == 202
     assert arm("GET", kept).status == 404
+
+
+def test_a_machines_disk_goes_on_saying_what_it_was_made_of(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Compute/virtualMachines/vm"
+    disk = {"name": "data", "lun": 0, "createOption": "Copy"}
+    put(arm, path, storageProfile={"dataDisks": [{**disk, "sourceResource": {"id": "s"}}, 5]})
+    put(arm, path, storageProfile={"dataDisks": [{**disk, "lun": 1}, {"name": "new"}, None]})
+    found = shown(arm, path)["storageProfile"]["dataDisks"]
+    assert found == [{**disk, "lun": 1, "sourceResource": {"id": "s"}}, {"name": "new"}, None]
+    put(arm, path, storageProfile={"dataDisks": []})
+    assert shown(arm, path)["storageProfile"]["dataDisks"] == []

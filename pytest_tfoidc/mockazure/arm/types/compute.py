@@ -180,7 +180,10 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Compute/disks": Rules(accepted=202, actions=EXPORTS),
     "Microsoft.Compute/snapshots": Rules(actions=EXPORTS),
     "Microsoft.Compute/virtualMachines": Rules(
-        created=201, adds=machine, omitted=("additionalCapabilities",)
+        created=201,
+        adds=machine,
+        omitted=("additionalCapabilities",),
+        kept={"storageProfile": {"dataDisks": ("sourceResource",)}},
     ),
     "Microsoft.Compute/virtualMachineScaleSets": Rules(
         created=201,

@@ -246,10 +246,12 @@ def with_defaults(kind: str, document: dict[str, Any], new: New) -> dict[str, An
         document: The resource, with its properties.
         new: The same, for texts that name it.
     """
-    for path, value in _BY_KEY.get(kind.lower(), {}).items():
+    facts = _BY_KEY.get(kind.lower(), {})
+    names = _names(new) if facts else {}
+    for path, value in facts.items():
         inside = path.removeprefix("/")
         steps = inside.split(".") if inside != path else ["properties", *path.split(".")]
-        document = _filled(document, steps, _told(value, new))
+        document = _filled(document, steps, _told(value, names))
     return document
 
 
@@ -268,14 +270,14 @@ def _filled(block: dict[str, Any], steps: list[str], value: object) -> dict[str,
     return block
 
 
-def _told(value: Any, new: New) -> Any:  # noqa: ANN401 - JSON
+def _told(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
     """Return a value whose texts name the resource."""
     if isinstance(value, dict):
-        return {name: _told(inner, new) for name, inner in value.items()}
+        return {name: _told(inner, names) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_told(item, new) for item in value]
+        return [_told(item, names) for item in value]
     if isinstance(value, str) and "{" in value:
-        return value.format_map(_names(new))
+        return value.format_map(names)
     return copy.copy(value)
 
 

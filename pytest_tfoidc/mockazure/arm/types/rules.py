@@ -30,6 +30,8 @@ class Rules:
     `shown_as`: the word that its id has where its path has the last word of its type.
     `omitted`: properties that are not shown where they were written empty.
     `items`: properties that are lists of named parts, which have ids below this one.
+    `kept`: by block and list in it, what an item (by its name) goes on saying where a later PUT
+    leaves it out, such as what a disk was made of.
     `lists`: paths of lists that are there, also where nothing was written in them.
     `free_form`: the names of its properties are the user's own, so none of them is a secret.
     `children`: properties that show child resources, and the children's type below this one.
@@ -66,6 +68,7 @@ class Rules:
     shown_as: str = ""
     omitted: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
+    kept: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
     free_form: bool = False
     children: Mapping[str, str] = field(default_factory=dict)
