@@ -11,8 +11,9 @@ import base64
 import html
 import json
 import re
+import sys
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 MIN_SECRET_LENGTH = 6  # a shorter value would take ordinary words out of the text
@@ -43,6 +44,96 @@ def squeeze(data: bytes) -> bytes:
         for box in BOXES:
             data = data.replace(box, b"")
     return data.translate(None, IGNORED)
+
+
+# What a core is without: what escapes hide, and letters that logs are full of and keys are not.
+FREQUENT = b"eroamp"
+OUTSIDE = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isalnum())
+NO_CORE = OUTSIDE + FREQUENT + b"E"  # the margin's
+_GAP = rb"(?:\nE |\n(?!E )|[\0 \t\r\v\f|]|%b)*" % b"|".join(BOXES)  # the margin's E is no digit
+_HEX = rb"[0-9a-fA-F]"
+
+
+def _gapped(*parts: bytes) -> bytes:
+    """Return a pattern for what may be wrapped between any two of its parts."""
+    return _GAP.join(parts)
+
+
+def _word(word: bytes) -> bytes:
+    return _gapped(*(word[i : i + 1] for i in range(len(word))))
+
+
+NAMED = {  # of HTML
+    b"&": b"amp",
+    b"<": b"lt",
+    b">": b"gt",
+    b'"': b"quot",
+    b"'": b"apos",
+    b"+": b"plus",
+    b"=": b"equals",
+    b"/": b"sol",
+    b"#": b"num",
+}
+_NAMED = b"|".join(map(_word, NAMED.values()))
+_NUMBERED = rb"#%b(?:[xX]%b((?:%b%b){1,6})|((?:[0-9]%b){1,7}))" % (_GAP, _GAP, _HEX, _GAP, _GAP)
+ESCAPES = {  # by the byte that each begins with; the groups are the character's code
+    b"%": re.compile(_gapped(rb"%", rb"(?:%b)*(%b)" % (_word(b"25") + _GAP, _gapped(_HEX, _HEX)))),
+    b"&": re.compile(
+        _gapped(rb"&", rb"(?:%b)*(?:%b|%b)" % (_word(b"amp;") + _GAP, _NUMBERED, _NAMED), rb";")
+    ),
+    b"\\": re.compile(
+        rb"\\(?:%b\\)*%b" % (_GAP, _gapped(b"", b"u", rb"(%b)" % _gapped(*[_HEX] * 4)))
+    ),
+}
+SELDOM = 64  # escapes; more are replaced by the pattern alone
+
+
+def core(data: bytes) -> bytes:
+    """Return what is left of a text without anything that is escaped, and without common letters.
+
+    It is the same however a secret is escaped: for URLs, JSON or HTML, once or twice; and it is
+    much shorter than a log.
+    """
+    if b"\x1b" in data:
+        data = ANSI.sub(b"", data)
+    for mark, escape in ESCAPES.items():
+        if mark in data:
+            data = _unescaped(data, mark, escape)
+    return data.translate(None, NO_CORE)
+
+
+def core_of_part(data: bytes) -> bytes:
+    """Return the core of what stands inside of a text: what follows may end an escape."""
+    return core(OPEN_ESCAPE.sub(b"", data))
+
+
+OPEN_ESCAPE = re.compile(rb"(?:%[0-9a-fA-F]?|&(?:amp;)*#?[xX]?[0-9a-zA-Z]*|\\u?[0-9a-fA-F]{0,3})\Z")
+
+
+def _unescaped(data: bytes, mark: bytes, escape: re.Pattern[bytes]) -> bytes:
+    parts, end, place = [], 0, data.find(mark)
+    for _ in range(SELDOM):
+        if place < 0:
+            break
+        found = escape.match(data, place)
+        if found:
+            parts += [data[end:place], _unescaped_character(found)]
+            end = found.end()
+        place = data.find(mark, max(end, place + 1))
+    rest = data[end:]
+    return b"".join([*parts, rest if place < 0 else escape.sub(_unescaped_character, rest)])
+
+
+def _unescaped_character(escape: re.Match[bytes]) -> bytes:
+    """Return the letter or digit that is escaped; nothing for anything else."""
+    decimal = escape[2] if escape.re.groups > 1 else None
+    return _letter(decimal or escape[1] or b"0", 10 if decimal else 16)
+
+
+@lru_cache(maxsize=1024)
+def _letter(digits: bytes, base: int) -> bytes:
+    letter = chr(min(int(squeeze(digits), base), sys.maxunicode))
+    return letter.encode() if letter.isascii() and letter.isalnum() else b""
 
 
 def variants(value: str) -> Iterator[str]:
@@ -111,11 +202,36 @@ def encoded_forms(secret: bytes) -> Iterator[bytes]:
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def squeezed_forms(secret: str) -> Iterator[bytes]:
-    """Return every form of a secret, squeezed."""
-    written = dict.fromkeys(plain_forms(secret))
-    for form in written:
-        yield squeeze(form.encode("utf-8", "surrogatepass"))
-    yield from encoded_forms(secret.encode("utf-8", "surrogatepass"))
-    for form in {quote(secret.encode("utf-8", "surrogatepass"), safe="")} - {secret}:
-        yield from encoded_forms(form.encode())
+def forms(secret: str) -> Iterator[bytes]:
+    """Return every form of a secret, as texts have it."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    for form in dict.fromkeys(plain_forms(secret)):
+        yield form.encode("utf-8", "surrogatepass")
+    yield from encoded_forms(raw)
+    for quoted in {quote(raw, safe="")} - {secret}:
+        yield from encoded_forms(quoted.encode())
+
+
+def may_be_escaped(secret: str) -> bool:
+    """Tell whether a secret may be escaped in more ways than `plain_forms` knows."""
+    return len(secret) <= MOST_ESCAPED
+
+
+MOST_ESCAPED = 512  # characters
+
+
+def escaped_pattern(secret: str) -> re.Pattern[bytes]:
+    """Return a pattern for a secret in a squeezed text, each character as it is or escaped."""
+    return re.compile(b"".join(map(_as_escaped, secret.encode("utf-8", "surrogatepass"))))
+
+
+def _as_escaped(code: int) -> bytes:
+    raw = bytes((code,))
+    digits = b"(?i:%02x)" % code
+    ways = [b"%(?:25)*" + digits, b"u00" + digits]
+    ways += [b"&(?:amp;)*#(?:0*%d|[xX]0*%b);" % (code, digits)]
+    if raw in NAMED:
+        ways.append(b"&(?:amp;)*%b;" % NAMED[raw])
+    if raw in IGNORED:
+        return b"(?:%b)?" % b"|".join(ways)
+    return b"(?:%b|%b)" % (re.escape(raw), b"|".join(ways))

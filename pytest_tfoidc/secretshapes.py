@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from pytest_tfoidc.secretforms import encoded_forms
+from pytest_tfoidc.secretforms import core, encoded_forms
 
 Span = tuple[int, int]
 
@@ -23,34 +23,56 @@ START = b"eyJ"  # {" in base64url
 SIGNED, ENCRYPTED = 2, 4  # parts after the header of a JWT, and of a JWE
 MOST_STARTS = 8  # tries in one part: linear, too, where a part is made of starts
 HEADER_NAMES = re.compile(rb'"(?:alg|enc|typ|kid|x5t|cty|zip)"')
-ENCODED = re.compile(rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{64,}={0,2}")
+ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{64,}={0,2}")
+LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
+MOST_BEFORE = 16 * 1024  # bytes of a run before what gives it away
 HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){32,}")
-SIGNATURE = re.compile(rb"(?i)\bsig(?:=|%3D|%253D)([A-Za-z0-9%+/=_-]{20,})")
-KEY = re.compile(rb"(?i)(?:account|shared_?access)_?key=([A-Za-z0-9+/=%]{20,})")
+SIGNATURE = re.compile(rb"(?i)(?<![A-Za-z_])sig(?:=|%(?:25)*3D)([A-Za-z0-9%+/=_-]{20,})")
+VALUE = re.compile(rb"[A-Za-z0-9+/=%]{20,}")
 PRIVATE_KEY = re.compile(
     rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
     rb"(?:(?:[^-]|-(?!----)){1,16000}-----END [A-Z0-9 ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)",
     re.DOTALL,
 )
-AUTHORIZATION = re.compile(rb"(?i)\b(bearer|basic)[ +]+([A-Za-z0-9._~+/=-]{20,})")
+AUTHORIZATION = re.compile(
+    rb"([Bb](?<!\w[Bb])(?:earer|EARER|asic|ASIC))[ +]+([A-Za-z0-9._~+/=-]{20,})"
+)
+AROUND = 256  # bytes on either side of the word, in which a scheme and its token stand
 MIXED = re.compile(rb"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])")
 STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
-def _jwts(data: bytes) -> Iterator[Span]:
+def _at(data: bytes, marks: Iterable[bytes]) -> Iterator[int]:
+    """Return where any of some marks stands."""
+    for mark in marks:
+        place = data.find(mark)
+        while place >= 0:
+            yield place
+            place = data.find(mark, place + len(mark))
+
+
+def _jwts(data: bytes, _marks: Iterable[bytes] = ()) -> Iterator[Span]:
     """Return the JWTs and JWEs, also those that were wrapped; also those that were cut off."""
-    for run in RUN.finditer(data):
-        parts = list(_parts(data, *run.span()))
-        number = 0
-        while number < len(parts) - 1:
-            header, count = _header(data[slice(*parts[number])])
-            if count == 0:
-                number += 1
-                continue
-            last = min(number + count, len(parts) - 1)
-            start = parts[number][0] + header
-            yield start, _end(data, start, parts[last], is_last=last == len(parts) - 1)
-            number = last + 1
+    place = data.find(START)
+    while place >= 0:
+        run = RUN.match(data, place)
+        end = run.end() if run else place + len(START)
+        yield from _tokens(data, place, end)
+        place = data.find(START, end)
+
+
+def _tokens(data: bytes, start: int, end: int) -> Iterator[Span]:
+    """Return the tokens in a run of what they are made of."""
+    parts, number = list(_parts(data, start, end)), 0
+    while number < len(parts) - 1:
+        header, count = _header(data[slice(*parts[number])])
+        if count == 0:
+            number += 1
+            continue
+        last = min(number + count, len(parts) - 1)
+        begin = parts[number][0] + header
+        yield begin, _end(data, begin, parts[last], is_last=last == len(parts) - 1)
+        number = last + 1
 
 
 def _parts(data: bytes, start: int, end: int) -> Iterator[Span]:
@@ -92,59 +114,102 @@ def _decoded(part: bytes) -> bytes:
     return base64.b64decode(whole.translate(STANDARD) + b"=" * (-len(whole) % 4))
 
 
-def _encoded(data: bytes) -> Iterator[Span]:
-    for found in ENCODED.finditer(data):
-        run = found[0]
-        if any(any(_jwts(_decoded(run[offset:].rstrip(b"=")))) for offset in range(4)):
-            yield found.span()
+def _encoded(data: bytes, marks: Iterable[bytes]) -> Iterator[Span]:
+    end = 0
+    for place in sorted(_at(data, marks)):
+        before = data[max(end, place - MOST_BEFORE) : place]
+        run = ENCODED.match(data, len(before.rstrip(LETTERS)) + place - len(before))
+        if place < end or run is None:
+            continue
+        end = run.end()
+        if any(any(_jwts(_decoded(run[0][offset:].rstrip(b"=")))) for offset in range(4)):
+            yield run.span()
 
 
-def _hexadecimal(data: bytes) -> Iterator[Span]:
-    for found in HEX.finditer(data):
-        if any(_jwts(bytes.fromhex(found[0].decode()))):
-            yield found.span()
+def _hexadecimal(data: bytes, marks: Iterable[bytes]) -> Iterator[Span]:
+    end = 0
+    for place in sorted(_at(data, marks)):
+        before = data[max(end, place - MOST_BEFORE) : place]
+        start = len(before.rstrip(b"0123456789abcdefABCDEF")) + place - len(before)
+        run = HEX.match(data, start + (place - start) % 2)
+        if place < end or run is None:
+            continue
+        end = run.end()
+        if any(_jwts(bytes.fromhex(run[0].decode()))):
+            yield run.span()
 
 
-def _group(pattern: re.Pattern[bytes]) -> Callable[[bytes], Iterator[Span]]:
-    return lambda data: (found.span(1) for found in pattern.finditer(data))
+def _signatures(data: bytes, marks: Iterable[bytes]) -> Iterator[Span]:
+    found = (SIGNATURE.match(data, place) for place in _at(data, marks))
+    return (one.span(1) for one in found if one)
 
 
-def _authorization(data: bytes) -> Iterator[Span]:
+def _keys(data: bytes, marks: Iterable[bytes]) -> Iterator[Span]:
+    found = (VALUE.match(data, place + len(mark)) for mark in marks for place in _at(data, [mark]))
+    return (one.span() for one in found if one)
+
+
+def _authorization(data: bytes, marks: Iterable[bytes]) -> Iterator[Span]:
     """Return what follows `Bearer` and `Basic`, where it is no word of a sentence."""
-    for found in AUTHORIZATION.finditer(data):
-        is_basic = found[1].lower() == b"basic"
-        if (b":" in _decoded(found[2])) if is_basic else MIXED.match(found[2]):
-            yield found.span(2)
+    end = 0
+    for place in sorted(_at(data, marks)):
+        for found in AUTHORIZATION.finditer(data, max(end, place - AROUND), place + AROUND):
+            whole = AUTHORIZATION.match(data, found.start()) or found
+            end = whole.end()
+            is_basic = whole[1].lower() == b"basic"
+            if (b":" in _decoded(whole[2])) if is_basic else MIXED.match(whole[2]):
+                yield whole.span(2)
 
 
-def _private_keys(data: bytes) -> Iterator[Span]:
+def _private_keys(data: bytes, _marks: Iterable[bytes]) -> Iterator[Span]:
     return (found.span() for found in PRIVATE_KEY.finditer(data))
 
 
-FINDERS = (  # with what stands in everything that they find
-    (re.compile(rb"eyJ"), _jwts),
-    (re.compile(rb"ZXlK|V5S|leU"), _encoded),
-    (re.compile(rb"65794[aA]"), _hexadecimal),
-    (re.compile(rb"(?i)sig"), _group(SIGNATURE)),
-    (re.compile(rb"(?i)key="), _group(KEY)),
-    (re.compile(rb"PRIVATE KEY-----"), _private_keys),
-    (re.compile(rb"(?i)bearer|basic"), _authorization),
-)
-SHORT_MARKS = (b"eyJ", b"sig=", b"SIG=")
 HEADS = tuple(
     f"eyJ{rest}".encode() for rest in ("hbGciOi", "0eXAiOi", "raWQiOi", "4NXQiOi", "lbmMiOi")
 )
-LONG_MARKS = (  # squeezed, and at least 11 bytes long
-    b"PRIVATEKEY-----",
-    *(b"AccountKey=", b"accountkey=", b"ACCOUNT_KEY=", b"account_key="),
-    *(b"dAccessKey=", b"daccesskey=", b"D_ACCESS_KEY=", b"d_access_key="),
-    *(b"uthorization", b"UTHORIZATION"),
-    *(form for head in HEADS for form in encoded_forms(head)),
+HEAD_FORMS = dict.fromkeys(form for head in HEADS for form in encoded_forms(head))
+HEXADECIMAL = tuple(form for form in HEAD_FORMS if form.startswith(b"65794"))
+SIGNATURES = (b"sig=", b"SIG=", b"sig%", b"SIG%")
+FINDERS: tuple[
+    tuple[Callable[[bytes, Iterable[bytes]], Iterator[Span]], tuple[bytes, ...]], ...
+] = (
+    (_jwts, (START,)),
+    (_signatures, SIGNATURES),
+    (_encoded, tuple(form for form in HEAD_FORMS if form not in HEXADECIMAL)),
+    (_hexadecimal, HEXADECIMAL),
+    (
+        _keys,
+        (
+            *(b"AccountKey=", b"accountkey=", b"ACCOUNT_KEY=", b"account_key="),
+            *(b"SharedAccessKey=", b"sharedaccesskey="),
+            *(b"SHARED_ACCESS_KEY=", b"shared_access_key="),
+        ),
+    ),
+    (_private_keys, (b"PRIVATEKEY-----",)),
+    (_authorization, (b"uthorization", b"UTHORIZATION")),
+)
+SHORT_MARKS = {mark: core(mark) for mark in (START, *SIGNATURES)}
+LONG_MARKS = tuple(  # squeezed, and long enough for a row of numbers
+    mark for _, marks in FINDERS for mark in marks if mark not in SHORT_MARKS
 )
 
 
-def shaped(data: bytes) -> Iterator[Span]:
-    """Return where something lies that has the shape of a credential; the spans may overlap."""
-    for mark, find in FINDERS:
-        if mark.search(data):
-            yield from find(data)
+def short_marks(data: bytes, its_core: bytes) -> Iterator[bytes]:
+    """Return which of the short marks stand in a text."""
+    for mark, hint in SHORT_MARKS.items():
+        if hint in its_core and mark in data:
+            yield mark
+
+
+def shaped(data: bytes, marks: Collection[bytes]) -> Iterator[Span]:
+    """Return where something lies that has the shape of a credential; the spans may overlap.
+
+    Args:
+        data: The text.
+        marks: Which of the marks may stand in it.
+    """
+    for find, its_marks in FINDERS:
+        here = [mark for mark in its_marks if mark in marks]
+        if here:
+            yield from find(data, here)

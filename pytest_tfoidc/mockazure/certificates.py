@@ -6,6 +6,7 @@ reached through the same proxy.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import ssl
@@ -16,6 +17,7 @@ import trustme
 
 from pytest_tfoidc.errors import UsageError
 
+DESCRIPTORS = "/dev/fd"
 GIT_BUNDLE = "GIT_SSL_CAINFO"
 BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -44,12 +46,32 @@ class CertificateAuthority:
         """Return a TLS server's context with a certificate for the host."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
-        self._ca.issue_cert(host).configure_cert(context)
+        _load(context, self._ca.issue_cert(host))
         return context
 
     def bundle(self, environment: Mapping[str, str]) -> bytes:
         """Return this CA's certificate and those that the outer environment trusts, PEM."""
         return self.certificate + b"\n" + public_certificates(environment)
+
+
+def _load(context: ssl.SSLContext, leaf: trustme.LeafCert) -> None:
+    """Give a context its certificate and key. OpenSSL reads files only; these are on no disk."""
+    if not Path(DESCRIPTORS).is_dir():
+        leaf.configure_cert(context)
+        return
+    with contextlib.ExitStack() as stack:
+        chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
+        names = [_piped(part, stack) for part in (chain, leaf.private_key_pem.bytes())]
+        context.load_cert_chain(*names)
+
+
+def _piped(data: bytes, stack: contextlib.ExitStack) -> str:
+    """Return the name of a pipe with some data in it: less than what any pipe holds."""
+    read, write = os.pipe()
+    stack.callback(os.close, read)
+    with os.fdopen(write, "wb") as pipe:
+        pipe.write(data)
+    return f"{DESCRIPTORS}/{read}"
 
 
 def _new() -> trustme.CA:

@@ -59,6 +59,7 @@ from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 
+INSUFFICIENT_STORAGE = 507  # RFC 4918, 11.5
 if TYPE_CHECKING:
     from jwt.types import Options
 
@@ -500,8 +501,14 @@ class MockAzure(LoopbackServer):
         host, _, port = request.target.rpartition(":")
         host = host.strip("[]").lower()
         if self._service(host) is not None and port == str(HTTPS_PORT):
+            try:
+                context = self.certificates.context_for(host)
+            except OSError as error:  # a certificate needs a file on some machines
+                reason = f"tfoidc: there is no certificate for {host}: {error.strerror}"
+                await connection.respond(Response.text(reason, status=INSUFFICIENT_STORAGE))
+                return
             if await connection.respond_to_connect():
-                tls = await connection.start_tls(self.certificates.context_for(host), host)
+                tls = await connection.start_tls(context, host)
                 try:
                     await tls.serve(self._answer_tls)
                 finally:
@@ -509,7 +516,7 @@ class MockAzure(LoopbackServer):
         elif port.isdecimal() and may_pass(host, port, self._passed_through):
             await self._pass_through(host, int(port), connection)
         else:
-            await connection.respond(self._refuse(host or request.target))
+            await connection.respond(self._refuse(host or request.target, port=port))
 
     async def _answer_tls(self, request: Request, connection: Connection) -> bool:
         fault = self.faults.pick(request)
@@ -624,12 +631,14 @@ class MockAzure(LoopbackServer):
         service = self._service(request.host) if request.scheme == "https" else None
         return service(request) if service else self._refuse(request.host)
 
-    def _refuse(self, host: str) -> Response:
+    def _refuse(self, host: str, *, port: str = "") -> Response:
         self.events.emit(HostRefused(at=self.clock.now(), host=host))
         message = (
             f"refused by tfoidc: {host} is neither one of Azure's hosts nor a registry"
             " (--tf-allow-host lets it through)"
         )
+        if port not in {"", str(HTTPS_PORT)} and self._service(host) is not None:
+            message = f"refused by tfoidc: {host} is asked on port {HTTPS_PORT} only"
         if "_" in host or not (is_host_name(host) or ":" in host):
             message = "refused by tfoidc: there is no such host: its name is no host's name"
         return Response.text(message, status=403, reason=_as_reason(message))

@@ -96,7 +96,9 @@ class Agent:
         lines = self._issue_lines()
         with contextlib.suppress(OSError):  # the summary is an extra
             lines += self._summary_lines()
-        return [*lines, *self._output_lines()]
+        lines += self._output_lines()
+        self._run.commands.update(lines)
+        return lines
 
     def _issue_lines(self) -> list[str]:
         """Make one issue of what several tests say of the same place."""
@@ -152,6 +154,7 @@ class Agent:
 
         def folded(name: str, text: str) -> str:
             begin, end = group_lines(self._pipeline, self._run.redactor.redact(name))
+            self._run.commands.update((begin, end))
             return "\n".join((begin, text.rstrip("\n"), end))
 
         report.sections = [

@@ -6,18 +6,17 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Container, Generator
 from typing import Any
 
 import pytest
 
 from pytest_tfoidc.plugin.run import PytestRun
+from pytest_tfoidc.redaction import COMMANDS
 
 Redact = Callable[[str], str]
 PARTS = "_pytest._code."  # pytest's descriptions of a failure are objects of its own
 BETWEEN = "\0\n"  # lines that may end with a line break themselves
-# To the agents of pipelines: of Azure anywhere in a line, of GitHub at its start.
-COMMANDS = re.compile(r"#(?=#(?:vso|teamcity)?\[)|^([ \t]*):(?=:[A-Za-z])", re.MULTILINE)
 
 
 class Outlet:
@@ -48,6 +47,35 @@ class Outlet:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the stream's own
         """Be the stream in all else."""
         return getattr(self._stream, name)
+
+
+class Terminal(Outlet):
+    """The terminal's stream: in it, only our own lines may be commands to a pipeline's agent.
+
+    Args:
+        stream: Where it goes.
+        redact: Takes secrets out of a text.
+        commands: The lines that are ours; there will be more.
+    """
+
+    def __init__(self, stream: Any, redact: Redact, commands: Container[str]) -> None:  # noqa: ANN401 - any text stream
+        super().__init__(stream, redact)
+        self._commands = commands
+        self._begun = ""  # what stands before in the line: a letter is enough
+
+    def write(self, text: str) -> int:
+        """Write a text in which nothing is secret, and no command that is not ours."""
+        if isinstance(text, str) and text:
+            self._stream.write(self._defused(self._redact(text)))
+        else:
+            self._stream.write(text)
+        return len(text)
+
+    def _defused(self, text: str) -> str:
+        lines = f"{self._begun}{text}".split("\n")
+        begun, self._begun = len(self._begun), "x" if lines[-1] else ""
+        told = (line if line in self._commands else COMMANDS.sub(_apart, line) for line in lines)
+        return "\n".join(told)[begun:]
 
 
 def shown(redact: Redact, value: Any) -> Any:  # noqa: ANN401 - what pytest's reports are made of
@@ -102,7 +130,8 @@ class Outlets:
         plugin = self._config.pluginmanager.getplugin
         writer = getattr(plugin("terminalreporter"), "_tw", None)
         if writer is not None and hasattr(writer, "_file"):
-            writer._file = Outlet(writer._file, self.redact)  # noqa: SLF001 - it has no other way in
+            terminal = Terminal(writer._file, self.redact, self._run.commands)  # noqa: SLF001 - it has no other way in
+            writer._file = terminal  # noqa: SLF001 - as above
         handler = getattr(plugin("logging-plugin"), "log_file_handler", None)
         if handler is not None:
             _redact_handler(handler, self.redact)

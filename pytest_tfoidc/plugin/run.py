@@ -71,6 +71,7 @@ class PytestRun:
         self.kept: list[Path] = []
         self._masks = masks_of(os.environ, masks_to)
         self.redactor = Redactor(told_to(self._masks))
+        self.commands: set[str] = set()  # lines of ours that a pipeline's agent obeys
         self.redactor.know(*secrets_in(os.environ))
         self.cleanup = contextlib.ExitStack()
         self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)
@@ -716,11 +717,13 @@ class ToldOnce:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Refer to the first who told the same, before anyone writes it."""
         key, short = getattr(report, TOLD_KEY, ("", ""))
-        if not key or not isinstance(report.longrepr, str):
+        if not key:
             return
         first = self._told.setdefault(key, report.nodeid)
         if first != report.nodeid:
-            report.longrepr = as_told(short, first)
+            from pytest_tfoidc.plugin.python_failures import reworded  # noqa: PLC0415 - rare
+
+            report.longrepr = reworded(report.longrepr, as_told(short, first))
 
 
 def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:

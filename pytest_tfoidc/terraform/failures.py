@@ -74,7 +74,7 @@ class Failures:
             exit_code=done.exit_code,
             missing=tuple(dict(one.stub) for one in missing if one.stub),
             diagnostics=tuple(errors),
-            log=redact("\n".join(done.log[-LOG_LINES:])) if output else "",
+            log=redact("\n".join(done.log_end(LOG_LINES))) if output else "",
         )
 
     def _diagnostics(self, done: Completed) -> tuple[Diagnostic, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 import signal
 import threading
 from collections import Counter
@@ -71,27 +72,41 @@ class Completed:
 
     @cached_property
     def messages(self) -> tuple[dict[str, Any], ...]:
-        """The machine-readable lines of a command that ran with -json."""
-        return tuple(m for m in map(_as_message, self.stdout.split("\n")) if m is not None)
+        """The machine-readable lines of a command that ran with -json, without mere progress.
+
+        What a provisioner prints is progress, and may be a million lines.
+        """
+        lines = (line[0] for line in LINE.finditer(self.stdout) if not is_progress(line[0]))
+        return tuple(m for m in map(_as_message, lines) if m is not None)
 
     @property
     def diagnostics(self) -> tuple[dict[str, Any], ...]:
         """Terraform's diagnostics, where it ran with -json."""
         return tuple(m["diagnostic"] for m in self.messages if "diagnostic" in m)
 
-    @property
-    def log(self) -> tuple[str, ...]:
-        """The lines that stand beside the diagnostics, as printed. Not redacted."""
-        if self.messages:
-            told = (m for m in self.messages if "diagnostic" not in m and m["type"] != "version")
-            return tuple(str(message["@message"]) for message in told)
-        return tuple(before_diagnostics(self.stdout).splitlines())
+    def log_end(self, count: int) -> tuple[str, ...]:
+        """Return the last lines that stand beside the diagnostics, as printed. Not redacted."""
+        if not self.messages:
+            return tuple(before_diagnostics(self.stdout).splitlines()[-count:])
+        most = count + len(self.messages)
+        told = filter(None, map(_as_message, self.stdout.rsplit("\n", most)[-most:]))
+        beside = [m for m in told if "diagnostic" not in m and m.get("type") != "version"]
+        return tuple(str(message["@message"]) for message in beside[-count:])
 
     @property
     def text(self) -> str:
         """Everything that was printed, as a person would have seen it. Not redacted."""
         lines = (_readable(line) for line in self.stdout.removesuffix("\n").split("\n"))
         return "\n".join([*(line for line in lines if line is not None), self.stderr]).strip()
+
+
+LINE = re.compile(r"[^\n]+")
+PROGRESS = ('"type":"provision_progress"', '"type":"apply_progress"')
+
+
+def is_progress(line: str) -> bool:
+    """Tell whether a line of JSON says only that something goes on."""
+    return any(kind in line for kind in PROGRESS)
 
 
 def _as_message(line: str) -> dict[str, Any] | None:

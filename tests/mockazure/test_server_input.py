@@ -373,3 +373,10 @@ def test_a_stop_with_open_connections_leaves_nothing_behind(
         client.close()
 
     assert caplog.messages == []
+
+
+def test_a_host_of_azure_on_another_port_is_refused_for_its_port(azure: Azure) -> None:
+    client, answer = tunnel(azure, "management.azure.com:80")
+    with client:
+        assert status_of(answer) == 403
+        assert b"on port 443 only" in answer

@@ -97,3 +97,48 @@ def test_elsewhere_nothing_is_told(project: Project) -> None:
     assert issues(result) == []
     assert "##vso[" not in text_of(result)
     assert not list(Path(project.path).rglob("tfoidc-*.md"))
+
+
+NAMED = """
+import warnings
+
+import pytest
+
+
+@pytest.mark.parametrize("x", ["##vso[task.complete result=Failed;]x", "::error::x", "a"])
+def test_it(x, arm_env):
+    warnings.warn("##vso[task.complete]warned")
+    assert x == "a", "::error::asserted"
+"""
+ASSERTING = """run "it" {
+  command = plan
+
+  assert {
+    condition     = terraform_data.first.input == "x"
+    error_message = "##vso[task.complete]said"
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("variable", sorted(ISSUES))
+@pytest.mark.parametrize("options", [("-v",), ("-rA", "--color=yes"), ("-n1", "-v")])
+def test_the_names_of_tests_and_files_command_no_agent(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    options: tuple[str, ...],
+) -> None:
+    """Pytest writes them itself, in many places; the agents read all lines."""
+    monkeypatch.setenv(variable, "true")
+    project.module(files={"tests/##vso[task.complete]a.tftest.hcl": ASSERTING})
+    (project.path / "test_it.py").write_text(NAMED)
+    given = ("--tf-context=mock", "--tf-module", "module", "--tf-check=none")
+    result = project.run(*given, *options, "module", "test_it.py")
+    result.assert_outcomes(passed=1, failed=3, warnings=3)
+    ours = ("::error file=", "::add-mask::", "##vso[task.logissue", "##vso[task.setsecret]")
+    obeyed = [line for line in result.outlines if COMMAND.search(line)]
+    groups = GROUPS[variable]
+    assert [line for line in obeyed if not line.startswith((*ours, *groups))] == []
+    assert len([line for line in obeyed if line.startswith(("::error", "##vso[task.log"))]) == 2
+    assert "# #vso[task.complete" in text_of(result)

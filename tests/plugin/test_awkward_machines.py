@@ -93,6 +93,51 @@ def test_a_disk_that_gets_full_is_told_as_that(project: Project, command: str) -
     assert done.stdout.rstrip().endswith("====")  # and nothing that `ls` has found
 
 
+ASK = """
+import time, urllib.request
+started = time.monotonic()
+try:
+    url = "https://management.azure.com/metadata/endpoints?api-version=2022-09-01"
+    with urllib.request.urlopen(url) as answer:
+        print("answered", answer.status)
+except OSError as error:
+    print("failed", error)
+print("in time" if time.monotonic() - started < 20 else "too late")
+"""
+ASK_TOKEN = """
+import os, time, urllib.request
+started = time.monotonic()
+try:
+    url = os.environ["ARM_OIDC_REQUEST_URL"]
+    bearer = f"Bearer {os.environ['ARM_OIDC_REQUEST_TOKEN']}"
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": bearer})):
+        print("answered")
+except OSError as error:
+    print("failed", error.read().decode())
+print("in time" if time.monotonic() - started < 20 else "too late")
+"""
+
+
+@pytest.mark.parametrize("has_proc", [True, False])
+@pytest.mark.parametrize("program", [ASK, ASK_TOKEN], ids=["azure", "token"])
+def test_a_disk_that_gets_full_costs_no_retries(
+    project: Project, program: str, *, has_proc: bool
+) -> None:
+    """A host's certificate needs no file where there are descriptors by name."""
+    temp = shlex.quote(str(project.temp))
+    (project.path / "ask.py").write_text(program)
+    inside = f"dd if=/dev/zero of={temp}/filled 2>/dev/null; {sys.executable} ask.py"
+    lines = (
+        f"mount -t tmpfs -o size=1m tmpfs {temp} || exit 99",
+        ":" if has_proc else "mount -t tmpfs tmpfs /proc || exit 99",
+        shlex.join([sys.executable, "-m", "pytest_tfoidc.cli", "mock", "--", "sh", "-c", inside]),
+    )
+    done = in_own_mounts("\n".join(lines), project)
+    assert ("answered" if has_proc else "507") in done.stdout, done.stdout + done.stderr
+    assert "in time" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_a_command_that_fails_beside_an_empty_disk_does_not_blame_it(project: Project) -> None:
     project.module()
     result = project.run(*DELAYED, executable=project.wrapper('[ "$1" != init ] || exit 1'))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.project_kit import Project, text_of
+from tests.providers.providermirror import SHELF, launcher_of, lay_out
 
 OUTPUT, VARIABLE, ACCESS_KEY, STATE = (
     "canary-output-4711",
@@ -42,6 +43,24 @@ output "given" {{
   value     = var.password
   sensitive = true
 }}
+"""
+# A provider that looks at its own process, and at the Terraform that has started it.
+WITH_PROVIDER = f"""
+terraform {{
+  required_providers {{
+    shelf = {{ source = "{SHELF}" }}
+  }}
+}}
+
+resource "shelf_item" "held" {{
+  folder = path.root
+  name   = "held"
+}}
+{MAIN}
+"""
+LOOK_AT_PROVIDER = """
+cat /proc/$$/environ /proc/$PPID/environ >> {path}/provider_environments
+cat /proc/$$/cmdline /proc/$PPID/cmdline >> {path}/provider_arguments
 """
 TESTS = """
 import base64
@@ -102,7 +121,8 @@ def hunted(text: str, canaries: list[str]) -> list[str]:
 
 REPORTS = tuple(f"report.{ending}" for ending in ("html", "md", "json", "svg"))
 WRITTEN = ("junit.xml", "log.txt", "events.jsonl", "terraform.log", *REPORTS)
-CHILDREN = ("arguments", "environments")
+TERRAFORMS = ("arguments", "environments")
+CHILDREN = (*TERRAFORMS, "provider_arguments", "provider_environments")
 OURS = frozenset(
     {"main.tf", "test_it.py", "bearer.txt", "terraform-wrapper", "given.tfvars", "given.tfbackend"}
 )
@@ -117,7 +137,7 @@ cat /proc/$$/environ >> {path}/environments
 
 def hunt(project: Project, module: str, *options: str) -> tuple[pytest.RunResult, dict[str, str]]:
     """Run the tests; return what came of it, and the text of every outlet by its name."""
-    project.module(module, main=MAIN)
+    project.module(module, main=WITH_PROVIDER, files={"cloud/.keep": ""})
     (project.path / "test_it.py").write_text(TESTS)
     wrapper = project.wrapper(LOOK.format(temp=project.temp, path=project.path))
     reports = [f"--tf-report={name}" for name in REPORTS]
@@ -135,8 +155,16 @@ def hunt(project: Project, module: str, *options: str) -> tuple[pytest.RunResult
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The environment of a pipeline's step; the secrets in it."""
+def environment(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """The environment of a pipeline's step, and a provider for it; the secrets in it."""
+    mirror = tmp_path_factory.mktemp("providers")
+    for name, value in lay_out(mirror, source=SHELF, versions=("1.0.0",)).items():
+        monkeypatch.setenv(name, value)
+    launcher = launcher_of(mirror, source=SHELF, version="1.0.0")
+    first, _, rest = launcher.read_text().partition("\n")
+    launcher.write_text(f"{first}{LOOK_AT_PROVIDER.format(path=project.path)}{rest}")
     encoded = base64.b64encode(f":{PIPELINE}".encode()).decode()
     for name, value in {
         "TF_LOG": "TRACE",
@@ -167,10 +195,12 @@ def test_no_canary_leaves_a_run(
 ) -> None:
     result, outlets = hunt(project, "module", *options)
     assert result.parseoutcomes()["failed"] >= 3
-    assert set(outlets) >= {"screen", *WRITTEN, *CHILDREN}
+    is_initialised = "--tf-backend-config=given.tfbackend" not in options
+    assert set(outlets) >= {"screen", *WRITTEN, *(CHILDREN if is_initialised else TERRAFORMS)}
     bearer = (project.path / "bearer.txt").read_text()
     canaries = [*CANARIES, *environment, bearer]
-    meant = {"environments": [bearer, "canary-environment-4715"]}  # the relay's, and the user's own
+    own = [bearer, "canary-environment-4715"]  # the relay's, and the user's own
+    meant = {"environments": own, "provider_environments": own}
     for name, text in outlets.items():
         forbidden = [one for one in canaries if one not in meant.get(name, ())]
         assert hunted(text, forbidden) == [], name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -29,7 +30,7 @@ from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import runner as runner_module
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
-from pytest_tfoidc.terraform.runner import Runner
+from pytest_tfoidc.terraform.runner import Completed, Runner
 from pytest_tfoidc.terraform.settings import terraform_environment
 from pytest_tfoidc.terraform.turning import MOST_REPETITIONS
 from tests.signals_kit import default_signals
@@ -305,3 +306,23 @@ def test_terraform_neither_asks_nor_calls_home_and_a_missing_configuration_is_sa
     assert notes == (f"TF_CLI_CONFIG_FILE names {missing}, which does not exist; it is ignored.",)
     Path(missing).touch()
     assert terraform_environment({"TF_CLI_CONFIG_FILE": missing})[1] == ()
+
+
+def told(kind: str, message: str, **more: object) -> str:
+    head = {"@level": "info", "@message": message, "type": kind, **more}
+    return json.dumps(head, separators=(",", ":"))
+
+
+def test_what_a_provisioner_prints_is_kept_as_text_only() -> None:
+    """A million lines of it, read as JSON, would take gigabytes."""
+    printed = [told("provision_progress", f"line {n}") for n in range(20_000)]
+    said = told("provision_progress", 'says "type":"apply_start"')
+    error = told("diagnostic", "Error: x", diagnostic={"severity": "error", "summary": "x"})
+    lines = [told("version", "Terraform"), told("apply_start", "begun"), *printed, said, error]
+    done = Completed(
+        command="apply", exit_code=1, stdout="\n".join([*lines, ""]), stderr="", seconds=1.0
+    )
+    assert [m["type"] for m in done.messages] == ["version", "apply_start", "diagnostic"]
+    assert done.log_end(3) == ("line 19998", "line 19999", 'says "type":"apply_start"')
+    assert done.log_end(30_000)[:2] == ("begun", "line 0")
+    assert "line 12345" in done.text

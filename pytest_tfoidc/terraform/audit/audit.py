@@ -5,6 +5,7 @@ A finding names file and field. It never holds the value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,11 +24,20 @@ from pytest_tfoidc.terraform.audit.planfile import SavedPlan, is_plan, read_plan
 
 PLAN, BACKEND_CACHE, STATE, LOCK_FILE = "plan", "backend cache", "state", "lock file"
 SOURCE, VARIABLES_FILE, MODULES = "configuration", "variables file", "module folder"
+BACKEND_FILE, DOCUMENT = "backend file", "JSON output"
+IS_STATE = re.compile(r'"resources"\s*:|"terraform_version"\s*:|"lineage"\s*:|"outputs"\s*:')
 DATA_FOLDER = ".terraform"
 MANIFEST = f"{DATA_FOLDER}/modules/modules.json"
 GIT_CONFIGS = f"{DATA_FOLDER}/modules/**/.git/config"
 VARIABLE_PATTERNS = ("*.tfvars", "*.tfvars.json")
 CACHE_NAME = f"{DATA_FOLDER}/terraform.tfstate"
+# Read as configuration too: tests, settings of the command, and of what calls it.
+CLOSE_PATTERNS = (
+    *("*.tftest.hcl", "*.tftest.json", "*.tofutest.hcl", "*.tofutest.json", "*.tfquery.hcl"),
+    *(".terraformrc", ".tofurc", "terraform.rc", "*.tfrc", "*.tfrc.json", "terragrunt.hcl"),
+)
+BACKEND_PATTERNS = ("*.tfbackend", "*backend*.hcl")
+DOCUMENT_PATTERNS = ("*plan*.json", "*state*.json")
 SOURCE_PATTERNS = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 STATE_PATTERNS = ("*.tfstate", "*.tfstate.*", "terraform.tfstate.d/**/*.tfstate*")
 
@@ -207,16 +217,19 @@ def audit_folder_closely(
         audit.backend_cache(name, text, sources=sources)
     for file in sorted({file for pattern in STATE_PATTERNS for file in folder.glob(pattern)}):
         audit.state_file(_name(file, folder), file)
-    for name, text in _texts(folder, LOCK_NAME):
-        audit.lock_file(name, text)
     for name, text in sources.items():
         audit.source(name, text)
-    for name, text in _texts(folder, *VARIABLE_PATTERNS):
-        audit.variables_file(name, text)
-    for name, text in _texts(folder, MANIFEST):
-        audit.manifest(name, text)
-    for name, text in _texts(folder, GIT_CONFIGS):
-        audit.git_config(name, text)
+    for patterns, look in (
+        ((LOCK_NAME,), audit.lock_file),
+        (CLOSE_PATTERNS, audit.source),
+        (BACKEND_PATTERNS, audit.backend_file),
+        (DOCUMENT_PATTERNS, audit.document),
+        (VARIABLE_PATTERNS, audit.variables_file),
+        ((MANIFEST,), audit.manifest),
+        ((GIT_CONFIGS,), audit.git_config),
+    ):
+        for name, text in _texts(folder, *patterns):
+            look(name, text)
     return tuple(audit.found)
 
 
@@ -304,9 +317,13 @@ class _Audit:
             for name, text in plan.sources.items()
             for finding in exposure.in_source(name, text, self._detector)
         )
-        outputs = exposure.in_outputs(plan.prior_state, self._detector)
+        states = (
+            replace(finding, field=f"state, {finding.field}")
+            for find in (exposure.in_outputs, exposure.in_resources)
+            for finding in find(plan.prior_state, self._detector)
+        )
         known = finders.in_plan(plan, self._detector)
-        self._add(file, PLAN, exposure.unique([*known, *by_name, *sources, *outputs]))
+        self._add(file, PLAN, exposure.unique([*known, *by_name, *sources, *states]))
 
     def state_file(self, file: str, path: Path) -> None:
         """Look in a state, in bounded memory where it is large."""
@@ -318,8 +335,21 @@ class _Audit:
             self._add(file, STATE, in_large_state(path, self._detector))
             return
         text = _text(path)
+        if not IS_STATE.search(text):
+            self.document(file, text)
+            return
+        known = finders.in_state(text, self._detector)
         shown = exposure.in_outputs(text, self._detector)
-        self._add(file, STATE, exposure.unique([*finders.in_state(text, self._detector), *shown]))
+        kept = exposure.in_resources(text, self._detector)
+        self._add(file, STATE, exposure.unique([*known, *shown, *kept]))
+
+    def document(self, file: str, text: str) -> None:
+        """Look in JSON that Terraform has shown."""
+        self._add(file, DOCUMENT, exposure.unique(exposure.in_document(text, self._detector)))
+
+    def backend_file(self, file: str, text: str) -> None:
+        found = exposure.in_backend_file(file, text, self._detector)
+        self._add(file, BACKEND_FILE, exposure.unique(found))
 
     def source(self, file: str, text: str) -> None:
         known = finders.in_lines("its text", text, self._detector)

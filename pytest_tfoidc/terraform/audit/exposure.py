@@ -1,7 +1,7 @@
 """Credentials by the names and places that they are kept under, where nobody knows their values.
 
-That is in provider blocks, in variables that a plan keeps, in files of variables, and in the
-addresses that modules come from.
+That is in all blocks of a configuration, in variables that a plan keeps, in files of variables and
+of backends, in states, and in the addresses that modules come from.
 """
 
 from __future__ import annotations
@@ -15,36 +15,27 @@ from pytest_tfoidc.terraform.audit import detector as detection
 from pytest_tfoidc.terraform.audit import finders
 from pytest_tfoidc.terraform.audit.detector import Detected, Detector
 from pytest_tfoidc.terraform.audit.finders import FoundCredential
+from pytest_tfoidc.terraform.audit.shapes import by_shape
 from pytest_tfoidc.terraform.hcl import parser
 
-NAMES = re.compile(
-    r"(?i)(?:^|[_.-])(?:password|passwd|passphrase|pwd|secret|token|credentials?|sas"
-    r"|(?:api|access|secret|account|storage|private|encryption|shared|client)_?key(?:_pem)?"
+NAMES = re.compile(  # in small letters, with underscores
+    r"(?:^|[_.-])(?:password|passwd|passphrase|pwd|secret|token|credentials?|sas|authorization"
+    r"|(?:api|app|access|secret|account|storage|private|encryption|shared|client|signing|auth"
+    r"|master|function|license|webhook|subscription|instrumentation)_?key(?:_pem|_data)?"
     r"|client_?secret|connection_?string|pat|sas_?token|client_certificate)(?:_value|_?\d)?$"
 )
-SHAPES = (
-    (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"), detection.PRIVATE_KEY),
-    (re.compile(r"[?&;]sig=[A-Za-z0-9%+/]{20,}"), detection.SAS_TOKEN),
-    (re.compile(r"(?i)(?:Account|SharedAccess)Key=[A-Za-z0-9+/=%]{20,}"), detection.STORAGE_KEY),
-    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{40,}"), detection.SECRET),
-    (re.compile(r"\bglpat-[A-Za-z0-9_-]{20}|\bAKIA[A-Z0-9]{16}\b"), detection.SECRET),
-    (re.compile(r"[?&](?:access_token|private_token|token|password)=[^&\s]{8,}"), detection.SECRET),
-    (re.compile(r"(?i)\bpassword=[^\s;&$<{]{6,}"), detection.SECRET),
-    (re.compile(r"://[^/@:\s]*:[^/@\s$<{]+@"), detection.SECRET),
-    (re.compile(r"(?:git::)?https?://[A-Za-z0-9_-]{20,}@"), detection.SECRET),
-    (
-        re.compile(r"(?i)\bauthorization: *(?:basic|bearer) +[A-Za-z0-9._~+/=-]{16,}"),
-        detection.SECRET,
-    ),
-)
+SURE = re.compile(r"passw|pwd|passphrase|key|client_?secret")  # no name of a thing in Kubernetes
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+KEYLESS = re.compile(r"[^=;]+=[^;]*;.*", re.DOTALL)  # a connection string: its shape tells more
 # What stands in a credential's place: nothing, a reference, a path, an address, a switch, an id.
 PLACEHOLDER = re.compile(
     r"(?is)\s*(?:|\$\{.*\}|<[^>]*>|\(.*\)|x+|\*+|\.+|@Microsoft\.KeyVault\(.*|(?:https?|file)://[^@?]*"
     r"|/subscriptions/.*|[~.]?/[^\s=]*|true|false|null|none|\d{1,5}|change_?me|redacted|sensitive"
-    r"|your[_ -].*|example.*|placeholder|todo|dummy|unset|default)\s*"
+    r"|.*\\$\{.*|your[_ -].*|example.*|placeholder|todo|dummy|unset|default)\s*"
 )
 LEAST = 6  # letters of a value that may be a credential
 AUTHORIZED = {  # attributes of providers
+    **dict.fromkeys(("auth", "personal_access_token", "secret_access_key"), detection.SECRET),
     **finders.OTHER_FIELDS,
     **finders.AZURERM_FIELDS,
 }
@@ -59,22 +50,54 @@ def shaped(text: str, detector: Detector) -> Iterator[Detected]:
     """Return the credentials in a text that are known by their value or their shape."""
     found = detector.find(text)
     yield from found
-    if not found:
-        for shape, kind in SHAPES:
-            if match := shape.search(text):
-                yield Detected(kind=kind, key=match[0])
-                return
+    one = None if found else by_shape(text)
+    if one:
+        yield one
 
 
-def named(name: str, value: object, detector: Detector) -> Iterator[Detected]:
-    """Return a credential that its name tells, or its value."""
+def named(
+    name: str, value: object, detector: Detector, *, is_loose: bool = True
+) -> Iterator[Detected]:
+    """Return a credential that its name tells, or its value, also inside of JSON.
+
+    Args:
+        name: The name of a variable or an attribute.
+        value: Its value.
+        detector: What finds known credentials.
+        is_loose: Whether `secret` and `token` alone are names of credentials, whatever the value.
+    """
     if not isinstance(value, str):
         return
-    found = tuple(shaped(value, detector))
+    inside = tuple(_in_json(value, detector))
+    found = inside or tuple(shaped(value, detector))
     if found:
         yield from found
-    elif NAMES.search(name) and len(value) >= LEAST and not PLACEHOLDER.fullmatch(value):
+    elif _is_named(name, value, is_loose=is_loose):
         yield Detected(kind=_kind(name), key=value)
+
+
+def _is_named(name: str, value: str, *, is_loose: bool) -> bool:
+    name = CAMEL.sub("_", name).lower()
+    if not NAMES.search(name) or len(value) < LEAST or PLACEHOLDER.fullmatch(value):
+        return False
+    if name.endswith("string") and KEYLESS.fullmatch(value):
+        return False
+    return is_loose or bool(SURE.search(name)) or any(letter.isdigit() for letter in value)
+
+
+def _in_json(text: str, detector: Detector) -> Iterator[Detected]:
+    if not text.lstrip().startswith(("{", "[")):
+        return
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    for path, leaf in _leaves(value):
+        yield from named(_last(path), leaf, detector)
+
+
+def _last(path: str) -> str:
+    return re.sub(r"\[\d+\]$", "", path.rpartition(".")[2])
 
 
 def _kind(name: str) -> str:
@@ -83,30 +106,38 @@ def _kind(name: str) -> str:
 
 
 def in_source(name: str, text: str, detector: Detector) -> Iterator[FoundCredential]:
-    """Look in the provider blocks, module addresses and defaults of a configuration file."""
+    """Look in every block of a configuration file: providers, backends, modules, locals, …."""
     try:
         body = parser.parse(text, file=name)
     except parser.HclError:
         return
     for block in body.blocks:
-        label = f"{block.type} {' '.join(block.labels)}".strip()
-        if block.type == "provider":
-            for path, value in _attributes(block.body):
-                for detected in _of_provider(path, value, detector):
-                    yield FoundCredential(
-                        f"{label}, `{path}`", detected, PROVIDER_REMEDY, set_by=name
-                    )
-        elif block.type == "module":
-            for detected in shaped(_text(block.body.literal("source")), detector):
-                yield FoundCredential(f"{label}, `source`", detected, URL_REMEDY, set_by=name)
-        elif block.type == "variable":
-            for detected in named(" ".join(block.labels), block.body.literal("default"), detector):
-                field = f"{label}, `default`"
-                yield FoundCredential(field, detected, finders.SOURCE_REMEDY, set_by=name)
+        yield from _in_block(name, block, detector)
+    for path, value in _attributes(parser.Body(attributes=body.attributes)):
+        for detected in _authorizing(path, value, detector):
+            yield FoundCredential(f"`{path}`", detected, finders.SOURCE_REMEDY, set_by=name)
 
 
-def _of_provider(path: str, value: object, detector: Detector) -> Iterator[Detected]:
-    last = path.rpartition(".")[2]
+def _in_block(name: str, block: parser.Block, detector: Detector) -> Iterator[FoundCredential]:
+    label = f"{block.type} {' '.join(block.labels)}".strip()
+    for path, value in _attributes(block.body):
+        is_source = block.type == "module" and path == "source"
+        is_default = block.type == "variable" and path.startswith("default")
+        if block.type in ("provider", "terraform", "credentials"):
+            found, remedy = _authorizing(path, value, detector), PROVIDER_REMEDY
+        elif is_source:
+            found, remedy = shaped(_text(value), detector), URL_REMEDY
+        else:
+            its_name = " ".join(block.labels) if path == "default" else _last(path)
+            found = named(its_name, value, detector, is_loose=is_default)
+            remedy = finders.SOURCE_REMEDY
+        for detected in found:
+            yield FoundCredential(f"{label}, `{path}`", detected, remedy, set_by=name)
+
+
+def _authorizing(path: str, value: object, detector: Detector) -> Iterator[Detected]:
+    """Return what an attribute of a provider or a backend gives away."""
+    last = _last(path)
     found = tuple(named(last, value, detector))
     yield from found
     is_plain = isinstance(value, str) and len(value) >= LEAST and not PLACEHOLDER.fullmatch(value)
@@ -116,10 +147,29 @@ def _of_provider(path: str, value: object, detector: Detector) -> Iterator[Detec
 
 def _attributes(body: parser.Body, before: str = "") -> Iterator[tuple[str, object]]:
     for name, attribute in body.attributes.items():
-        for path, value in _leaves(attribute.value):
-            yield f"{before}{name}{path}", value
+        yield from _of_expression(f"{before}{name}", attribute.expression)
     for block in body.blocks:
         yield from _attributes(block.body, f"{before}{block.type}.")
+
+
+def _of_expression(path: str, expression: parser.Expression) -> Iterator[tuple[str, object]]:
+    """Return the literals in an expression, those that a function takes included."""
+    if expression.value is not parser.NOT_LITERAL:
+        yield from ((f"{path}{inner}", leaf) for inner, leaf in _leaves(expression.value))
+    elif expression.entries or expression.items:
+        for key, inner in expression.entries.items():
+            yield from _of_expression(f"{path}.{key}", inner)
+        for number, inner in enumerate(expression.items):
+            yield from _of_expression(f"{path}[{number}]", inner)
+    else:
+        for found in LITERAL.finditer(expression.text):
+            key = found["key"]
+            yield f"{path}.{key}" if key else f"{path}(…)", found["text"].replace('\\"', '"')
+
+
+LITERAL = re.compile(
+    r'(?:(?P<key>[A-Za-z_][\w-]*)"?\s*[=:]\s*)?"(?P<text>(?:[^"\\\n]|\\.)*)"(?!\s*[=:](?!=))'
+)
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
@@ -143,8 +193,9 @@ def in_values(
     """Look in variables by their names. `label`: such as "root variable"."""
     for name, value in values.items():
         for path, leaf in _leaves(value):
-            inner = path.rpartition(".")[2] if "." in path else name
-            for detected in named(re.sub(r"\[\d+\]$", "", inner), leaf, detector):
+            plain = path.removesuffix(".value")  # of what `show -json` writes
+            inner = _last(plain) if "." in plain else name
+            for detected in named(inner, leaf, detector):
                 yield FoundCredential(f"{label} `{name}{path}`", detected, remedy)
 
 
@@ -156,6 +207,33 @@ def in_variables_file(name: str, text: str, detector: Detector) -> Iterator[Foun
         yield from finders.in_lines("its text", text, detector)
         return
     yield from in_values("variable", values, detector, remedy=finders.VARIABLE_REMEDY)
+
+
+def in_backend_file(name: str, text: str, detector: Detector) -> Iterator[FoundCredential]:
+    """Look in a file of a backend's settings, as `-backend-config` takes it."""
+    remedy = finders.ENVIRONMENT
+    for finding in in_source(name, text, detector):
+        yield FoundCredential(f"backend, {finding.field}", finding.detected, remedy)
+
+
+def in_document(text: str, detector: Detector) -> Iterator[FoundCredential]:
+    """Look in JSON of any kind, such as `terraform show -json` writes."""
+    document = finders.parsed(text)
+    values = document if isinstance(document, dict) else {"": document}
+    yield from in_values("value", values, detector, remedy=finders.STATE_REMEDY)
+
+
+def in_resources(state: str, detector: Detector) -> Iterator[FoundCredential]:
+    """Look in a state's resources by shape; where it marks a value as sensitive, by name too."""
+    for label, instance in finders.instances_of(state):
+        sensitive = {".".join(path) for path in finders.sensitive_paths(instance)}
+        for path, leaf in _leaves(finders.attributes_of(instance)):
+            plain = path.removeprefix(".")
+            is_sensitive = any(f"{plain}.".startswith(f"{one}.") for one in sensitive)
+            name = _last(path).replace("primary_", "").replace("secondary_", "")
+            found = tuple(named(name, leaf, detector)) if is_sensitive else ()
+            for detected in found or shaped(_text(leaf), detector):
+                yield FoundCredential(f"{label}, `{plain}`", detected, finders.STATE_REMEDY)
 
 
 def in_manifest(text: str, detector: Detector) -> Iterator[FoundCredential]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from pytest_tfoidc.terraform.audit import detector as detection
@@ -191,7 +192,7 @@ def in_backend_cache(
 ) -> Iterator[FoundCredential]:
     """Look in what init has written down, and then in the rest of that text."""
     told: set[str] = set()
-    for label, backend, config in _cached_backends(_dict(_parsed(text))):
+    for label, backend, config in _cached_backends(_dict(parsed(text))):
         for finding in in_backend(label, backend, config, sources, detector):
             told.add(finding.detected.key)
             yield finding
@@ -214,7 +215,7 @@ def in_state(text: str, detector: Detector) -> Iterator[FoundCredential]:
         return
     told: set[str] = set()
     detector = detector.narrowed_to(found)
-    for label, value, remedy in _state_parts(_dict(_parsed(text))):
+    for label, value, remedy in _state_parts(_dict(parsed(text))):
         for path, leaf in _strings(value):
             for detected in detector.find(leaf):
                 told.add(detected.key)
@@ -226,7 +227,7 @@ def sensitive_in_state(text: str) -> Iterator[object]:
     """Return the values in a state that it marks as sensitive: outputs, and attributes."""
     if '"sensitive' not in text:
         return
-    state = _dict(_parsed(text))
+    state = _dict(parsed(text))
     for output in map(_dict, _dict(state.get("outputs")).values()):
         if output.get("sensitive"):
             yield output.get("value")
@@ -234,6 +235,26 @@ def sensitive_in_state(text: str) -> Iterator[object]:
         for instance in map(_dict, _list(resource.get("instances"))):
             for path in _list(instance.get("sensitive_attributes")):
                 yield _at(instance.get("attributes"), path)
+
+
+def instances_of(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Return the instances of a state's resources, with what each is called in a finding."""
+    for resource in map(_dict, _list(_dict(parsed(text)).get("resources"))):
+        for instance in map(_dict, _list(resource.get("instances"))):
+            yield f"resource {_address(resource, instance)}", instance
+
+
+def attributes_of(instance: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes of a resource's instance."""
+    return _dict(instance.get("attributes"))
+
+
+def sensitive_paths(instance: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Return the names that lead to what a state marks as sensitive; an index ends them."""
+    for path in _list(instance.get("sensitive_attributes")):
+        names = [step.get("value") for step in map(_dict, _list(path))]
+        keys = [_dict(name).get("value", name) for name in names]  # an index has its type
+        yield tuple(map(str, takewhile(lambda key: isinstance(key, str), keys)))
 
 
 def _at(value: object, path: object) -> object:
@@ -316,7 +337,8 @@ def _strings(value: object) -> Iterator[tuple[str, str]]:
             stack += [(f"{path}[{i}]", item[i]) for i in reversed(range(len(item)))]
 
 
-def _parsed(text: str) -> object:
+def parsed(text: str) -> object:
+    """Return what JSON says; None where it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from pytest_tfoidc.terraform.audit.detector import Detected, Detector
 from pytest_tfoidc.terraform.audit.finders import OUTPUT_REMEDY, STATE_REMEDY, FoundCredential
+from pytest_tfoidc.terraform.audit.shapes import FREQUENT, all_by_shape
 
 LARGE = 16 * 1024 * 1024  # bytes, from which on a state is too large to be parsed
 CHUNK = 4 * 1024 * 1024
@@ -17,6 +18,7 @@ LOOK_BACK = 1024 * 1024  # bytes in which a resource's name stands before its at
 MOST_FOUND = 1000
 # Where a JWT begins, plain or in base64. A state's own texts hardly ever have them.
 STARTS = (b"eyJ", b"eyA", b"ew0", b"ewo", b"ewk", b"ZXlK", b"V5S", b"leU")
+SHAPE_MARKS = {mark.encode(): mark for mark in FREQUENT}
 NAME = re.compile(rb'\n {2,8}"(module|mode|type|name)": "((?:[^"\\]|\\.)*)"')
 ATTRIBUTE = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:')
 
@@ -26,9 +28,11 @@ def in_large_state(path: Path, detector: Detector) -> Iterator[FoundCredential]:
     told: set[str] = set()
     with path.open("rb") as file:
         for offset, chunk in _chunks(file):
-            if not _may_hold(chunk, detector):
+            marks = [mark for form, mark in SHAPE_MARKS.items() if form in chunk]
+            if not marks and not _may_hold(chunk, detector):
                 continue
-            for detected in detector.find(chunk.decode("utf-8", "replace")):
+            text = chunk.decode("utf-8", "replace")
+            for detected in (*detector.find(text), *all_by_shape(text, marks)):
                 if detected.key not in told and len(told) < MOST_FOUND:
                     told.add(detected.key)
                     yield _finding(file, offset, chunk, detected)

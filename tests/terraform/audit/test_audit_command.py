@@ -31,6 +31,13 @@ def state(**outputs: object) -> str:
     return json.dumps({"version": 4, "outputs": values, "resources": []})
 
 
+def resource(attributes: dict[str, object], *sensitive: str) -> str:
+    paths = [[{"type": "get_attr", "value": name}] for name in sensitive]
+    instance = {"attributes": attributes, "sensitive_attributes": paths}
+    one = {"mode": "managed", "type": "t", "name": "n", "instances": [instance]}
+    return json.dumps({"version": 4, "outputs": {}, "resources": [one]})
+
+
 PLANTED = {  # a folder's files, each with one credential
     "provider client_secret": {"main.tf": PROVIDER.format('client_secret = "Zx8~planted.value"')},
     "provider oidc_token": {"main.tf": PROVIDER.format(f'oidc_token = "{JWT}"')},
@@ -94,6 +101,82 @@ PLANTED = {  # a folder's files, each with one credential
     "state backup": {"terraform.tfstate.backup": state(x=JWT)},
     "default of a variable": {"main.tf": 'variable "api_key" {\n  default = "planted-14x"\n}\n'},
     "source comment": {"main.tf": f"# {JWT}\n"},
+    "other cloud's key": {"main.tf": 'provider "aws" {\n  secret_key = "planted/16x+abc"\n}\n'},
+    "other cloud's json": {
+        "main.tf": (
+            f'provider "google" {{\n  credentials = jsonencode({{ private_key = "{PEM}" }})\n}}\n'
+        )
+    },
+    "token of a service": {
+        "main.tf": 'provider "cloudflare" {\n  api_token = "planted-token-17"\n}\n'
+    },
+    "header of a provider": {
+        "main.tf": (
+            'provider "http" {\n  headers = { Authorization = "Bearer planted-token-18-x" }\n}\n'
+        )
+    },
+    "backend block": {
+        "main.tf": 'terraform {\n  backend "s3" {\n    secret_key = "planted-19x"\n  }\n}\n'
+    },
+    "remote state": {
+        "main.tf": (
+            'data "terraform_remote_state" "x" {\n  backend = "azurerm"\n'
+            '  config  = { access_key = "planted-20x" }\n}\n'
+        )
+    },
+    "local": {"main.tf": 'locals {\n  db_password = "planted-21x"\n}\n'},
+    "local in jsonencode": {
+        "main.tf": 'locals {\n  x = jsonencode({ a = var.a, clientSecret = "planted-22x" })\n}\n'
+    },
+    "local in a heredoc": {"main.tf": f"locals {{\n  x = <<-EOT\n    {CONNECTION}\n  EOT\n}}\n"},
+    "resource": {
+        "main.tf": (
+            'resource "azurerm_mssql_server" "x" {\n  name = var.name\n'
+            '  administrator_login_password = "planted-23x"\n}\n'
+        )
+    },
+    "settings of a resource": {
+        "main.tf": (
+            'resource "azurerm_linux_web_app" "x" {\n'
+            '  app_settings = { NAME = var.name, DB_PASSWORD = "planted-24x" }\n}\n'
+        )
+    },
+    "argument of a module": {
+        "main.tf": 'module "x" {\n  source = "./x"\n  admin_password = "planted-25x"\n}\n'
+    },
+    "output": {
+        "main.tf": f'output "x" {{\n  value = "https://a.blob.core.windows.net/c{SAS}"\n}}\n'
+    },
+    "test": {"tests/a.tftest.hcl": 'variables {\n  admin_password = "planted-26x"\n}\n'},
+    "backend file": {"prod.tfbackend": 'access_key = "planted-27x"\n'},
+    "settings of the command": {
+        ".terraformrc": 'credentials "app.terraform.io" {\n  token = "planted-28x"\n}\n'
+    },
+    "plan as JSON": {
+        "plan.json": json.dumps({"variables": {"password": {"value": "planted-29x"}}})
+    },
+    "tfvars json in a string": {
+        "terraform.tfvars": 'x = "{\\"clientSecret\\":\\"planted-30x\\"}"\n'
+    },
+    "tfvars camel": {"terraform.tfvars": 'settings = { apiKey = "planted-31x" }\n'},
+    "tfvars database": {"terraform.tfvars": 'x = "Server=a;Uid=u;Pwd=planted-32x;"\n'},
+    "tfvars token of Azure DevOps": {"terraform.tfvars": f'x = "{"a3b5c7d2" * 6}abcd"\n'},
+    "tfvars new token of Azure DevOps": {
+        "terraform.tfvars": f'x = "{"A1b2C3d4" * 9}abcdAZDOA1b2"\n'
+    },
+    "tfvars secret of Entra": {"terraform.tfvars": f'x = "abC8Q~{"ABCDEFGH" * 4}12"\n'},
+    "tfvars storage key": {"terraform.tfvars": f'x = "{"aB3+" * 19}+AStabcdeQ=="\n'},
+    "tfvars slack": {"terraform.tfvars": f'x = "xoxb-{"1234567890-" * 3}abc"\n'},
+    "state sensitive attribute": {
+        "terraform.tfstate": resource({"primary_access_key": KEY}, "primary_access_key")
+    },
+    "state sas": {"terraform.tfstate": resource({"x": [f"https://a/c{SAS}"]})},
+    "state private key": {"terraform.tfstate": resource({"x": {"y": PEM.replace("\\n", "\n")}})},
+    "module archive": {
+        ".terraform/modules/modules.json": json.dumps(
+            {"Modules": [{"Key": "n", "Source": f"https://a.blob.core.windows.net/m.zip{SAS}"}]}
+        )
+    },
     "deeper folder": {"env/prod/terraform.tfvars": 'sas_token = "planted-15x"\n'},
 }
 HARMLESS_VALUES = (
@@ -110,6 +193,12 @@ HARMLESS_VALUES = (
     'subscription_id = "7e57ab1e-0000-4000-8000-000000000001"',
     'url = "https://example.com/?sig=short&token=x"',
     'tags = { owner = "team", secret_rotation = "90d" }',
+    f'digest = "{"ab12" * 10}"',
+    f'image = "acr.azurecr.io/app@sha256:{"ab12" * 16}"',
+    f'alphabet = "{"abcdefghijklmnopqrstuvwxyz" * 2}"',
+    'connection_string = "Server=tcp:a;Authentication=Active Directory Default;"',
+    'x = "{\\"clientId\\":\\"7e57ab1e-0000-4000-8000-000000000001\\"}"',
+    'key_vault_key_id = "https://kv.vault.azure.net/keys/k/0123"',
 )
 CLEAN = {
     **{f"variable {n}": {"terraform.tfvars": f"{v}\n"} for n, v in enumerate(HARMLESS_VALUES)},
@@ -135,6 +224,21 @@ CLEAN = {
     },
     "state": {"terraform.tfstate": state(name="rg-1", location="westeurope")},
     "empty state": {"terraform.tfstate": state()},
+    "resource": {
+        "main.tf": (
+            'resource "azurerm_x" "x" {\n  admin_password = random_password.x.result\n'
+            '  connection_string = "Server=a;Password=${var.p};"\n  token = "a-name"\n}\n'
+        )
+    },
+    "locals": {
+        "main.tf": (
+            'locals {\n  secret_names = ["a-secret-name"]\n  token = var.token\n'
+            '  x = jsonencode({ password = var.p, secret = file("secret.txt") })\n}\n'
+        )
+    },
+    "state attributes": {
+        "terraform.tfstate": resource({"password": "", "name": "db-password"}, "password")
+    },
     "broken source": {"main.tf": "provider {{{"},
 }
 
@@ -172,7 +276,16 @@ def test_no_value_is_shown_in_either_form(
     assert main(["audit", str(tmp_path)]) == 1
     assert main(["audit", "--json", str(tmp_path)]) == 1
     told = capsys.readouterr().out
-    for trace in ("planted-", "planted8", "planted9", "planted1", JWT[:30], KEY[:20], "abcDEF123"):
+    for trace in (
+        "planted-",
+        "planted8",
+        "planted9",
+        "planted1",
+        "planted/",
+        JWT[:30],
+        KEY[:20],
+        "abcDEF123",
+    ):
         assert trace not in told
 
 
