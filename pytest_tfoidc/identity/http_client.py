@@ -166,13 +166,18 @@ class Transport:
         with requests.Session() as session:
             session.trust_env = False  # also keeps ~/.netrc away from the Authorization header
             try:
+                if self._ca_file:
+                    from pytest_tfoidc.identity.tls_adapter import (  # noqa: PLC0415 - as above
+                        BundleAdapter,
+                    )
+
+                    session.mount("https://", BundleAdapter(self._ca_file))
                 response = session.request(
                     method,
                     url,
                     headers=dict(headers),
                     data=form,
                     proxies=_proxies_for(url, self._proxies),
-                    verify=self._ca_file or True,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                     allow_redirects=False,
                     stream=True,
@@ -227,12 +232,16 @@ def _no_answer(error: Exception) -> NoAnswerError:
 
 def _detail(error: Exception) -> str:
     """Name the innermost cause by its type: refused, reset, name not known."""
-    inner: BaseException | None = error
-    names: list[str] = []
-    while inner is not None and type(inner).__name__ not in names:
-        names.append(type(inner).__name__)
-        inner = inner.__cause__ or inner.__context__
-    return f" ({names[-1]})" if names else ""
+    causes: list[BaseException] = [error]
+    while (cause := _cause_of(causes[-1])) is not None and cause not in causes:
+        causes.append(cause)
+    return f" ({type(causes[-1]).__name__})"
+
+
+def _cause_of(error: BaseException) -> BaseException | None:
+    """Return what an error comes from; urllib3 hands some of them on as an argument."""
+    held = next((one for one in error.args if isinstance(one, BaseException)), None)
+    return error.__cause__ or error.__context__ or held
 
 
 def _pause(outcome: Answer | NoAnswerError, attempt: int) -> float:

@@ -152,7 +152,6 @@ def pytest_runtest_makereport(
     """Let what an item has shown travel with its last report."""
     report = yield
     pytestrun.note_failure(item, report)
-    item.config.stash[RUN].carry_told(report)
     pytestrun.show_stand_in(item, report)
     if call.when == "teardown" and EVIDENCE in item.stash:
         module, evidence = item.stash[EVIDENCE]
@@ -166,6 +165,7 @@ def pytest_runtest_makereport(
         from pytest_tfoidc.plugin import python_failures  # noqa: PLC0415 - for failures only
 
         python_failures.complete_report(item, call, report)
+    item.config.stash[RUN].carry_told(report)
     if isinstance(item, runblocks.RunItem):
         return runblock_reports.complete_report(item, call, report)
     return report

@@ -156,7 +156,8 @@ OPTIONS = (
     ),
     Option(
         "check",
-        f"a check to make: {', '.join(CHECKS)}, all or none (repeatable; default all)",
+        f"a check to make: {', '.join(CHECKS)}, all or none (repeatable, or with commas; "
+        "default all)",
         "NAME",
         many=True,
     ),
@@ -501,7 +502,8 @@ def _known(option: str, name: str, names: tuple[str, ...]) -> str:
 
 
 def _checks(names: tuple[str, ...]) -> tuple[str, ...]:
-    wanted = [_known("--tf-check", name, (*CHECKS, "all", "none")) for name in names or ("all",)]
+    given = [part.strip() for name in names or ("all",) for part in name.split(",")]
+    wanted = [_known("--tf-check", name, (*CHECKS, "all", "none")) for name in given]
     if "all" in wanted:
         return CHECKS
     return tuple(check for check in CHECKS if check in wanted)

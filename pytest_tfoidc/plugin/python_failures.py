@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import _pytest
 import pluggy
@@ -59,14 +60,30 @@ def _represent(
     entry = shown.reprtraceback.reprentries[-1]
     if not isinstance(entry, ReprEntry) or entry.reprfileloc is None:
         return text
-    kept = [line for line in entry.lines if not line.startswith("E ")]
-    entry.lines = [*kept, *((WRONG + line).rstrip() for line in text.splitlines())]
+    _tell(entry, text)
     headline = text.splitlines()[0]
     path, line = entry.reprfileloc.path, entry.reprfileloc.lineno
     entry.reprfileloc = ReprFileLocation(path, line, excinfo.typename)
     return ReprExceptionInfo(
         reprtraceback=shown.reprtraceback, reprcrash=ReprFileLocation(path, line, headline)
     )
+
+
+def _tell(entry: ReprEntry, text: str) -> None:
+    """Put a text where pytest has the exception's."""
+    kept = [line for line in entry.lines if not line.startswith("E ")]
+    entry.lines = [*kept, *((WRONG + line).rstrip() for line in text.splitlines())]
+
+
+def reworded(shown: object, text: str) -> Any:  # noqa: ANN401 - as pytest has it in a report
+    """Return how a failure is shown with another text, which another item tells in full."""
+    if isinstance(shown, str):
+        return text
+    if isinstance(shown, ReprExceptionInfo):
+        entry = shown.reprtraceback.reprentries[-1]
+        if isinstance(entry, ReprEntry):
+            _tell(entry, text)
+    return shown
 
 
 def _users(excinfo: pytest.ExceptionInfo[BaseException]) -> Traceback:

@@ -717,11 +717,13 @@ class ToldOnce:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Refer to the first who told the same, before anyone writes it."""
         key, short = getattr(report, TOLD_KEY, ("", ""))
-        if not key or not isinstance(report.longrepr, str):
+        if not key:
             return
         first = self._told.setdefault(key, report.nodeid)
         if first != report.nodeid:
-            report.longrepr = as_told(short, first)
+            from pytest_tfoidc.plugin.python_failures import reworded  # noqa: PLC0415 - rare
+
+            report.longrepr = reworded(report.longrepr, as_told(short, first))
 
 
 def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:

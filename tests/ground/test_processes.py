@@ -168,13 +168,16 @@ def test_a_script_that_dies_of_the_interrupt_is_not_the_end_of_what_it_runs(tmp_
 
 
 STARTS = """
-import sys, time
+import sys, threading
 from pytest_tfoidc.processes import Child
-with Child([sys.executable, "-c", sys.argv[1], sys.argv[2]], on_line=lambda _: told()) as child:
-    def told():
-        if sys.argv[3] == "interrupted":
-            child.interrupt()
-        print("running", flush=True)
+started = threading.Event()
+def told(_):
+    started.wait()
+    if sys.argv[3] == "interrupted":
+        child.interrupt()
+    print("running", flush=True)
+with Child([sys.executable, "-c", sys.argv[1], sys.argv[2]], on_line=told) as child:
+    started.set()
     child.wait()
 """
 

@@ -15,7 +15,6 @@ import pytest
 
 from pytest_tfoidc.events import ExchangeRefused
 from pytest_tfoidc.session import OidcSession, SessionOptions
-from pytest_tfoidc.terraform.backend import Inputs
 
 MODULES = Path(__file__).parents[1] / "modules"
 EXAMPLE = Path(__file__).parents[2] / "example_module"
@@ -79,8 +78,8 @@ def test_a_module_is_applied_changed_and_destroyed_across_delays(
         workspace.apply(plan)
         assert not workspace.plan(out="after").has_changes
         session.oidc_clock.delay("2h")
-        workspace.inputs = Inputs(variables=(change,))
-        changed = workspace.plan(out="changed")
+        name, _, value = change.partition("=")
+        changed = workspace.plan(out="changed", variables={name: value})
         assert changed.has_changes
         workspace.apply(changed)
         session.oidc_clock.delay("2h")

@@ -223,6 +223,16 @@ def test_an_unknown_check_and_what_was_probably_meant(project: Project) -> None:
     result.stderr.fnmatch_lines(["Remedy: Did you mean delayed_apply?*"])
 
 
+def test_several_checks_may_stand_in_one_option(project: Project) -> None:
+    project.module()
+    names = "delayed_apply, cached_token_fails"
+    result = project.run("--tf-module=module", f"--tf-check={names}", "--collect-only", "-q")
+    found = [line.rpartition("::")[2] for line in result.outlines if "::oidc::" in line]
+    assert sorted(found) == sorted(names.split(", "))
+    result = project.run("--tf-module=module", "--tf-check=delayed_apply,aply")
+    assert_refused(result, "*'aply' is not known.", "Where: --tf-check")
+
+
 def test_a_user_without_a_home(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.module()
     monkeypatch.delenv("HOME")

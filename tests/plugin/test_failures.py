@@ -88,6 +88,18 @@ def test_what_several_workers_have_told_in_full_is_told_by_one(project: Project)
     assert [line.partition(" - ")[2] for line in summary_of(result)] == 5 * [HEADLINE]
 
 
+def test_python_tests_of_several_workers_tell_it_once(project: Project) -> None:
+    test = "def test_it(tf_module):\n    tf_module.init()\n    tf_module.plan()\n"
+    project.module(main=VALIDATED, files={f"test_{name}.py": test for name in "abcd"})
+    result = project.run("--tf-module=module", "--tf-check=none", "--tf-var=env=qa", "-n2")
+    result.assert_outcomes(failed=4)
+    text = text_of(result)
+    assert text.count("This was checked by the validation rule") == 1
+    assert text.count("E   As module/test_") == text.count("which tells the rest.") == 3
+    assert text.count(">       tf_module.plan()") == 4
+    assert [line.partition(" - ")[2] for line in summary_of(result)] == 4 * [HEADLINE]
+
+
 def test_a_test_that_forgets_init_is_told_so_once_and_without_our_source(project: Project) -> None:
     project.module(files={"test_it.py": FORGETFUL})
     result = project.run("--tf-module=module", "--tf-check=none")

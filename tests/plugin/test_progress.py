@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import struct
 import sys
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,9 @@ resource "terraform_data" "slow" {
   }
 }
 """
+WATCHED = SLOW.replace(
+    "sleep 1.4", "for _ in $(seq 300); do test -e SEEN && break; sleep 0.1; done"
+)
 REFUSING = """\
 terraform {
   backend "local" {}
@@ -45,6 +50,7 @@ resource "terraform_data" "x" {
 """
 BEAT = re.compile(r"tfoidc: (?:\[gw\d\] )?module apply \d+s, [012] of 2")
 CLEAR = "\x1b[J"
+DRAWN = re.compile(r"\n(tfoidc: module apply[^\x1b]*)\x1b\[1A")
 
 
 def on_a_terminal(
@@ -54,11 +60,7 @@ def on_a_terminal(
     child, descriptor = start_on_a_terminal(
         project, *arguments, columns=columns, term=term, lines=lines
     )
-    written = read_until(b"", descriptor)
-    os.close(descriptor)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, written.decode()
-    return written.decode()
+    return read_to_the_end(child, descriptor)
 
 
 def start_on_a_terminal(
@@ -76,17 +78,25 @@ def start_on_a_terminal(
     return child, descriptor
 
 
-def read_until(words: bytes, descriptor: int) -> bytes:
-    """Read what is written to a terminal until these words come; without words, to the end."""
-    written = b""
-    while not words or words not in written:
+def chunks(descriptor: int) -> Iterator[str]:
+    """Read what is written to a terminal, to the end."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    while True:
         try:
             chunk = os.read(descriptor, 65536)
         except OSError:  # Linux says so when the other side is closed
-            break
+            return
         if not chunk:
-            break
-        written += chunk
+            return
+        yield decoder.decode(chunk)
+
+
+def read_to_the_end(child: int, descriptor: int, written: str = "") -> str:
+    """Read the rest of what pytest writes to a terminal; it must have passed."""
+    written += "".join(chunks(descriptor))
+    os.close(descriptor)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, written
     return written
 
 
@@ -113,9 +123,17 @@ def rendered(written: str) -> list[str]:
 
 @pytest.mark.parametrize("columns", [80, 40])
 def test_a_live_line_appears_moves_and_vanishes(project: Project, columns: int) -> None:
-    project.module(main=SLOW)
-    written = on_a_terminal(project, columns=columns)
-    drawn = re.findall(r"\n(tfoidc: module apply[^\x1b]*)\x1b\[1A", written)
+    seen = project.path / "seen"
+    project.module(main=WATCHED.replace("SEEN", str(seen)))
+    child, descriptor = start_on_a_terminal(project, columns=columns, term="xterm", lines=24)
+    written = ""
+    for chunk in chunks(descriptor):
+        written += chunk
+        if len(set(DRAWN.findall(written))) > 1:
+            seen.touch()
+            break
+    written = read_to_the_end(child, descriptor, written)
+    drawn = DRAWN.findall(written)
     assert len(set(drawn)) > 1
     assert all(len(line) < columns for line in drawn)
     screen = rendered(written)
@@ -128,10 +146,14 @@ def test_a_terminal_that_vanishes_ends_the_run_and_leaves_nothing(project: Proje
     child, descriptor = start_on_a_terminal(
         project, "--junit-xml=junit.xml", columns=80, term="xterm", lines=24
     )
-    written = read_until(b"tfoidc: module apply", descriptor)
+    written = ""
+    for chunk in chunks(descriptor):
+        written += chunk
+        if "tfoidc: module apply" in written:
+            break
     os.close(descriptor)
     _, status = os.waitpid(child, 0)
-    assert b"tfoidc: module apply" in written
+    assert "tfoidc: module apply" in written
     assert os.waitstatus_to_exitcode(status) != 0
     assert project.left_over() == []
     assert (project.path / "junit.xml").read_text(encoding="utf-8").endswith("</testsuites>")

@@ -9,6 +9,7 @@ from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.arm import errors, verbs
 from pytest_tfoidc.mockazure.arm.call import MAX_BODY
 from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
+from pytest_tfoidc.mockazure.arm.types.base import part
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _ACCOUNT = "microsoft.automation/automationaccounts"
 OWNERS = frozenset({f"{_ACCOUNT}/runbooks", f"{_ACCOUNT}/configurations"})
 DRAFT, CONTENT = "draft", "content"
+EMBEDDED = "embeddedContent"  # how a configuration says that it brings its own text
 
 
 def is_content(place: Place) -> bool:
@@ -37,7 +39,9 @@ def answer(estate: Estate, call: Call) -> Response:
     if call.method not in {"GET", "HEAD"}:
         raise errors.method_not_allowed(call.method, "GET")
     found = estate.store.get(kept.key)
-    text = str(found.properties.get(CONTENT, "")) if found else ""
+    inline = part(owner.properties, "source")
+    embedded = inline.get("value") if inline.get("type") == EMBEDDED else ""
+    text = str(found.properties.get(CONTENT, "") if found else embedded or "")
     return Response.text(text, kind="text/powershell")
 
 

@@ -34,7 +34,7 @@ def compose(
 ) -> Document:
     """Return the document to store for what a client wrote."""
     document: Document = {
-        "id": before.id if before else place.id,
+        "id": before.id if before else _shown_id(place),
         "name": before.name if before else place.name,
         "type": before.document["type"] if before else place.kind,
         "etag": f'W/"{uuid.uuid4()}"',
@@ -52,6 +52,12 @@ def compose(
     elif isinstance(identity, dict):
         del document["identity"]  # it asks for none, and none is shown
     return document
+
+
+def _shown_id(place: Place) -> str:
+    """Return the id that is shown, which for few types has another word than the path."""
+    word = rules_for(place.kind).shown_as
+    return place.parent.child(word, place.name).id if word else place.id
 
 
 def as_new(document: Mapping[str, Any], place: Place, call: Call) -> New:

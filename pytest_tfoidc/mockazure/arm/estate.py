@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.arm import documents, errors
+from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, hubs, policies
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
 from pytest_tfoidc.mockazure.arm.types import states
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.operations import Operations
     from pytest_tfoidc.mockazure.arm.store import Document, Resource, Store
 
+NETWORK = "microsoft.network/"
+VIEWS = {  # what says more of itself than was written, because of other resources
+    endpoints.ENDPOINTS: endpoints.with_states,
+    hubs.CONNECTIONS: hubs.with_routing,
+    hubs.PEERINGS: hubs.with_remote,
+}
 MANAGEMENT_GROUPS = "microsoft.management/managementgroups"
 
 
@@ -51,15 +57,47 @@ class Estate:
         if resource is not None:
             return self.shown(resource)
         if place.type_key == ROLE_TYPE:
-            return self.roles.find(place)
+            return self._own_role(place) or self.roles.find(place)
+        if place.type_key in policies.KINDS:
+            return policies.find(place)
         if _is_root(call, place):
             return {**_root(place), "properties": self._root_properties(place)}
         return self._implied(call, place)
+
+    def _own_role(self, place: Place) -> Document | None:
+        """Return a role that somebody made, which the tenant's scope knows by its id as well."""
+        if not place.parent.is_tenant:
+            return None
+        made = (r for r in self.store.of_type(ROLE_TYPE) if r.name.lower() == place.name.lower())
+        return next((r.document for r in made), None)
 
     def _root_properties(self, place: Place) -> Document:
         details: Document = {"parent": {}}
         shown = {"displayName": "Tenant Root Group", "tenantId": place.name, "details": details}
         return {**shown, "children": self._group_children(place.key)}
+
+    def _part(self, parent: Resource, place: Place) -> Document | None:
+        """Return a named part of a network's resource, which has an id below that one."""
+        if not parent.kind.startswith(NETWORK) or not place.pairs:
+            return None
+        for name, parts in parent.properties.items():
+            if name.lower() == place.type_key.rpartition("/")[2] and isinstance(parts, list):
+                return next((one for one in parts if _is_named(one, place.name)), None)
+        return None
+
+    def implied_members(self, call: Call) -> list[Document]:
+        """Return what a list has that nobody wrote: what is there with its parent, by its name."""
+        parent, tail = call.place.parent, call.place.segments[call.place.parent_length :]
+        kind = "/".join(tail).lower()
+        if parent.kind == "" or self.store.get(parent.key) is None:
+            return []
+        places = [
+            parse_segments((*call.place.segments, name))
+            for which, _, name in (n.rpartition("/") for n in rules_for(parent.kind).implied)
+            if which.lower() == kind and name not in {"", "*"}
+        ]
+        there = (self._implied(call, p) for p in places if self.store.get(p.key) is None)
+        return [document for document in there if document is not None]
 
     def _implied(self, call: Call, place: Place) -> Document | None:
         always = ALWAYS.get(place.type_key)
@@ -74,9 +112,9 @@ class Estate:
         kind, slash, _ = tail.partition("/")
         makes = implied.get(tail) or (implied.get(f"{kind}/*") if slash else None)
         if makes is None:
-            return None
+            return self._part(parent, place)
         new = documents.as_new({}, place, call)
-        body = makes(dataclasses.replace(new, body=parent.document))
+        body = makes(dataclasses.replace(new, body=self.shown(parent)))
         return documents.compose(place, body, before=None, call=call) if body is not None else None
 
     def shown(self, resource: Resource) -> Document:
@@ -85,6 +123,13 @@ class Estate:
         children = rules_for(resource.kind).children
         if children:
             shown = {name: self._documents(resource, kind) for name, kind in children.items()}
+            document = documents.with_properties(document, shown)
+        view = VIEWS.get(resource.kind)
+        if view is not None:
+            document = view(self.store, resource)
+        connected = self.store.children(resource.key, f"{resource.kind}/{endpoints.SHOWN.lower()}")
+        if connected:
+            shown = {endpoints.SHOWN: [self.shown(one) for one in connected]}
             document = documents.with_properties(document, shown)
         if resource.kind == MANAGEMENT_GROUPS:
             below = {"children": self._group_children(resource.key)}
@@ -128,14 +173,32 @@ class Estate:
         children = rules_for(place.kind).children
         properties = document.get("properties")
         lists: dict[str, Any] = {}
-        if children and isinstance(properties, dict):
+        if isinstance(properties, dict):
             lists = {n: properties.pop(n) for n in children if n in properties}
+            properties.pop(endpoints.SHOWN, None)  # it shows what other resources make
         named = {name: named_items(items) for name, items in lists.items()}
         resource = self.store.put(place, document)
+        if resource.kind == endpoints.ENDPOINTS:
+            self._connect(before, resource, call)
         self.on_stored(resource.kind, resource.id)
         for name, items in named.items():
             self._put_children(place, children[name], items, call)
         return resource
+
+    def _connect(self, before: Resource | None, endpoint: Resource, call: Call) -> None:
+        """Let an endpoint have its interface, and its targets its connections."""
+        if before is not None:
+            endpoints.disconnect(self.store, before, unless=endpoint)
+        endpoints.connect(self.store, endpoint)
+        interface = endpoints.interface(endpoint)
+        if interface is not None:
+            self.put(*interface, call)
+
+    def _disconnect(self, endpoint: Resource) -> None:
+        endpoints.disconnect(self.store, endpoint)
+        interface = endpoints.interface(endpoint)
+        if interface is not None:
+            self.store.remove(interface[0].key)
 
     def _put_children(
         self, parent: Place, kind: str, items: dict[str, Document], call: Call
@@ -152,6 +215,8 @@ class Estate:
         """Remove a resource and all in it; what can be recovered goes to its deleted ones."""
         for resource in self.store.remove(key):
             self.on_removed(resource.kind, resource.id)
+            if resource.kind == endpoints.ENDPOINTS:
+                self._disconnect(resource)
             recoverable = rules_for(resource.kind).recoverable
             if recoverable:
                 self.store.put(*_recoverable(resource, now=self.operations.now()))
@@ -224,6 +289,11 @@ class Estate:
         lock = self.store.lock_on(place.key, levels=levels, within=verb == "delete")
         if lock is not None:
             raise errors.scope_locked(place.id, lock.id, verb=verb)
+
+
+def _is_named(item: object, name: str) -> bool:
+    found = item.get("name") if isinstance(item, dict) and "properties" in item else None
+    return isinstance(found, str) and found.lower() == name.lower()
 
 
 def _is_root(call: Call, place: Place) -> bool:

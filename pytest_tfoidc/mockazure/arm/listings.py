@@ -11,14 +11,13 @@ from urllib.parse import quote, urlencode
 
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure import odata
-from pytest_tfoidc.mockazure.arm import documents, verbs
+from pytest_tfoidc.mockazure.arm import backups, documents, policies, verbs
 from pytest_tfoidc.mockazure.arm.documents import written_moment
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate, not_found
 from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE
 from pytest_tfoidc.mockazure.arm.types.table import RECOVERABLE, rules_for
-from pytest_tfoidc.mockazure.arm.verbs import ASSIGNMENT
 from pytest_tfoidc.mockazure.requests import split_path
 
 if TYPE_CHECKING:
@@ -30,11 +29,36 @@ if TYPE_CHECKING:
 OK, ACCEPTED = 200, 202
 Posted = Callable[["New"], tuple[str, dict[str, Any], dict[str, Any]]]
 # Lists that lie at another path than what they list.
-LISTED_AT = {"microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults"}
+_RECOVERY = "microsoft.recoveryservices/vaults"
+_CONTAINERS = f"{_RECOVERY}/replicationfabrics/replicationprotectioncontainers"
+LISTED_AT = {
+    "microsoft.keyvault/deletedvaults": "microsoft.keyvault/locations/deletedvaults",
+    f"{_RECOVERY}/backupprotecteditems": (
+        f"{_RECOVERY}/backupfabrics/protectioncontainers/protecteditems"
+    ),
+    f"{_RECOVERY}/backupprotectioncontainers": f"{_RECOVERY}/backupfabrics/protectioncontainers",
+    f"{_RECOVERY}/replicationnetworks": f"{_RECOVERY}/replicationfabrics/replicationnetworks",
+    f"{_RECOVERY}/replicationnetworkmappings": (
+        f"{_RECOVERY}/replicationfabrics/replicationnetworks/replicationnetworkmappings"
+    ),
+    f"{_RECOVERY}/replicationprotecteditems": f"{_CONTAINERS}/replicationprotecteditems",
+    f"{_RECOVERY}/replicationprotectioncontainermappings": (
+        f"{_CONTAINERS}/replicationprotectioncontainermappings"
+    ),
+    f"{_RECOVERY}/replicationprotectioncontainers": _CONTAINERS,
+    f"{_RECOVERY}/replicationrecoveryservicesproviders": (
+        f"{_RECOVERY}/replicationfabrics/replicationrecoveryservicesproviders"
+    ),
+}
 TAG = re.compile(
     r"tagName\s+eq\s+'([^']*)'(?:\s+and\s+tagValue\s+eq\s+'([^']*)')?\s*(?:and\s+)?", re.IGNORECASE
 )
-SCOPE_FILTER = re.compile(r"\s*(atScope|assignedTo)\(('[^']*')?\)\s*(?:and\s+)?", re.IGNORECASE)
+# Parts of filters on roles that say from where it is asked: what lies at the scope is told anyway.
+SCOPE_FILTER = re.compile(
+    r"\s*(atScope|assignedTo|asTarget|asRequestor)\(('[^']*')?\)\s*(?:and\s+)?", re.IGNORECASE
+)
+LOOSE_AND = re.compile(r"\s*\band\s*$", re.IGNORECASE)  # what is left where such a part comes last
+AUTHORIZATION = "microsoft.authorization"
 
 
 def collection(estate: Estate, call: Call) -> Response:
@@ -42,8 +66,11 @@ def collection(estate: Estate, call: Call) -> Response:
     estate.check_parent(call, write=False)
     if call.place.type_key == ROLE_TYPE:
         return listed(call, _roles(estate, call))
+    if call.place.type_key == backups.PROTECTABLE:
+        return listed(call, backups.protectable(estate.store, call.place))
     found = [estate.shown(resource) for resource in _members(estate, call.place)]
-    return listed(call, _filtered(found, call))
+    there = [*estate.implied_members(call), *policies.listed(call.place)]
+    return listed(call, _filtered([*there, *found], call))
 
 
 def _roles(estate: Estate, call: Call) -> list[Document]:
@@ -68,8 +95,8 @@ def _members(estate: Estate, place: Place) -> Sequence[Resource]:
 
 def _filtered(found: list[Document], call: Call) -> list[Document]:
     text = call.query.get("$filter", "")
-    if call.place.type_key == ASSIGNMENT:
-        text = SCOPE_FILTER.sub("", text)
+    if call.place.namespace.lower() == AUTHORIZATION and SCOPE_FILTER.search(text):
+        text = LOOSE_AND.sub("", SCOPE_FILTER.sub("", text))
     holds = _predicate(text)
     return [document for document in found if holds(document)]
 
@@ -157,10 +184,15 @@ def act(estate: Estate, call: Call) -> Response:
     if action == "purge" and place.parent.type_key in RECOVERABLE:
         return _purge(estate, call)
     _change(estate, call, document)
-    does = rules_for(place.parent.kind).actions.get(action)
-    if does is not None:
-        return Response.json(does(documents.as_new(document, place.parent, call)))
-    return _acted(estate, call, document)
+    rules = rules_for(place.parent.kind)
+    does = rules.actions.get(action)
+    if does is None:
+        return _acted(estate, call, document)
+    answer = does(documents.as_new(document, place.parent, call))
+    if rules.acted.get(action) != ACCEPTED:
+        return Response.json(answer)
+    operation = estate.operations.start(place.parent, "update", timedelta(), output=answer)
+    return verbs.begun(call, operation)
 
 
 def _change(estate: Estate, call: Call, document: Document) -> None:

@@ -43,6 +43,7 @@ class Operation:
     ends: datetime
     step: timedelta
     next_poll: datetime
+    output: object = None  # of an action: what its end tells, as JSON
 
     @property
     def state(self) -> str:
@@ -107,7 +108,9 @@ class Operations:
         """Return the virtual time."""
         return self._clock.now()
 
-    def start(self, place: Place, verb: str, duration: timedelta) -> Operation:
+    def start(
+        self, place: Place, verb: str, duration: timedelta, *, output: object = None
+    ) -> Operation:
         """Start an operation; one that is already under way there is over with that."""
         now = self._clock.now()
         step = max(duration / MOST_POLLS, min(LONGEST_STEP, duration / USUAL_POLLS))
@@ -120,6 +123,7 @@ class Operations:
             ends=now + duration,
             step=step,
             next_poll=now + step,
+            output=output,
         )
         self._running[place.key] = self._known[operation.id] = operation
         while len(self._known) > MOST_REMEMBERED:

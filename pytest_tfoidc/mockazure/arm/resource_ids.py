@@ -18,6 +18,7 @@ PLACES = {
 }
 MARKETPLACE = "microsoft.marketplaceordering"
 OFFERED = {"offertypes", "publishers", "agreements", "offers", "plans"}
+ASSESSED = "/vulnerabilityassessments/rules"  # rules of an assessment, which Azure makes
 DELETED_BY_GROUP = "/locations/resourcegroups"  # groups as they stand in lists of deleted ones
 
 
@@ -105,7 +106,7 @@ class Place:
     def is_implied(self) -> bool:
         """Whether this is a parent that is always there: a location, or a service's `default`."""
         kind = self.kind.rpartition("/")[2].lower()
-        by_group = self.type_key.endswith(DELETED_BY_GROUP)
+        by_group = self.type_key.endswith((DELETED_BY_GROUP, ASSESSED))
         if self.namespace.lower() == MARKETPLACE and kind in OFFERED:
             return True
         return kind in PLACES or by_group or self.name.lower() == "default"
@@ -117,6 +118,10 @@ class Place:
             kind=f"{self.kind}/{kind}",
             parent_length=len(self.segments),
         )
+
+    def child_of(self, namespace: str, kind: str, name: str) -> Place:
+        """Return the place of a resource whose scope this is."""
+        return parse_segments((*self.segments, PROVIDERS, namespace, kind, name))
 
 
 def parse_segments(segments: tuple[str, ...]) -> Place:

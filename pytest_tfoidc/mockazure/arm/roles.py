@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfoidc.mockazure.arm.types.base import guid
+from pytest_tfoidc.mockazure.arm.types.base import guid, is_guid
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
@@ -49,6 +49,31 @@ ROLES = {
     "Managed Identity Operator": "f1a07417-d97a-45cb-824c-7a7467783830",
     "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
     "Log Analytics Reader": "73c42c96-874c-492b-b04d-ab87d138a893",
+    "Log Analytics Contributor": "92aaf0da-9dab-42b6-94a3-d43ce8d16293",
+    "Monitoring Reader": "43d0d8ad-25c7-4714-9337-8ba259a9fe05",
+    "Monitoring Contributor": "749f88d5-cbae-40b8-bcfc-e573ddc772fa",
+    "Managed Identity Contributor": "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59",
+    "Storage Queue Data Reader": "19e7f393-937e-4f77-808e-94535e297925",
+    "Storage File Data SMB Share Contributor": "0c867c2a-1d8c-454a-a3db-ab2ea1bdc8bb",
+    "Cosmos DB Account Reader Role": "fbdf93bf-df7d-467e-a4d2-9458aa1360c8",
+    "DocumentDB Account Contributor": "5bd9cd88-fe45-4216-938b-f97437e15450",
+    "SQL DB Contributor": "9b7fa17d-e63e-47b0-bb0a-15c516ac86ec",
+    "Azure Kubernetes Service Cluster User Role": "4abbcc35-e782-43d8-92c5-2d3f1bd2253f",
+    "Azure Kubernetes Service Cluster Admin Role": "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8",
+    "Azure Kubernetes Service RBAC Cluster Admin": "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b",
+    "Azure Service Bus Data Owner": "090c5cfd-751d-490a-894a-3ce6f1109419",
+    "Azure Service Bus Data Receiver": "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0",
+    "Azure Service Bus Data Sender": "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39",
+    "Azure Event Hubs Data Owner": "f526a384-b230-433a-b45c-95f59c4a2dec",
+    "Azure Event Hubs Data Receiver": "a638d3c7-ab3a-418d-83e6-5f17a39d4fde",
+    "Azure Event Hubs Data Sender": "2b629674-e913-4c01-ae53-ef4638d8f975",
+    "Cognitive Services User": "a97b65f3-24c7-4388-baec-2e87135dc908",
+    "Cognitive Services OpenAI User": "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
+    "Website Contributor": "de139f84-1756-47ae-9be6-808fbbe84772",
+    "Backup Contributor": "5e467623-bb1f-42f4-a55d-6e525e11384b",
+    "Desktop Virtualization User": "1d18fff3-a72a-46b5-b4a9-0b38a3cd7e63",
+    "Virtual Machine Administrator Login": "1c0163c0-47e6-4577-8991-ea5c82e286e4",
+    "Virtual Machine User Login": "fb879df8-f326-4884-b1cf-06f3ad86be52",
 }
 BY_NAME = re.compile(r"roleName\s+eq\s+'((?:[^']|'')+)'", re.IGNORECASE)
 
@@ -60,8 +85,13 @@ class Roles:
         self._names = {role: name for name, role in ROLES.items()}
 
     def find(self, place: Place) -> Document | None:
-        """Return the role definition of an id; None where no role has it."""
+        """Return the role definition of an id; None where no role has it.
+
+        At the tenant's scope, where only Azure's own roles lie, every GUID is one.
+        """
         name = self._names.get(place.name.lower())
+        if name is None and place.parent.is_tenant and is_guid(place.name):
+            name = f"Built-in role {place.name.lower()}"
         return _definition(place, place.name.lower(), name) if name else None
 
     def named(self, place: Place, query_filter: str) -> list[Document]:

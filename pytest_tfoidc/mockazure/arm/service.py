@@ -22,7 +22,16 @@ import jwt
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.httpserver import Request, Response
-from pytest_tfoidc.mockazure.arm import access, contents, errors, listings, revisions, verbs
+from pytest_tfoidc.mockazure.arm import (
+    access,
+    analytics,
+    catalog,
+    contents,
+    errors,
+    listings,
+    revisions,
+    verbs,
+)
 from pytest_tfoidc.mockazure.arm.call import Call, check_api_version
 from pytest_tfoidc.mockazure.arm.errors import ArmError
 from pytest_tfoidc.mockazure.arm.estate import Estate
@@ -55,7 +64,9 @@ VAULTS = "microsoft.keyvault/vaults"
 ACCOUNT_SEGMENTS = 8  # of /subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME
 AUXILIARY = re.compile(r"Bearer\s+([^\s,;]+)", re.IGNORECASE)
 MEMBERSHIP = "microsoft.management/managementgroups/subscriptions"
-STATUSES = ("operationstatuses", "operationresults")
+# The last types of paths that are polled: those of an operation, and those of what it gives.
+OPERATIONS = ("operationstatuses", "backupoperations")
+RESULTS = ("operationresults", "backupoperationresults")
 
 Verb = Callable[[Estate, Call], "Response"]
 ITEM_VERBS: dict[str, Verb] = {
@@ -194,11 +205,23 @@ class ResourceManager:
             return self._only_get(call, lambda: verbs.given(one))
         if not NAMESPACE.fullmatch(place.namespace):
             raise errors.bad_namespace(place.namespace)
-        if place.type_key.rpartition("/")[2] in STATUSES and place.pairs:
+        if place.type_key.rpartition("/")[2] in (*OPERATIONS, *RESULTS) and place.pairs:
             return self._only_get(call, lambda: self._operation(call))
-        if contents.is_content(place):
-            return contents.answer(self._estate, call)
+        special = self._special(call)
+        if special is not None:
+            return special
         return self._item(call) if place.pairs else self._collection(call)
+
+    def _special(self, call: Call) -> Response | None:
+        """Answer for what is no resource: offers, contents, analytics; None for any other."""
+        offered = catalog.offers(call.place)
+        if offered is not None:
+            return self._only_get(call, lambda: Response.json(offered(call.place)))
+        if contents.is_content(call.place):
+            return contents.answer(self._estate, call)
+        if analytics.is_analytics(call.place):
+            return analytics.answer(self._estate, call)
+        return None
 
     @staticmethod
     def _only_get(call: Call, answer: Callable[[], Response]) -> Response:
@@ -221,7 +244,7 @@ class ResourceManager:
         return self._only_get(call, lambda: found)
 
     def _operation(self, call: Call) -> Response:
-        if call.place.type_key.endswith("results"):
+        if call.place.type_key.rpartition("/")[2] in RESULTS:
             return verbs.operation_result(self._estate, call)
         return verbs.operation_status(self._estate, call)
 

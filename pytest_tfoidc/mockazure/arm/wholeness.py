@@ -12,6 +12,7 @@ FREE_FORM = frozenset(
     {
         *("appsettings", "connectionstrings", "metadata", "tags", "settings", "parameters"),
         *("variables", "environmentvariables", "configuration", "configurationoverrides"),
+        "configurations",
         *("annotations", "labels", "definition", "policyrule", "template", "values"),
     }
 )

@@ -35,18 +35,8 @@ class _Later:
 LATER = _Later()
 SPECIAL = frozenset(
     {
-        *(
-            "parameters",
-            "variables",
-            "copyindex",
-            "if",
-            "and",
-            "or",
-            "coalesce",
-            "trygget",
-            "lambda",
-        ),
-        *("map", "filter", "sort", "reduce", "toobject", "lambdavariables", "tryget"),
+        *("parameters", "variables", "copyindex", "if", "and", "or", "coalesce", "tryget"),
+        *("lambda", "lambdavariables", "map", "filter", "sort", "reduce", "toobject"),
     }
 )
 Reference = Callable[[str, bool], Value]  # name or id, whether the whole resource is wanted

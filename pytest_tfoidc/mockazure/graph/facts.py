@@ -132,6 +132,32 @@ ROLES = {
     "69091246-20e8-4a56-aa4d-066075b2a7a8": "Teams Administrator",
     "fe930be7-5e62-47db-91af-98c3a49a38b1": "User Administrator",
 }
+# Microsoft's own applications, of which a tenant has service principals once it uses Azure, by id.
+FIRST_PARTY = {
+    "022907d3-0f1b-48f7-badc-1ba6abab6d66": "Azure SQL Database",
+    "03b39d0f-4213-4864-a245-b1476ec03169": "Azure Spring Cloud Resource Provider",
+    "1412d89f-b8a8-4111-b4fd-e82905cbd85d": "Microsoft.AzureStackHCI Resource Provider",
+    "205478c0-bd83-4e1b-a9d6-db63a3e1e1c8": "Microsoft.AzureFrontDoor-Cdn",
+    "262044b1-e2ce-469f-a196-69ab7ada62d3": "Backup Management Service",
+    "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d": "AzureDatabricks",
+    "4962773b-9cdb-44cf-a8bf-237846a00ab7": "Microsoft.EventGrid",
+    "60e6cd67-9c8c-4951-9b3c-23c25a2169af": "Compute Resource Provider",
+    "6dae42f8-4368-4678-94ff-3960e28e3630": "Azure Kubernetes Service AAD Server",
+    "797f4846-ba00-4fd7-ba43-dac1f8f63013": "Windows Azure Service Management API",
+    "9cdead84-a844-4324-93f2-b2e6bb768d07": "Azure Virtual Desktop",
+    "a232010e-820c-4083-83bb-3ace5fc29d0b": "Azure Cosmos DB",
+    "abfa0a7c-a6b6-4736-8310-5855508787cd": "Microsoft Azure App Service",
+    "ad0e1c7e-6d38-4ba4-9efd-0bc77ba9f037": "Microsoft.AzureFrontDoor",
+    "cfa8b339-82a2-471a-a3c9-0fc0be7a4093": "Azure Key Vault",
+    "ddbf3205-c6bd-46ae-8127-60eb93363864": "Microsoft Azure Batch",
+    "e406a681-f3d4-42a8-90b6-c2b029497af1": "Azure Storage",
+    "f1dd0a37-89c6-4e07-bcd1-ffd3d43d8875": "Azure Red Hat OpenShift RP",
+}
+# Those that a tenant gets only where somebody makes their service principals.
+PUBLISHED = {
+    "2565bd9d-da50-47d4-8b85-4c97f669dc36": "Domain Controller Services",
+    "6ba9a5d4-8456-4118-b521-9c5ca10cdf84": "Azure AD Domain Services",
+}
 # Microsoft Graph's own application permissions, of which modules ask for these most, by their ids.
 APP_ROLES = {
     "User.Read.All": "df021288-bdef-4463-88db-98f22de89214",

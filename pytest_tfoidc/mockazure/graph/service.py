@@ -327,8 +327,16 @@ class Graph:
         """Put an object there that nobody created, such as a user; give it with its id."""
         with self._lock:
             full = {**merged(defaults(collection), document)}
+            if collection == "servicePrincipals":
+                self._make_way(str(full.get("appId") or ""))
             full.setdefault("id", new_id())
             return dict(self._directory.put(collection, full).document)
+
+    def _make_way(self, app_id: str) -> None:
+        """Let somebody say how one of Microsoft's own principals is: theirs takes its place."""
+        found = self._directory.named("servicePrincipals", "appId", app_id)
+        if found is not None and app_id.lower() in facts.FIRST_PARTY:
+            self._directory.remove(found.id)
 
     def add_entry(self, path: str, owner: str, document: Document) -> None:
         """Put an entry of a collection there that nobody created, such as a named location."""
@@ -373,4 +381,6 @@ def _part_of(found: DirectoryObject, what: str, rest: tuple[str, ...]) -> OnPart
 def _new_directory() -> Directory:
     directory = Directory()
     directory.put("servicePrincipals", verbs.microsoft_graph())
+    for app_id, name in facts.FIRST_PARTY.items():
+        directory.put("servicePrincipals", verbs.first_party(app_id, name))
     return directory

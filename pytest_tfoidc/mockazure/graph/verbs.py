@@ -97,12 +97,15 @@ def _prepare_principal(directory: Directory, written: Document) -> Document:
             f"principal name {app_id} is already in use."
         )
     application = directory.named("applications", "appId", app_id)
-    if application is None and not app_id.lower().endswith(MICROSOFT_APPS):
+    published = facts.PUBLISHED.get(app_id.lower())
+    known = published or app_id.lower().endswith(MICROSOFT_APPS)
+    if application is None and not known:
         raise bad_request(
             f"The appId '{app_id}' of the service principal does not reference a valid "
             "application object."
         )
-    return {**principal_of(application.document if application else {}, app_id), **written}
+    shared = application.document if application else {"displayName": published or app_id}
+    return {**principal_of(shared, app_id), **written}
 
 
 def principal_of(application: Mapping[str, object], app_id: str) -> Document:
@@ -380,6 +383,14 @@ def on_logo(_: Directory, call: GraphCall, __: DirectoryObject, _rest: tuple[str
     """PUT or DELETE a logo; it is not kept."""
     call.only("PUT", "PATCH", "DELETE")
     return Response(204)
+
+
+def first_party(app_id: str, name: str) -> Document:
+    """Return the service principal of one of Microsoft's own applications."""
+    return {
+        **merged(defaults("servicePrincipals"), principal_of({"displayName": name}, app_id)),
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"tfoidc:{app_id}")),
+    }
 
 
 def microsoft_graph() -> Document:

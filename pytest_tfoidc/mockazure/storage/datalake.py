@@ -362,6 +362,16 @@ class DataLake:
         if written:
             self.access[key] = {**self.access.get(key, {}), **written}
 
+    def _change_access(self, call: PathCall, key: tuple[str, str, str]) -> None:
+        """Set the entries of one of many paths, add them, or take them away."""
+        before, written = self._access_of(key)["x-ms-acl"], call.headers.get("x-ms-acl", "")
+        mode = call.query.get("mode", "set").lower()
+        if mode != "remove":
+            self._keep_access(call, key)
+        if mode != "set":
+            acl = _changed_acl(before, written, remove=mode == "remove")
+            self.access[key] = {**self.access.get(key, {}), "x-ms-acl": acl}
+
     def _set_access(self, call: PathCall) -> Response:
         blob = self._path(call)
         self._keep_access(call, call.key)
@@ -373,7 +383,7 @@ class DataLake:
         names = _below(container, call.inner) if call.inner else sorted(container.blobs)
         counts = {"directoriesSuccessful": 0, "filesSuccessful": 0}
         for name in names:
-            self._keep_access(call, (call.account, call.system, name))
+            self._change_access(call, (call.account, call.system, name))
             is_folder = _is_folder(container.blobs[name])
             counts["directoriesSuccessful" if is_folder else "filesSuccessful"] += 1
         return Response.json({**counts, "failureCount": 0, "failedEntries": []})
@@ -424,6 +434,17 @@ class DataLake:
         """Put back what `snapshot` returned."""
         self.access = {key: dict(entry) for key, entry in held.items()}
         self._pending.clear()
+
+
+def _changed_acl(before: str, written: str, *, remove: bool) -> str:
+    held = dict(entry.rpartition(":")[::2] for entry in before.split(","))
+    for entry in filter(None, (one.strip() for one in written.split(","))):
+        who, _, rights = entry.rpartition(":")
+        if remove:
+            held.pop(entry, None)
+        else:
+            held[who] = rights
+    return ",".join(f"{who}:{rights}" for who, rights in held.items())
 
 
 def _missing() -> StorageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -128,6 +129,12 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
          ("inboundNatPools", 0, "properties", "idleTimeoutInMinutes"), 4),
         ("Microsoft.MachineLearningServices/workspaces/w", {}, ("publicNetworkAccess",), "Enabled"),
         ("Microsoft.DBforPostgreSQL/serverGroupsv2/g", {}, ("serverNames", 0, "name"), "g-c"),
+        ("Microsoft.Search/searchServices/s", {}, ("endpoint",), "https://s.search.windows.net"),
+        ("Microsoft.Kusto/clusters/k", {}, ("uri",), "https://k.westeurope.kusto.windows.net"),
+        ("Microsoft.Network/trafficmanagerprofiles/t", {"dnsConfig": {"relativeName": "mine"}},
+         ("dnsConfig", "fqdn"), "mine.trafficmanager.net"),
+        ("Microsoft.Network/publicIPAddresses/p", {"dnsSettings": {"domainNameLabel": "mine"}},
+         ("dnsSettings", "fqdn"), "mine.westeurope.cloudapp.azure.com"),
     ],
 )  # fmt: skip
 def test_azure_fills_what_nobody_wrote(
@@ -387,3 +394,80 @@ def test_a_slot_has_a_kind_and_no_source_control(arm: Arm, reserved: bool, kind:
     assert arm("GET", f"{slot}/config/web").json["properties"]["scmType"] == "None"
     source = {"properties": {"repoUrl": "https://example.org/r.git"}}
     assert arm("PATCH", f"{slot}/sourceControls/web", source).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "expected"),
+    [
+        ("Static", "IPv4", "20."),
+        ("static", "IPv6", "2603:1020:"),
+        ("Dynamic", "IPv4", None),
+        (None, None, None),
+    ],
+)
+def test_a_public_address_is_there_before_it_is_used_where_it_is_static(
+    arm: Arm, method: str | None, version: str | None, expected: str | None
+) -> None:
+    path = f"{P}/Microsoft.Network/publicIPAddresses/ip"
+    written = {"publicIPAllocationMethod": method, "publicIPAddressVersion": version}
+    found, again = (put(arm, path, **written).get("ipAddress") for _ in range(2))
+    assert found == again
+    assert ip_address(found) is not None if expected else found is None
+    assert expected is None or found.startswith(expected)
+
+
+@pytest.mark.parametrize("zone", ["dnsZones", "privateDnsZones"])
+@pytest.mark.parametrize(("name", "expected"), [("www", "www.a.org."), ("@", "a.org.")])
+def test_records_tell_their_full_names(arm: Arm, zone: str, name: str, expected: str) -> None:
+    put(arm, f"{P}/Microsoft.Network/{zone}/a.org")
+    found = put(arm, f"{P}/Microsoft.Network/{zone}/a.org/A/{name}", TTL=5)
+    assert (found["fqdn"], found["TTL"]) == (expected, 5)
+
+
+def test_a_frontend_in_a_subnet_has_an_address_and_one_to_the_world_has_none(arm: Arm) -> None:
+    parts = [
+        {"name": "in", "properties": {"subnet": {"id": "s"}}},
+        {"name": "out", "properties": {"publicIPAddress": {"id": "p"}}},
+    ]
+    path = f"{P}/Microsoft.Network/loadBalancers/lb"
+    found = put(arm, path, frontendIPConfigurations=parts)["frontendIPConfigurations"]
+    assert [one["properties"].get("privateIPAddress", "")[:3] for one in found] == ["10.", ""]
+
+
+def test_what_is_there_with_its_parent_is_in_the_list_once(arm: Arm) -> None:
+    bus = f"{P}/Microsoft.ServiceBus/namespaces/bus"
+    put(arm, bus)
+    rules = f"{bus}/authorizationRules"
+
+    def names() -> list[str]:
+        return [one["name"] for one in arm("GET", rules).json["value"]]
+
+    assert names() == ["RootManageSharedAccessKey"]
+    put(arm, f"{rules}/mine", rights=["Listen"])
+    put(arm, f"{rules}/RootManageSharedAccessKey", rights=["Manage"])
+    assert sorted(names()) == ["RootManageSharedAccessKey", "mine"]
+
+
+def test_a_list_at_a_vault_reaches_what_lies_deeper_in_it(arm: Arm) -> None:
+    vault = f"{P}/Microsoft.RecoveryServices/vaults/v"
+    fabric = f"{vault}/replicationFabrics/f"
+    for path in (vault, fabric, f"{fabric}/replicationProtectionContainers/c"):
+        put(arm, path)
+    found = arm("GET", f"{vault}/replicationProtectionContainers").json["value"]
+    assert [one["name"] for one in found] == ["c"]
+
+
+def test_an_action_that_takes_its_time_tells_what_it_made_where_it_is_polled(arm: Arm) -> None:
+    disk = f"{P}/Microsoft.Compute/disks/d"
+    put(arm, disk)
+    answer = arm("POST", f"{disk}/beginGetAccess", {"access": "Read", "durationInSeconds": 300})
+    assert answer.status == 202
+    polled, result = (
+        arm("GET", answer.headers[name].partition(".com")[2]).json
+        for name in ("Azure-AsyncOperation", "Location")
+    )
+    assert polled["properties"]["output"] == result
+    assert result["accessSAS"].startswith("https://")
+    assert arm("GET", disk).json["properties"]["diskState"] == "ActiveSAS"
+    arm("POST", f"{disk}/endGetAccess")
+    assert arm("GET", disk).json["properties"]["diskState"] == "Unattached"

@@ -26,7 +26,9 @@ WORDS = [
     "Microsoft.KeyVault", "vaults", "kv", "deletedVaults", "purge", "westeurope", "SOA", "@",
     "Microsoft.Storage", "storageAccounts", "listKeys", "checkNameAvailability", "list",
     "Microsoft.Insights", "components", "currentbillingfeatures", "operationStatuses",
-    "operationResults", "Microsoft.Resources", "deployments", "tags", "",
+    "operationResults", "Microsoft.Resources", "deployments", "tags", "", "privateEndpoints",
+    "privateEndpointConnections", "analyticsItems", "item", "policyDefinitions",
+    "roleEligibilityScheduleRequests", "backupProtectableItems", "backupOperations",
 ]  # fmt: skip
 VERSION = "api-version=2024-01-01"
 READ = ("customSubDomainName", "ipRules", "locations", "partitionCount", "publicNetworkAccess")
@@ -48,6 +50,15 @@ properties = {
     "level": st.sampled_from(["ReadOnly", "CanNotDelete"]),
     "createMode": st.just("recover"),
     "roleDefinitionId": anything,
+    "privateEndpointConnections": anything,
+    "privateLinkServiceConnections": anything
+    | st.lists(st.fixed_dictionaries({"properties": st.just({"privateLinkServiceId": VNET})})),
+    "networkInterfaces": anything | st.lists(st.fixed_dictionaries({"id": short})),
+    "ipConfigurations": anything,
+    "groupIds": anything,
+    "requestType": st.sampled_from(["AdminAssign", "AdminRemove"]) | anything,
+    "scheduleInfo": anything,
+    "source": anything,
 }
 identity = st.fixed_dictionaries({"type": anything, "userAssignedIdentities": anything})
 known = {

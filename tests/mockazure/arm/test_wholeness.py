@@ -83,6 +83,14 @@ def test_states_settle_over_virtual_time(
     assert shown[name] == settled
 
 
+def test_a_scale_set_has_a_list_of_extensions_where_it_says_anything_of_them(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Compute/virtualMachineScaleSets/s"
+    profile = {"extensionProfile": {"extensionsTimeBudget": "PT1H30M"}}
+    found = put(arm, path, virtualMachineProfile=profile)["virtualMachineProfile"]
+    assert found["extensionProfile"] == {**profile["extensionProfile"], "extensions": []}
+    assert put(arm, path, virtualMachineProfile={})["virtualMachineProfile"] == {}
+
+
 def test_lists_that_clients_expect_are_there(arm: Arm) -> None:
     containers = [{"name": "a", "properties": {"image": "i"}}, {"name": "b", "properties": {}}]
     path = f"{P}/Microsoft.ContainerInstance/containerGroups/g"

@@ -103,3 +103,78 @@ def test_a_path_that_leads_outside_is_refused(here: World, path: str) -> None:
     here.azure.send("PUT", f"{URL}/lake?resource=filesystem", headers=headers)
     refused = here.azure.send("PUT", f"{URL}/lake/{path}?resource=file", headers=headers)
     assert (refused.status_code, refused.headers["x-ms-error-code"]) == (400, "InvalidResourceName")
+
+
+def test_what_is_appended_is_seen_when_it_is_flushed(system: Any) -> None:
+    file = system.create_file("f", metadata={"m": "1"})
+    file.append_data(b"abc", 0)
+    file.append_data(b"def", 3)
+    assert file.get_file_properties().size == 0
+    with pytest.raises(HttpResponseError) as gap:
+        file.append_data(b"x", 7)
+    with pytest.raises(HttpResponseError) as short:
+        file.flush_data(5)
+    codes = {refused.value.error_code for refused in (gap, short)}  # type: ignore[attr-defined] # azure-storage adds it
+    assert codes == {"InvalidFlushPosition"}
+    file.flush_data(6, content_settings=lake.ContentSettings(content_type="text/plain"))
+    file.set_metadata({"m": "2"})
+    file.set_http_headers(lake.ContentSettings(content_language="en"))
+    found = file.get_file_properties()
+    assert (found.size, found.metadata) == (6, {"m": "2"})
+    assert found.content_settings.content_language == "en"
+    assert file.download_file().readall() == b"abcdef"
+
+
+def test_paths_come_in_pages(system: Any) -> None:
+    for number in range(5):
+        system.create_file(f"f{number}")
+    pages = list(system.get_paths(max_results=2).by_page())
+    assert [[p.name for p in page] for page in pages] == [["f0", "f1"], ["f2", "f3"], ["f4"]]
+    with pytest.raises(ResourceNotFoundError):
+        list(system.get_paths(path="nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "status", "code"),
+    [
+        ("PUT", "new?resource=link", {}, 400, "InvalidQueryParameterValue"),
+        ("PUT", "a/f?resource=file", {"If-None-Match": "*"}, 409, "PathAlreadyExists"),
+        ("PUT", "a?resource=file", {}, 409, "ResourceTypeMismatch"),
+        ("PUT", "a/f/g?resource=file", {}, 409, "ParentIsNotADirectory"),
+        ("PUT", "b", {"x-ms-rename-source": "/lake/gone"}, 404,
+         "RenameDestinationParentPathNotFound"),
+        ("PUT", "a/b", {"x-ms-rename-source": "/lake/a"}, 409, "InvalidRenameSourcePath"),
+        ("PUT", "new?resource=file", {"x-ms-properties": "a=€".encode()}, 400,
+         "InvalidPropertyValue"),
+        ("PUT", "new?resource=file", {"x-ms-acl": "rwx"}, 400, "InvalidAccessControlList"),
+        ("PATCH", "a?action=append&position=0", {}, 400, "InvalidFlushPosition"),
+        ("PATCH", "a/f?action=append&position=-1", {}, 400, None),
+        ("GET", "a/f", {"Range": "bytes=9-"}, 416, "InvalidRange"),
+        ("GET", "gone", {}, 404, "PathNotFound"),
+        ("DELETE", "a", {}, 409, "DirectoryNotEmpty"),
+        ("DELETE", "gone", {}, 404, "PathNotFound"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused_in_data_lakes_words(
+    here: World, method: str, target: str, headers: dict[str, Any], status: int, code: str | None
+) -> None:
+    sent = {**here.azure.bearer("https://storage.azure.com"), "x-ms-version": "2023-11-03"}
+    for path in ("lake?resource=filesystem", "lake/a/f?resource=file"):
+        assert here.azure.send("PUT", f"{URL}/{path}", headers=sent).status_code == 201
+    answer = here.azure.send(method, f"{URL}/lake/{target}", headers={**sent, **headers})
+
+    assert answer.status_code == status
+    assert code in {answer.headers["x-ms-error-code"], None}
+
+
+def test_access_below_is_added_to_and_taken_away(system: Any) -> None:
+    system.create_file("a/f")
+    system.create_file("b")
+    root, one = system.get_directory_client("/"), "user:11111111-2222-3333-4444-555555555555"
+    result = root.update_access_control_recursive(f"{one}:r--,other::r--")
+    assert (result.counters.directories_successful, result.counters.files_successful) == (1, 2)
+    file = system.get_file_client("b")
+    usual = "user::rwx,group::r-x,other::r--"
+    assert file.get_access_control()["acl"] == f"{usual},{one}:r--"
+    root.remove_access_control_recursive(one)
+    assert file.get_access_control()["acl"] == usual

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_tfoidc.mockazure.arm.errors import ArmError
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, keys
+from pytest_tfoidc.mockazure.arm.types.base import (
+    Adds,
+    New,
+    Properties,
+    fixed,
+    guid,
+    key,
+    keys,
+    objects,
+    part,
+)
+from pytest_tfoidc.mockazure.arm.types.changes import enabled_monitors
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -82,6 +93,7 @@ def cognitive_keys(new: New) -> Any:  # noqa: ANN401 - JSON
 
 
 OFF = {"enabled": False}
+SOURCES = "sourceControls"  # of an app: the type, and the property that its settings are told by
 
 
 def plan(new: New) -> Properties:
@@ -114,8 +126,19 @@ def site_kind(new: New) -> Properties:
 
 def site_settings(new: New) -> Properties:
     """Return an app's `config/web`: what its `siteConfig` says."""
-    asked = new.properties.get("siteConfig")
-    return {"properties": {"scmType": "None", **(asked if isinstance(asked, dict) else {})}}
+    asked = part(new.properties, "siteConfig")
+    found = {"properties": {"scmType": "None", **asked}}
+    for source in objects(new.properties, SOURCES):
+        found["properties"]["scmType"] = _source_kind(part(source, "properties"))
+    return found
+
+
+def _source_kind(source: Properties) -> str:
+    """Return how an app's settings call where it comes from."""
+    if source.get("isGitHubAction") is True:
+        return "GitHubAction"
+    own = source.get("isManualIntegration") is not True
+    return "GitHub" if own and "github.com" in str(source.get("repoUrl")) else "ExternalGit"
 
 
 def app_settings(new: New) -> Properties:
@@ -136,10 +159,118 @@ def site_answer(new: New) -> Any:  # noqa: ANN401 - JSON
     return {**new.body, "properties": secret}
 
 
+def sign_in_services(_: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the services that a bot can sign people in to."""
+    return {
+        "value": [
+            {
+                "properties": {
+                    "id": guid(name, "serviceProvider"),
+                    "serviceProviderName": name,
+                    "displayName": name,
+                    "iconUrl": "",
+                    "parameters": [],
+                }
+            }
+            for name in SIGN_IN.split()
+        ]
+    }
+
+
+def static_site_secrets(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the token that a static site is deployed with."""
+    return {"properties": {"apiKey": key(new.id, "apiKey")}}
+
+
+SIGN_IN = (
+    "Aad Aadv2 bitly box docusign dropbox facebook fitbit flickr github google instagram intuit "
+    "linkedin lithium live mailchimp marketo netsuite oauth2 oauth2Generic onedrive outlook "
+    "pinterest salesforce slack spotify stripe todoist trello uber wunderlist yahoo zendesk"
+)
+
+
+def rule_template(name: str, kind: str) -> Adds:
+    """Make the function for a template of alert rules that Microsoft Sentinel brings along."""
+    shown = {"displayName": name, "description": name, "status": "Available", "severity": "High"}
+    return fixed(kind=kind, properties={**shown, "tactics": [], "requiredDataConnectors": []})
+
+
+RULE_TEMPLATES = {
+    f"providers/Microsoft.SecurityInsights/alertRuleTemplates/{guid}": rule_template(name, kind)
+    for guid, name, kind in (
+        (
+            "f71aba3d-28fb-450b-b192-4e76a83015c8",
+            "Advanced Multistage Attack Detection",
+            "Fusion",
+        ),
+        (
+            "737a2ce1-70a3-4968-9e90-3e6aca836abf",
+            "(Preview) Anomalous RDP Login Detections",
+            "MLBehaviorAnalytics",
+        ),
+        (
+            "fa118b98-de46-4e94-87f9-8e6d5060b60b",
+            "(Preview) Anomalous SSH Login Detection",
+            "MLBehaviorAnalytics",
+        ),
+        (
+            "0dd422ee-e6af-4204-b219-f59ac172e4c6",
+            "(Preview) Microsoft Defender Threat Intelligence Analytics",
+            "ThreatIntelligence",
+        ),
+        (
+            "90586451-7ba8-4c1e-9904-7d1b7c3cc4d6",
+            "Create incidents based on Azure Security Center alerts",
+            "MicrosoftSecurityIncidentCreation",
+        ),
+    )
+}
+
+
+def anomaly(name: str, rule: str) -> Adds:
+    """Make the function for a rule on anomalies that Microsoft Sentinel brings along."""
+    score = {
+        "description": "Generate an anomaly when score is greater than the chosen value",
+        "maximum": "1",
+        "minimum": "0",
+        "name": "Anomaly score threshold",
+        "value": "0.5",
+    }
+    properties = {
+        "anomalySettingsVersion": 0,
+        "anomalyVersion": "1.0.0",
+        "customizableObservations": {"thresholdObservations": [score]},
+        "description": name,
+        "displayName": name,
+        "enabled": True,
+        "frequency": "PT1H",
+        "isDefaultSettings": True,
+        "requiredDataConnectors": [],
+        "settingsDefinitionId": rule,
+        "settingsStatus": "Production",
+        "tactics": [],
+        "techniques": [],
+    }
+    return fixed(kind="Anomaly", properties=properties)
+
+
+ANOMALIES = {
+    f"providers/Microsoft.SecurityInsights/securityMLAnalyticsSettings/{guid(name, 'rule')}": (
+        anomaly(name, guid(name, "rule"))
+    )
+    for name in (
+        "Anomalous Code Execution",
+        "Potential data staging",
+        "UEBA Anomalous Authentication",
+        "UEBA Anomalous Sign In",
+    )
+}
+
 SITE = Rules(
     accepted=202,
     adds=site,
     beside=site_kind,
+    children={SOURCES: SOURCES},
     implied={
         "config/web": site_settings,
         "config/appsettings": app_settings,
@@ -154,6 +285,7 @@ SITE = Rules(
         ),
         "config/slotConfigNames": fixed(properties={}),
         "sourceControls/web": fixed(properties={}),
+        "networkConfig/virtualNetwork": fixed(properties={}),
         "basicPublishingCredentialsPolicies/ftp": fixed(properties={"allow": True}),
         "basicPublishingCredentialsPolicies/scm": fixed(properties={"allow": True}),
     },
@@ -172,30 +304,16 @@ TYPES: dict[str, Rules] = {
     "Microsoft.CognitiveServices/accounts": Rules(
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}
     ),
+    "Microsoft.AppPlatform/spring": Rules(actions={"listgloballyenabledapms": enabled_monitors}),
+    "Microsoft.Web/staticSites": Rules(actions={"listsecrets": static_site_secrets}),
     "Microsoft.Web/serverFarms": Rules(accepted=202, beside=plan),
     "Microsoft.Web/sites": SITE,
     "Microsoft.Web/sites/config": SITE_CONFIG,
+    "Microsoft.Web/sites/networkConfig": Rules(shown_as="config"),
     "Microsoft.Web/sites/slots": SITE,
+    "Microsoft.Web/sites/slots/networkConfig": Rules(shown_as="config"),
     "Microsoft.Web/sites/slots/config": SITE_CONFIG,
     "Microsoft.OperationsManagement/solutions": Rules(created=201, updated=201),
-    "Microsoft.RecoveryServices/vaults": Rules(
-        created=201,
-        deleted=204,
-        implied={
-            "replicationVaultSettings/default": fixed(properties={}),
-            "backupConfig/vaultConfig": fixed(
-                properties={"enhancedSecurityState": "Enabled", "softDeleteFeatureState": "Enabled"}
-            ),
-            "backupStorageConfig/vaultStorageConfig": fixed(
-                properties={
-                    "crossRegionRestoreFlag": False,
-                    "storageModelType": "GeoRedundant",
-                    "storageType": "GeoRedundant",
-                    "storageTypeState": "Unlocked",
-                }
-            ),
-        },
-    ),
     "Microsoft.Search/searchServices": Rules(
         created=201,
         adds=search_service,

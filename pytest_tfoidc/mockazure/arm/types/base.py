@@ -59,6 +59,14 @@ def guid(resource_id: str, purpose: str) -> str:
     return str(uuid.uuid5(GUIDS, f"{purpose}:{resource_id.lower()}"))
 
 
+def is_guid(text: str) -> bool:
+    """Tell whether a text is a GUID, as Azure writes them."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
 def key(resource_id: str, purpose: str) -> str:
     """Return a base64 key of 64 bytes that is always the same for an id and a purpose."""
     digest = hashlib.sha512(f"tfoidc:{purpose}:{resource_id.lower()}".encode()).digest()
@@ -148,6 +156,11 @@ def role_assignment(new: New) -> Properties:
     return {"scope": new.scope or "/", "principalType": "ServicePrincipal", "condition": None}
 
 
+def schedule_request(new: New) -> Properties:
+    """Return what a request for a role says once it is granted."""
+    return {"principalType": "ServicePrincipal", "scope": new.scope or "/", "status": "Provisioned"}
+
+
 def dns_zone(new: New) -> Properties:
     """Return a public zone its name servers and limits."""
     tlds = enumerate(("com", "net", "org", "info"), start=1)
@@ -184,6 +197,24 @@ def soa(record: str, *, host: str, email: str, minimum: dict[str, int]) -> Adds:
 def workspace(new: New) -> Properties:
     """Return a Log Analytics workspace its id."""
     return {"customerId": new.guid("customerId")}
+
+
+def microsoft_table(new: New) -> Properties | None:
+    """Return a table that every workspace has; None for those that somebody makes."""
+    if new.name.upper().endswith(OWN_TABLES):
+        return None
+    schema = {"name": new.name, "tableType": "Microsoft", "columns": [], "standardColumns": []}
+    return {
+        "properties": {
+            "plan": "Analytics",
+            "retentionInDays": 30,
+            "schema": schema,
+            "totalRetentionInDays": 30,
+        }
+    }
+
+
+OWN_TABLES = ("_CL", "_SRCH", "_RST")
 
 
 def component(new: New) -> Properties:

@@ -15,6 +15,8 @@ from pytest_tfoidc.mockazure.arm.types.base import New, Properties, objects, par
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.types.rules import Changes
 
+ACTIVE = "activeDeploymentNames"  # of an app of Azure Spring Apps
+GLOBAL = "globallyEnabledApms"  # of an Azure Spring Apps service: ids
 DEPLOYED = "deployedConfigurations"  # of a network manager, by type and region
 
 
@@ -70,11 +72,58 @@ def deployments(new: New) -> Any:  # noqa: ANN401 - JSON
     return {"value": [one for name in found if (one := part(found, name)).get("configurationIds")]}
 
 
+def _enabled(new: New, posted: Mapping[str, Any], _: str) -> Properties:
+    """Return a service's monitors that are enabled globally, with one more."""
+    one = posted.get("resourceId")
+    return {new.id: {GLOBAL: [*_monitors(new, without=one), *([one] if one else [])]}}
+
+
+def _disabled(new: New, posted: Mapping[str, Any], _: str) -> Properties:
+    """Return a service's monitors that are enabled globally, without one."""
+    return {new.id: {GLOBAL: _monitors(new, without=posted.get("resourceId"))}}
+
+
+def _monitors(new: New, *, without: object) -> list[Any]:
+    found = new.properties.get(GLOBAL)
+    gone = str(without).lower()
+    return [m for m in found if str(m).lower() != gone] if isinstance(found, list) else []
+
+
+def enabled_monitors(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return the monitors that are enabled globally, for `listGloballyEnabledApms`."""
+    return {"value": _monitors(new, without=None)}
+
+
+def _activated(new: New, posted: Mapping[str, Any], _: str) -> Properties:
+    """Return which deployments of an app are active from now on, and which no longer."""
+    before, names = new.properties.get(ACTIVE), posted.get("activeDeploymentNames")
+    now = [n for n in names if isinstance(n, str)] if isinstance(names, list) else []
+    old = before if isinstance(before, list) else []
+    states = {f"{new.id}/deployments/{name}": {"active": name in now} for name in (*old, *now)}
+    return {new.id: {ACTIVE: now}, **states}
+
+
+def _set(**properties: Any) -> Changes:  # noqa: ANN401 - JSON
+    """Make the function for an action that sets properties of its own resource."""
+    return lambda new, _posted, _now: {new.id: properties}
+
+
+EXPORT = {
+    "begingetaccess": _set(diskState="ActiveSAS"),
+    "endgetaccess": _set(diskState="Unattached"),
+}
 CHANGES: dict[str, dict[str, Changes]] = {
+    "Microsoft.Compute/disks": EXPORT,
+    "Microsoft.Compute/snapshots": EXPORT,
     "Microsoft.Cache/redisEnterprise/databases": {
         "forcelinktoreplicationgroup": _linked,
         "forceunlink": _unlinked,
     },
+    "Microsoft.AppPlatform/spring": {
+        "disableapmglobally": _disabled,
+        "enableapmglobally": _enabled,
+    },
+    "Microsoft.AppPlatform/spring/apps": {"setactivedeployments": _activated},
     "Microsoft.Network/networkManagers": {"commit": _committed},
     "Microsoft.Web/sites": {"slotsswap": _swapped},
     "Microsoft.Web/sites/slots": {"slotsswap": _swapped},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, key, part
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -30,6 +30,29 @@ def container_group(new: New) -> Properties:
         "restartPolicy": "Always",
         "sku": "Standard",
         **({"ipAddress": address} if address else {}),
+    }
+
+
+def container_app(new: New) -> Properties:
+    """Return a container app its revision, and the host in its environment's domain."""
+    region = new.location or "westeurope"
+    environment = new.properties.get("managedEnvironmentId") or new.properties.get("environmentId")
+    word = guid(str(environment or ""), "default")[:8]
+    revision = f"{new.name}--{new.guid('revision')[:7]}"
+    ingress = part(part(new.properties, "configuration"), "ingress")
+    inside = "" if ingress.get("external") is True else "internal."
+    domain = f"{inside}{word}.{region}.azurecontainerapps.io"
+    reached = {
+        "configuration": {"ingress": {"fqdn": f"{new.name}.{domain}"}},
+        "latestRevisionFqdn": f"{revision}.{domain}",
+    }
+    return {
+        "customDomainVerificationId": new.guid("domain").replace("-", ""),
+        "eventStreamEndpoint": f"https://{region}.azurecontainerapps.dev{new.id}/eventstream",
+        "latestReadyRevisionName": revision,
+        "latestRevisionName": revision,
+        "outboundIpAddresses": ["20.50.0.14"],
+        **(reached if ingress else {}),
     }
 
 
@@ -59,6 +82,7 @@ def cluster(new: New) -> Properties:
         "currentKubernetesVersion": version if version.count(".") > 1 else f"{version}.2",
         "maxAgentPools": 100,
         "powerState": {"code": "Running"},
+        "networkProfile": _cluster_network(part(written, "networkProfile")),
         "identityProfile": {
             "kubeletidentity": {
                 "resourceId": kubelet,
@@ -67,6 +91,22 @@ def cluster(new: New) -> Properties:
             }
         },
         **({"oidcIssuerProfile": {"issuerURL": issuer}} if on else {}),
+    }
+
+
+def _cluster_network(asked: Properties) -> Properties:
+    """Return the networks of a cluster; its pods have one where they are not in its subnet."""
+    plugin = str(asked.get("networkPlugin") or "kubenet")
+    own_pods = plugin == "kubenet" or asked.get("networkPluginMode") == "overlay"
+    return {
+        "dnsServiceIP": "10.0.0.10",
+        "ipFamilies": ["IPv4"],
+        "loadBalancerSku": "standard",
+        "networkPlugin": plugin,
+        "outboundType": "loadBalancer",
+        "serviceCidr": "10.0.0.0/16",
+        "serviceCidrs": [asked.get("serviceCidr") or "10.0.0.0/16"],
+        **({"podCidr": "10.244.0.0/16"} if own_pods else {}),
     }
 
 
@@ -89,6 +129,25 @@ def kubeconfig(new: New) -> Properties:
     return {"kubeconfigs": [{"name": "clusterUser", "value": value}]}
 
 
+def disk_access(new: New) -> Properties:
+    """Return the address that a disk or a snapshot is read at while it is exported."""
+    host = f"https://md-{new.guid('export')[:8]}.z1.blob.storage.azure.net/{new.guid('vhd')}/abcd"
+    return {"accessSAS": f"{host}?sv=2018-03-28&sr=b&sig={new.guid('sig')}"}
+
+
+def cluster_settings(new: New) -> Properties:
+    """Return the settings of an HDInsight cluster, which are read with a POST."""
+    found = part(part(new.properties, "clusterDefinition"), "configurations")
+    texts = {name: {n: _as_text(v) for n, v in part(found, name).items()} for name in found}
+    return {"configurations": {"gateway": {}, "core-site": {}, **texts}}
+
+
+def _as_text(value: object) -> str:
+    """Return a setting as the files of a cluster have it: all of them are texts."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+EXPORTS = {"begingetaccess": disk_access}
 VERSION = "1.33"  # of Kubernetes, where nobody asks for another
 CREDENTIALS = ("User", "Admin", "MonitoringUser")
 CONTAINER_LISTS = ("ports", "environmentVariables", "command")
@@ -109,10 +168,24 @@ TYPES: dict[str, Rules] = {
         adds=cluster,
         actions={f"listcluster{who.lower()}credential": kubeconfig for who in CREDENTIALS},
     ),
+    "Microsoft.App/containerApps": Rules(created=201, adds=container_app),
+    "Microsoft.HDInsight/clusters": Rules(
+        actions={"configurations": cluster_settings},
+        implied={
+            "extensions/azureMonitor": fixed(clusterMonitoringEnabled=False),
+            "extensions/clustermonitoring": fixed(clusterMonitoringEnabled=False),
+        },
+    ),
+    "Microsoft.HDInsight/clusters/extensions": Rules(beside=fixed(clusterMonitoringEnabled=True)),
+    "Microsoft.Compute/disks": Rules(accepted=202, actions=EXPORTS),
+    "Microsoft.Compute/snapshots": Rules(actions=EXPORTS),
     "Microsoft.Compute/virtualMachines": Rules(
         created=201, adds=machine, omitted=("additionalCapabilities",)
     ),
     "Microsoft.Compute/virtualMachineScaleSets": Rules(
-        created=201, adds=scale_set, omitted=("additionalCapabilities",)
+        created=201,
+        adds=scale_set,
+        omitted=("additionalCapabilities",),
+        lists=("virtualMachineProfile.extensionProfile.extensions",),
     ),
 }

@@ -254,7 +254,29 @@ def exascale(new: New) -> Properties:
     return {"highCapacityDatabaseStorage": storage} if size is not None else {}
 
 
+_DATA = "Microsoft.DocumentDB/databaseAccounts"
+COSMOS_READS = [
+    f"{_DATA}/readMetadata",
+    *(f"{_DATA}/sqlDatabases/containers/{what}" for what in ("executeQuery", "readChangeFeed")),
+    f"{_DATA}/sqlDatabases/containers/items/read",
+]
+COSMOS_WRITES = [
+    f"{_DATA}/readMetadata",
+    f"{_DATA}/sqlDatabases/containers/*",
+    f"{_DATA}/sqlDatabases/containers/items/*",
+]
+
+
+def mongo_connections(new: New) -> Any:  # noqa: ANN401 - JSON
+    """Return how a MongoDB vCore cluster is reached."""
+    text = str(new.properties.get("connectionString") or "")
+    return {"connectionStrings": [{"connectionString": text, "description": "default connection"}]}
+
+
 TYPES: dict[str, Rules] = {
+    "Microsoft.DocumentDB/mongoClusters": Rules(
+        actions={"listconnectionstrings": mongo_connections}
+    ),
     "Oracle.Database/exascaleDbStorageVaults": Rules(adds=exascale),
     "Microsoft.Cache/redis": Rules(
         created=201,
@@ -280,6 +302,20 @@ TYPES: dict[str, Rules] = {
     "Microsoft.DocumentDB/databaseAccounts": Rules(
         deleted=204,
         adds=cosmos,
+        implied={
+            f"sqlRoleDefinitions/00000000-0000-0000-0000-00000000000{number}": fixed(
+                properties={
+                    "assignableScopes": ["/"],
+                    "permissions": [{"dataActions": actions}],
+                    "roleName": f"Cosmos DB Built-in Data {name}",
+                    "type": "BuiltInRole",
+                }
+            )
+            for number, name, actions in (
+                (1, "Reader", COSMOS_READS),
+                (2, "Contributor", COSMOS_WRITES),
+            )
+        },
         actions={
             "listkeys": keys(*COSMOS_KEYS),
             "listconnectionstrings": cosmos_connections,

@@ -6,16 +6,21 @@ every item of a list (`a[].b`), and fills what lacks there; a block on its way t
 not made. A path that begins with `/` leads from the resource itself, others from its properties.
 In texts, `{name}`, `{id}`, `{scope}`, `{path}` (the scope without its slash), `{group}`,
 `{subscription}`, `{tenant}`, `{location}`, `{guid}` and `{tier}` (which the name of its SKU tells)
-are the resource's. To add a fact, write its line.
+are the resource's. So are `{service}` (the name of what it lies in), `{upper}` (its name),
+`{label}` (of its DNS settings), `{account}` (the id of a storage account beside it), and what is
+always the same for its id: `{hex}`, `{word}` (8 letters or digits), `{number}` and `{octets}`. To
+add a fact, write its line. What only Azure can say is in `computed`.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_tfoidc.mockazure.arm.types.base import New
+from pytest_tfoidc.mockazure.arm.types.base import New, part
+from pytest_tfoidc.mockazure.arm.types.computed import COMPUTED
 
 MARK = "[]"
 _ML = "Microsoft.MachineLearningServices/workspaces"
@@ -23,6 +28,7 @@ _OFF, _ON = {"status": "disabled"}, {"status": "enabled"}
 _SYSTEM = {"type": "SystemAssigned", "principalId": "{guid}", "tenantId": "{tenant}"}
 GIBIBYTE = 1 << 30
 
+REGIONS = {"westeurope": "weu", "northeurope": "neu", "eastus": "eus", "westus": "wus"}
 TIERS = {"F": "Free", "B": "Basic", "S": "Standard", "P": "Premium", "E": "Enterprise"}
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -50,6 +56,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "publicNetworkAccess": "Enabled",
         "uniqueId": "{guid}",
     },
+    "Microsoft.Compute/restorePointCollections": {"source.location": "{location}"},
     "Microsoft.ContainerRegistry/registries": {
         "/sku.tier": "{tier}",
         "adminUserEnabled": False,
@@ -94,6 +101,20 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.DocumentDB/cassandraClusters/dataCenters": {"diskCapacity": 4},
     "Microsoft.DocumentDB/databaseAccounts": {
         "virtualNetworkRules[].ignoreMissingVNetServiceEndpoint": False
+    },
+    **{
+        f"Microsoft.EventGrid/{owner}eventSubscriptions": {
+            "filter.subjectBeginsWith": "",
+            "filter.subjectEndsWith": "",
+        }
+        for owner in (
+            "",
+            "domains/",
+            "domains/topics/",
+            "partnerTopics/",
+            "systemTopics/",
+            "topics/",
+        )
     },
     "Dynatrace.Observability/monitors": {
         "marketplaceSubscriptionStatus": "Active",
@@ -143,6 +164,24 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.StreamAnalytics/streamingJobs": {
         "jobStorageAccount.authenticationMode": "ConnectionString"
     },
+    "Microsoft.ApiManagement/service/notifications/recipientEmails": {"email": "{name}"},
+    "Microsoft.ApiManagement/service/notifications/recipientUsers": {
+        "userId": "/users/{name}",
+    },
+    "Microsoft.Sql/servers/jobAgents/jobs": {
+        "schedule": {
+            "enabled": False,
+            "endTime": "9999-12-31T11:59:59Z",
+            "startTime": "0001-01-01T00:00:00Z",
+            "type": "Once",
+        },
+        "version": 0,
+    },
+    "Microsoft.KubernetesConfiguration/extensions": {
+        "aksAssignedIdentity": _SYSTEM,
+        "currentVersion": "1.0.0",
+    },
+    "PaloAltoNetworks.Cloudngfw/localRulestacks/localRules": {"protocol": "application-default"},
     "Microsoft.AppPlatform/spring": {
         "/sku.tier": "{tier}",
         "vnetAddons.logStreamPublicEndpoint": False,
@@ -186,7 +225,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "/sendEmailsToSubscriptionOwners": True,
     },
 }
-_BY_KEY = {name.lower(): facts for name, facts in DEFAULTS.items()}
+
+
+def _merged(*sheets: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for sheet in sheets:
+        for name, facts in sheet.items():
+            found.setdefault(name.lower(), {}).update(facts)
+    return found
+
+
+_BY_KEY = _merged(DEFAULTS, COMPUTED)
 
 
 def with_defaults(kind: str, document: dict[str, Any], new: New) -> dict[str, Any]:
@@ -232,7 +281,18 @@ def _told(value: Any, new: New) -> Any:  # noqa: ANN401 - JSON
 
 def _names(new: New) -> Mapping[str, str]:
     segments = [*new.id.split("/"), "", "", "", "", ""]
+    digits = new.guid("default").replace("-", "")
+    accounts = f"{new.scope}/providers/Microsoft.Storage/storageAccounts"
     return {
+        "account": f"{accounts}/{(re.sub('[^a-z0-9]', '', new.name.lower()) + digits)[:24]}",
+        "hex": digits,
+        "label": str(part(new.properties, "dnsConfig").get("relativeName") or new.name),
+        "number": str(int(digits[:13], 16))[:16].zfill(16),
+        "octets": "-".join(digits[at : at + 2] for at in (0, 2, 4)).upper(),
+        "region": REGIONS.get(new.location, "weu"),
+        "service": new.scope.rpartition("/")[2],
+        "upper": new.name.upper(),
+        "word": digits[:8],
         "name": new.name,
         "id": new.id,
         "scope": new.scope,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.arm.types.base import Adds, New, Properties, fixed, key
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 OFF = {"enabled": False}
@@ -152,6 +152,15 @@ def automation_registration(new: New) -> Properties:
     }
 
 
+def connection_type(fields: str) -> Adds:
+    """Make the function for a type of connections that every automation account has."""
+    definitions = {
+        name: {"isEncrypted": False, "isOptional": False, "type": "System.String"}
+        for name in fields.split()
+    }
+    return fixed(properties={"isGlobal": True, "fieldDefinitions": definitions})
+
+
 def registration(new: New) -> Any:  # noqa: ANN401 - JSON
     """Return the token that hosts register with, where somebody asked for one; else nothing."""
     asked = new.properties.get("registrationInfo")
@@ -238,27 +247,17 @@ def without_form(given: Any, _: New) -> Any:  # noqa: ANN401 - JSON
     return {name: value for name, value in given.items() if name != "source"}
 
 
-def network_mapping(new: New) -> Properties:
-    """Return which networks of which fabrics a mapping of Site Recovery maps."""
-    details = new.properties.get("fabricSpecificDetails")
-    primary = details.get("primaryNetworkId") if isinstance(details, dict) else None
-    vault, _, rest = new.id.partition("/replicationFabrics/")
-    fabric, target = rest.partition("/")[0], str(new.properties.get("recoveryFabricName") or "")
-    return {
-        "primaryNetworkId": primary,
-        "primaryFabricFriendlyName": fabric,
-        "recoveryFabricArmId": f"{vault}/replicationFabrics/{target}",
-        "recoveryFabricFriendlyName": target,
-        "state": "Paired",
-    }
-
-
-_FABRICS = "Microsoft.RecoveryServices/vaults/replicationFabrics"
 ALWAYS = {  # what there is of a type under any name, without anything that it lies in
     "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements": agreement,
     "Microsoft.Security/pricings": pricing,
     "Microsoft.Web/locations/managedApis": managed_api,
+    "Microsoft.Web/sourceControls": fixed(properties={}),
     "Microsoft.Security/settings": security_setting,
+}
+CONNECTION_FIELDS = {
+    "Azure": "AutomationCertificateName SubscriptionID",
+    "AzureClassicCertificate": "CertificateAssetName SubscriptionId SubscriptionName",
+    "AzureServicePrincipal": "ApplicationId CertificateThumbprint SubscriptionId TenantId",
 }
 _SERVICE = "Microsoft.ApiManagement/service"
 TYPES: dict[str, Rules] = {
@@ -306,7 +305,13 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Automation/automationAccounts": Rules(
         created=201,
         actions={"webhooks/generateuri": webhook_uri, "listkeys": automation_keys},
-        implied={"agentRegistrationInformation": automation_registration},
+        implied={
+            "agentRegistrationInformation": automation_registration,
+            **{
+                f"connectionTypes/{name}": connection_type(fields)
+                for name, fields in CONNECTION_FIELDS.items()
+            },
+        },
     ),
     "Microsoft.DesktopVirtualization/hostPools": Rules(
         actions={"retrieveregistrationtoken": registration}
@@ -318,7 +323,6 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Management/managementGroups": Rules(
         children={"children": "subscriptions"}, child_shown=membership
     ),
-    f"{_FABRICS}/replicationNetworks/replicationNetworkMappings": Rules(adds=network_mapping),
     "Microsoft.RecoveryServices/vaults/backupPolicies": Rules(
         normalized=lambda given, _: with_dates(given), stateless=True
     ),

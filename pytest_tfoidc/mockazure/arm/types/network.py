@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, objects, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 GATEWAY_PARTS = (
@@ -31,16 +32,70 @@ GATEWAY_PARTS = (
 )
 
 
+# The hosts of what a private endpoint leads to, by the group of its connection.
+LINKED_HOSTS = {
+    **{name: f"{{}}.{name}.core.windows.net" for name in ("blob", "dfs", "file", "queue", "table")},
+    "account": "{}.cognitiveservices.azure.com",
+    "configurationStores": "{}.azconfig.io",
+    "mysqlServer": "{}.mysql.database.azure.com",
+    "namespace": "{}.servicebus.windows.net",
+    "postgresqlServer": "{}.postgres.database.azure.com",
+    "redisCache": "{}.redis.cache.windows.net",
+    "registry": "{}.azurecr.io",
+    "searchService": "{}.search.windows.net",
+    "sites": "{}.azurewebsites.net",
+    "Sql": "{}.documents.azure.com",
+    "sqlServer": "{}.database.windows.net",
+    "vault": "{}.vault.azure.net",
+    "web": "{}.z6.web.core.windows.net",
+}
+
+
 def private_endpoint(new: New) -> Properties:
-    """Return a private endpoint its interface; what it asked for is approved at once."""
+    """Return a private endpoint its interface and hosts; what it asked for is approved at once."""
     group = new.id.partition("/providers/")[0]
-    nic = f"{group}/providers/Microsoft.Network/networkInterfaces/{new.name}.nic.{new.guid('nic')}"
+    own = new.properties.get("customNetworkInterfaceName")
+    name = own if isinstance(own, str) and own else f"{new.name}.nic.{new.guid('nic')}"
     return {
-        "customDnsConfigs": [],
-        "networkInterfaces": [{"id": nic}],
+        "customDnsConfigs": [
+            {"fqdn": host, "ipAddresses": [endpoint_address(new.id, new.properties)]}
+            for host in _linked_hosts(new)
+        ],
+        "networkInterfaces": [
+            {"id": f"{group}/providers/Microsoft.Network/networkInterfaces/{name}"}
+        ],
         "manualPrivateLinkServiceConnections": [],
         "privateLinkServiceConnections": [],
     }
+
+
+def endpoint_address(endpoint_id: str, properties: Mapping[str, Any]) -> str:
+    """Return the address of a private endpoint: the one that was asked for, or one of 10/8."""
+    for asked in objects(properties, "ipConfigurations"):
+        address = part(asked, "properties").get("privateIPAddress")
+        if isinstance(address, str) and address:
+            return address
+    return _address(guid(endpoint_id, "privateIPAddress"))
+
+
+def _linked_hosts(new: New) -> list[str]:
+    kinds = ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections")
+    found = []
+    for asked in (
+        part(one, "properties") for kind in kinds for one in objects(new.properties, kind)
+    ):
+        groups, target = asked.get("groupIds"), str(asked.get("privateLinkServiceId") or "")
+        names = (
+            [str(g).removesuffix("_secondary") for g in groups] if isinstance(groups, list) else []
+        )
+        name = target.rpartition("/")[2].lower()
+        found += [LINKED_HOSTS[g].format(name) for g in names if g in LINKED_HOSTS]
+    return found
+
+
+def _address(digits: str) -> str:
+    """Return an address of 10.0.0.0/8 that a GUID's digits tell."""
+    return ".".join(map(str, (10, *(int(digits[at : at + 2], 16) for at in (0, 2, 4)))))
 
 
 def bastion(new: New) -> Properties:
@@ -94,25 +149,29 @@ def cdn_endpoint(new: New) -> Properties:
     return {"hostName": f"{new.name}.azureedge.net"}
 
 
-def with_addresses(properties: Properties, new: New) -> Properties:
-    """Return a network interface whose configurations have addresses, as Azure assigns them.
+def with_addresses(name: str) -> Callable[[Any, New], Any]:
+    """Make the function that gives addresses to what has a list of configurations in a subnet.
 
-    An address is always the same for an interface and a configuration; it is one of 10.0.0.0/8, and
+    An address is always the same for a resource and a configuration; it is one of 10.0.0.0/8, and
     need not lie in the subnet.
     """
-    found = properties.get("ipConfigurations")
-    if not isinstance(found, list):
-        return properties
-    return {**properties, "ipConfigurations": [_addressed(item, new) for item in found]}
+
+    def normalized(properties: Any, new: New) -> Any:  # noqa: ANN401 - JSON
+        found = properties.get(name)
+        if not isinstance(found, list):
+            return properties
+        return {**properties, name: [_addressed(item, new) for item in found]}
+
+    return normalized
 
 
 def _addressed(item: Any, new: New) -> Any:  # noqa: ANN401 - JSON
     own = item.get("properties") if isinstance(item, dict) else None
     if not isinstance(own, dict) or own.get("privateIPAddress"):
         return item
-    digits = new.guid(f"privateIPAddress {item.get('name')}").replace("-", "")
-    numbers = (int(digits[at : at + 2], 16) for at in (0, 2, 4))
-    address = ".".join(map(str, (10, *numbers)))
+    if not own.get("subnet") and (own.get("publicIPAddress") or own.get("publicIPPrefix")):
+        return item  # a frontend to the world only
+    address = _address(new.guid(f"privateIPAddress {item.get('name')}"))
     filled = {"privateIPAllocationMethod": "Dynamic", "privateIPAddressVersion": "IPv4", **own}
     return {**item, "properties": {**filled, "privateIPAddress": address}}
 
@@ -128,7 +187,38 @@ def virtual_hub(_: New) -> Properties:
     }
 
 
+def public_address(new: New) -> Properties:
+    """Return a public IP its address, where it has one before it is used, and its host."""
+    written = new.properties
+    asked = part(written, "dnsSettings")
+    label = asked.get("domainNameLabel")
+    shown: Properties = {"resourceGuid": new.guid("resourceGuid"), "ipTags": []}
+    if label:
+        shown["dnsSettings"] = {"fqdn": f"{label}.{new.location}.cloudapp.azure.com"}
+    if str(written.get("publicIPAllocationMethod", "")).lower() == "static":
+        digits = new.guid("ipAddress").replace("-", "")
+        six = str(written.get("publicIPAddressVersion", "")).lower() == "ipv6"
+        shown["ipAddress"] = (
+            f"2603:1020:{digits[:4]}:{digits[4:8]}::{digits[8:12]}"
+            if six
+            else f"20.{'.'.join(str(int(digits[at : at + 2], 16)) for at in (0, 2, 4))}"
+        )
+    return shown
+
+
+def record_set(new: New) -> Properties:
+    """Return a set of records its full name."""
+    zone = new.scope.rpartition("/")[2]
+    return {"fqdn": f"{zone}." if new.name == "@" else f"{new.name}.{zone}."}
+
+
+RECORDS = ("A", "AAAA", "CAA", "CNAME", "DS", "MX", "NAPTR", "NS", "PTR", "SRV", "TLSA", "TXT")
 TYPES: dict[str, Rules] = {
+    **{
+        f"Microsoft.Network/{zone}/{kind}": Rules(created=201, adds=record_set)
+        for zone in ("dnsZones", "privateDnsZones")
+        for kind in RECORDS
+    },
     "Microsoft.Cdn/profiles": Rules(adds=lambda new: {"frontDoorId": new.guid("frontDoorId")}),
     "Microsoft.Cdn/profiles/afdEndpoints": Rules(adds=frontdoor_endpoint),
     "Microsoft.Cdn/profiles/endpoints": Rules(adds=cdn_endpoint),
@@ -137,6 +227,7 @@ TYPES: dict[str, Rules] = {
         created=201,
         items=("ipConfigurations",),
         lists=("applicationRuleCollections", "natRuleCollections", "networkRuleCollections"),
+        normalized=with_addresses("ipConfigurations"),
     ),
     "Microsoft.Network/bastionHosts": Rules(created=201, items=("ipConfigurations",), adds=bastion),
     "Microsoft.Network/connections": Rules(
@@ -148,6 +239,7 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Network/ipGroups": Rules(created=201, adds=fixed(firewalls=[], firewallPolicies=[])),
     "Microsoft.Network/loadBalancers": Rules(
         created=201,
+        normalized=with_addresses("frontendIPConfigurations"),
         items=(
             "frontendIPConfigurations",
             "inboundNatPools",
@@ -162,7 +254,7 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.Network/virtualHubs": Rules(created=201, adds=virtual_hub),
     "Microsoft.Network/networkInterfaces": Rules(
-        created=201, normalized=with_addresses, items=("ipConfigurations",)
+        created=201, normalized=with_addresses("ipConfigurations"), items=("ipConfigurations",)
     ),
     "Microsoft.Network/networkWatchers": Rules(created=201, deleted=204),
     "Microsoft.Network/networkWatchers/flowLogs": Rules(created=201, deleted=204),
@@ -171,6 +263,7 @@ TYPES: dict[str, Rules] = {
         items=("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"),
         adds=private_endpoint,
     ),
+    "Microsoft.Network/publicIPAddresses": Rules(created=201, adds=public_address),
     "Microsoft.Network/publicIPPrefixes": Rules(
         created=201, adds=fixed(ipPrefix="20.50.0.0/28", publicIPAddressVersion="IPv4")
     ),

@@ -24,8 +24,10 @@ class Rules:
     `updated`: of one that changes; `deleted`: of a DELETE; `changed`: of a PATCH; `found`: of a
     HEAD; `acted`: of POSTs of the actions that do not answer 200. See `types.statuses`.
     `begun`: PUT and PATCH answer 202 with an operation to poll, however short that is.
+    `dismissed`: DELETE answers 202, however short it is; its address says this word of its result.
     `located`: a slow PUT announces `Location` instead of `Azure-AsyncOperation`.
     `stateless`: it has no provisioningState.
+    `shown_as`: the word that its id has where its path has the last word of its type.
     `omitted`: properties that are not shown where they were written empty.
     `items`: properties that are lists of named parts, which have ids below this one.
     `lists`: paths of lists that are there, also where nothing was written in them.
@@ -58,8 +60,10 @@ class Rules:
     found: int = 204
     acted: Mapping[str, int] = field(default_factory=dict)
     begun: bool = False
+    dismissed: str = ""
     located: bool = False
     stateless: bool = False
+    shown_as: str = ""
     omitted: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()

@@ -115,7 +115,8 @@ PATCH 202 Microsoft.DBforPostgreSQL: flexibleServers/virtualEndpoints
 PATCH 202 Microsoft.IoTCentral: iotApps
 PATCH 204 Microsoft.ApiManagement: service/portalsettings
 POST 202 Microsoft.AVS: privateClouds/rotateNsxtPassword privateClouds/rotateVcenterPassword
-POST 202 Microsoft.AppPlatform: spring/flushVirtualNetworkDnsSettings spring/start spring/stop
+POST 202 Microsoft.AppPlatform: spring/apps/setActiveDeployments spring/disableApmGlobally
+    spring/enableApmGlobally spring/flushVirtualNetworkDnsSettings spring/start spring/stop
 POST 202 Microsoft.Automation: automationAccounts/runbooks/publish
 POST 202 Microsoft.AzureStackHCI: clusters/arcSettings/extensions/upgrade
     clusters/uploadCertificate
@@ -125,7 +126,10 @@ POST 202 Microsoft.Cdn: profiles/migrationAbort
 POST 202 Microsoft.Chaos: experiments/cancel experiments/start
 POST 202 Microsoft.Communication: emailServices/domains/cancelVerification
     emailServices/domains/initiateVerification
-POST 202 Microsoft.Compute: virtualMachineScaleSets/approveRollingUpgrade
+POST 202 Microsoft.Compute: disks/beginGetAccess disks/endGetAccess
+    restorePointCollections/restorePoints/diskRestorePoints/beginGetAccess
+    restorePointCollections/restorePoints/diskRestorePoints/endGetAccess snapshots/beginGetAccess
+    snapshots/endGetAccess virtualMachineScaleSets/approveRollingUpgrade
     virtualMachineScaleSets/virtualMachines/approveRollingUpgrade
 POST 202 Microsoft.ContainerInstance: containerGroups/start ngroups/restart ngroups/start
 POST 202 Microsoft.ContainerService: managedClusters/abort managedClusters/agentPools/abort
@@ -162,7 +166,8 @@ POST 202 Microsoft.Network: azureFirewalls/packetCapture bastionHosts/deleteShar
     vpnGateways/vpnConnections/vpnLinkConnections/resetconnection
 POST 202 Microsoft.OperationalInsights: locations/workspaces/failover workspaces/failback
     workspaces/purge
-POST 202 Microsoft.RecoveryServices: vaults/replicationFabrics/migratetoaad
+POST 202 Microsoft.RecoveryServices: vaults/backupFabrics/protectionContainers/inquire
+    vaults/backupFabrics/refreshContainers vaults/replicationFabrics/migratetoaad
     vaults/replicationFabrics/remove vaults/replicationFabrics/removeInfra
     vaults/replicationFabrics/replicationProtectionContainers/remove
     vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems/remove

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE
+from pytest_tfoidc.mockazure.arm.resource_ids import GROUP_TYPE, SUBSCRIPTION_TYPE
 from pytest_tfoidc.mockazure.arm.types import (
     apps,
     compute,
@@ -27,6 +27,7 @@ from pytest_tfoidc.mockazure.arm.types import (
     management,
     messaging,
     network,
+    recovery,
     vaults,
 )
 from pytest_tfoidc.mockazure.arm.types import base as adds
@@ -46,8 +47,13 @@ TYPES: dict[str, Rules] = {
     "Microsoft.Authorization/roleAssignments": Rules(
         created=201, returned=True, listed_below=True, adds=adds.role_assignment
     ),
+    **{
+        f"Microsoft.Authorization/role{kind}ScheduleRequests": Rules(
+            created=201, stateless=True, adds=adds.schedule_request
+        )
+        for kind in ("Assignment", "Eligibility")
+    },
     "Microsoft.Authorization/roleDefinitions": Rules(created=201, returned=True),
-    "Microsoft.Compute/disks": Rules(accepted=202),
     "Microsoft.ContainerRegistry/registries": Rules(
         adds=adds.registry,
         actions={
@@ -109,11 +115,13 @@ TYPES: dict[str, Rules] = {
     ),
     "Microsoft.OperationalInsights/workspaces": Rules(
         adds=adds.workspace,
+        implied={"tables/*": adds.microsoft_table, **apps.RULE_TEMPLATES, **apps.ANOMALIES},
         actions=dict.fromkeys(
             ("sharedkeys", "regeneratesharedkey"),
             adds.keys("primarySharedKey", "secondarySharedKey"),
         ),
     ),
+    SUBSCRIPTION_TYPE: Rules(actions={"listauthserviceproviders": apps.sign_in_services}),
     "Microsoft.Storage/storageAccounts": Rules(
         accepted=202,
         located=True,
@@ -135,6 +143,7 @@ TYPES: dict[str, Rules] = {
     **messaging.TYPES,
     **network.TYPES,
     **management.TYPES,
+    **recovery.TYPES,
     **vaults.TYPES,
 }
 RECOVERABLE = {  # what is kept of a deleted resource -> the resource's type, both in lower case

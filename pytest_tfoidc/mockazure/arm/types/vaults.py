@@ -26,6 +26,17 @@ def vault(new: New) -> Properties:
     }
 
 
+def security_module(new: New) -> Properties:
+    """Return a managed HSM's URI, and how long it is kept once it is deleted."""
+    return {
+        "enableSoftDelete": True,
+        "hsmUri": f"https://{new.name}.managedhsm.azure.net/",
+        "publicNetworkAccess": "Enabled",
+        "softDeleteRetentionInDays": RETAINED_DAYS,
+        "tenantId": new.tenant_id,
+    }
+
+
 def with_policies(
     properties: Mapping[str, Any], name: str, written: Mapping[str, Any]
 ) -> Properties:
@@ -71,6 +82,9 @@ def _united(before: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, A
 
 TYPES: dict[str, Rules] = {
     "Microsoft.KeyVault/vaults": Rules(created=201, adds=vault, recoverable="deletedVaults"),
+    "Microsoft.KeyVault/managedHSMs": Rules(
+        accepted=202, adds=security_module, recoverable="deletedManagedHSMs"
+    ),
     "Microsoft.KeyVault/vaults/keys": Rules(handed_over=True, stateless=True),
     "Microsoft.KeyVault/vaults/secrets": Rules(created=201, handed_over=True, stateless=True),
     "Microsoft.KeyVault/vaults/accessPolicies": Rules(merges=with_policies),
