@@ -1,4 +1,4 @@
-"""What a vault could back up: the shares of the storage accounts that are registered with it."""
+"""Shares that a vault could back up: those of the storage accounts that are registered with it."""
 
 from __future__ import annotations
 

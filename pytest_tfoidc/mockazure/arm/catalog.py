@@ -1,4 +1,4 @@
-"""What Azure offers in a region: images, sizes, versions of Kubernetes, and tags of services.
+"""Offers of Azure in a region: images, sizes, versions of Kubernetes, and tags of services.
 
 Of images every publisher, offer and SKU has one version, as every name of a configuration is
 taken. The rest are few of Azure's own, and addresses that are always the same.

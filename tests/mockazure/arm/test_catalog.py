@@ -1,4 +1,4 @@
-"""What Azure offers in a region."""
+"""Offers of Azure in a region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one resource says because of another: links, sources, deployments, backups, mappings."""
+"""Views: resources that say something because of others, or because Azure has it."""
 
 from __future__ import annotations
 
