@@ -178,7 +178,7 @@ class _Word:
 
 @dataclass(frozen=True)
 class _Mark:
-    """What nothing of some shape of credentials is without."""
+    """A mark: nothing of some shape of credentials is without it."""
 
     mark: bytes
 

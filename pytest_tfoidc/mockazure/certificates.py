@@ -55,7 +55,7 @@ class CertificateAuthority:
 
 
 def _load(context: ssl.SSLContext, leaf: trustme.LeafCert) -> None:
-    """Give a context its certificate and key. OpenSSL reads files only; these are on no disk."""
+    """Load a certificate and its key. OpenSSL reads files only; these are on no disk."""
     if not Path(DESCRIPTORS).is_dir():
         leaf.configure_cert(context)
         return

@@ -21,7 +21,7 @@ from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.commandvariables import TEXTS_FILE
 from pytest_tfoidc.terraform.missing import MissingRead
 from pytest_tfoidc.terraform.module import RootModule
-from pytest_tfoidc.terraform.runner import Completed
+from pytest_tfoidc.terraform.runner import Completed, log_end
 
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
@@ -74,7 +74,7 @@ class Failures:
             exit_code=done.exit_code,
             missing=tuple(dict(one.stub) for one in missing if one.stub),
             diagnostics=tuple(errors),
-            log=redact("\n".join(done.log_end(LOG_LINES))) if output else "",
+            log=redact("\n".join(log_end(done, LOG_LINES))) if output else "",
         )
 
     def _diagnostics(self, done: Completed) -> tuple[Diagnostic, ...]:

@@ -84,20 +84,26 @@ class Completed:
         """Terraform's diagnostics, where it ran with -json."""
         return tuple(m["diagnostic"] for m in self.messages if "diagnostic" in m)
 
-    def log_end(self, count: int) -> tuple[str, ...]:
-        """Return the last lines that stand beside the diagnostics, as printed. Not redacted."""
-        if not self.messages:
-            return tuple(before_diagnostics(self.stdout).splitlines()[-count:])
-        most = count + len(self.messages)
-        told = filter(None, map(_as_message, self.stdout.rsplit("\n", most)[-most:]))
-        beside = [m for m in told if "diagnostic" not in m and m.get("type") != "version"]
-        return tuple(str(message["@message"]) for message in beside[-count:])
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The lines that stand beside the diagnostics, as printed. Not redacted."""
+        return log_end(self, self.stdout.count("\n") + 1)
 
     @property
     def text(self) -> str:
         """Everything that was printed, as a person would have seen it. Not redacted."""
         lines = (_readable(line) for line in self.stdout.removesuffix("\n").split("\n"))
         return "\n".join([*(line for line in lines if line is not None), self.stderr]).strip()
+
+
+def log_end(done: Completed, count: int) -> tuple[str, ...]:
+    """Return the last lines that stand beside the diagnostics, as printed. Not redacted."""
+    if not done.messages:
+        return tuple(before_diagnostics(done.stdout).splitlines()[-count:])
+    most = count + len(done.messages)
+    told = filter(None, map(_as_message, done.stdout.rsplit("\n", most)[-most:]))
+    beside = [m for m in told if "diagnostic" not in m and m.get("type") != "version"]
+    return tuple(str(message["@message"]) for message in beside[-count:])
 
 
 LINE = re.compile(r"[^\n]+")

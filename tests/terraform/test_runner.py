@@ -30,7 +30,7 @@ from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform import runner as runner_module
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
-from pytest_tfoidc.terraform.runner import Completed, Runner
+from pytest_tfoidc.terraform.runner import Completed, Runner, log_end
 from pytest_tfoidc.terraform.settings import terraform_environment
 from pytest_tfoidc.terraform.turning import MOST_REPETITIONS
 from tests.signals_kit import default_signals
@@ -323,6 +323,6 @@ def test_what_a_provisioner_prints_is_kept_as_text_only() -> None:
         command="apply", exit_code=1, stdout="\n".join([*lines, ""]), stderr="", seconds=1.0
     )
     assert [m["type"] for m in done.messages] == ["version", "apply_start", "diagnostic"]
-    assert done.log_end(3) == ("line 19998", "line 19999", 'says "type":"apply_start"')
-    assert done.log_end(30_000)[:2] == ("begun", "line 0")
+    assert log_end(done, 3) == ("line 19998", "line 19999", 'says "type":"apply_start"')
+    assert done.log[:2] == ("begun", "line 0")
     assert "line 12345" in done.text
