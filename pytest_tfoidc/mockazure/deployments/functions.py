@@ -191,14 +191,14 @@ def _from_base64(text: str) -> str:
     return base64.b64decode(text, validate=True).decode()
 
 
-def _moment(text: str) -> datetime:
+def _parsed_time(text: str) -> datetime:
     if "-" not in text:  # what utcNow() says, and Python 3.10 does not read
         return datetime.strptime(text, "%Y%m%dT%H%M%S%z")
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _date_add(start: str, by: str, form: str = "") -> str:
-    moment = _moment(start)
+    moment = _parsed_time(start)
     match = PERIOD.fullmatch(by)
     if match is None:
         raise ValueError(f"'{by}' is no duration of ISO 8601")
@@ -231,7 +231,7 @@ def _from_epoch(seconds: int) -> str:
 
 
 def _to_epoch(text: str) -> int:
-    return int(_moment(text).timestamp())
+    return int(_parsed_time(text).timestamp())
 
 
 def _subnet(network: str, prefix: int, index: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -27,13 +26,6 @@ SIGNING = [
 SUBJECT = {"x509_props": {"subject": "CN=here"}}
 SELF = {"issuer": {"name": "Self"}, **SUBJECT}
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def vaults() -> Iterator[Vaults]:
-    made = Vaults()
-    yield made
-    made.arm.clock.reset()
 
 
 def text(content: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,13 +14,6 @@ from tests.mockazure.armclient import TENANT, Arm, S
 from tests.mockazure.vaultclient import VAULT, Vaults
 
 PURGE = f"{S}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/kv-many"
-
-
-@pytest.fixture
-def vaults() -> Iterator[Vaults]:
-    made = Vaults()
-    yield made
-    made.arm.clock.reset()
 
 
 def test_a_vault_answers_at_once_without_a_token(vaults: Vaults) -> None:
