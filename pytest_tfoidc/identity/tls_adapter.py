@@ -36,7 +36,9 @@ class BundleAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
         """Let connections through a proxy use the context, and those to it."""
-        contexts = {"ssl_context": self._context, "proxy_ssl_context": self._context}
+        contexts = {"ssl_context": self._context}
+        if str(proxy).lower().startswith("https:"):
+            contexts["proxy_ssl_context"] = self._context
         return super().proxy_manager_for(proxy, **contexts, **options)
 
     def build_connection_pool_key_attributes(

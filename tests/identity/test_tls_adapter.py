@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from pathlib import Path
@@ -47,3 +48,14 @@ def test_a_bundle_is_trusted_read_once_and_again_when_it_changes(
         assert [asking.ask("GET", URL, headers={}).status for _ in range(3)] == [200] * 3
     assert read == [str(path)] * 2
     clock.reset()
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "socks5"])
+def test_a_bundle_goes_with_every_kind_of_proxy(kind: str) -> None:
+    with MockAzure(clock=VirtualClock(), events=EventLog(), environment={}) as mock:
+        proxies = {"https": mock.url.replace("http:", f"{kind}:")}
+        asking = Transport(proxies=proxies, ca_file=str(mock.ca_file), total_seconds=0)
+        outcome = None
+        with contextlib.suppress(NoAnswerError):  # the stand-in is no SOCKS server, nor one for TLS
+            outcome = asking.ask("GET", URL, headers={}).status
+    assert (outcome == 200) == (kind == "http")
