@@ -17,6 +17,7 @@ from pytest_tfoidc.checks.parts import (
     Subject,
     expire_everything,
     expiring_tokens,
+    plan_again,
     require_clean,
     require_empty,
     require_used,
@@ -42,7 +43,7 @@ def delayed_apply(subject: Subject) -> Evidence:
         plan = workspace.plan()
         waited = subject.clock.delay(subject.delay)
         workspace.apply(plan)
-        require_empty(subject, workspace.plan(out="tfplan-after"))
+        require_empty(subject, plan_again(workspace))
     return Evidence(delay=waited.total_seconds())
 
 
@@ -55,7 +56,7 @@ def expiry_during_apply(subject: Subject) -> Evidence:
         plan = workspace.plan()
         with expiring_tokens(subject) as tokens, told_who_keeps_tokens(subject, tokens):
             workspace.apply(plan)
-        require_empty(subject, workspace.plan(out="tfplan-after"))
+        require_empty(subject, plan_again(workspace))
     return shown_expiries(tokens.shown)
 
 

@@ -16,7 +16,7 @@ from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
 from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
 from pytest_tfoidc.terraform.plan import Plan
-from pytest_tfoidc.terraform.restless import restless_cause
+from pytest_tfoidc.terraform.restless import await_later_second, restless_cause
 from pytest_tfoidc.terraform.upgrade.plan_diff import Change, judge
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.upgrade.suite import CHECKS_TABLE, how_to_allow
@@ -132,6 +132,12 @@ def expire_everything(subject: Subject) -> None:
     subject.clock.delay(CLEAN_UP_DELAY)
     subject.clock.expire_id_tokens()
     subject.clock.expire_access_tokens()
+
+
+def plan_again(workspace: Workspace) -> Plan:
+    """Plan after an apply, at another time than it."""
+    await_later_second(workspace.configuration, workspace.path / ".terraform" / "modules")
+    return workspace.plan(out="tfplan-after")
 
 
 def require_empty(subject: Subject, plan: Plan) -> None:

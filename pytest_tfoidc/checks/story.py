@@ -27,6 +27,7 @@ from pytest_tfoidc.checks.parts import (
     Subject,
     expire_everything,
     expiring_tokens,
+    plan_again,
     require_clean,
     require_empty,
     require_used,
@@ -145,7 +146,7 @@ class SharedStory:
         if not self._checks & {DELAYED, EXPIRY}:
             return None
         with self._part_of(DELAYED, EXPIRY):
-            plan = self._subject.workspace.plan(out="tfplan-after")
+            plan = plan_again(self._subject.workspace)
             try:
                 require_empty(self._subject, plan)
             except CheckFailure as failure:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_tfoidc.clock import real_now, real_sleep
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.module import RootModule
@@ -19,7 +21,31 @@ _LOCAL = re.compile(r"\blocal\.([\w-]+)")
 _VARIABLE = re.compile(r"\bvar\.([\w-]+)")
 _OF_MODULE = re.compile(r"\bmodule\.([\w-]+)(?:\[[^\]]*\])?\.([\w-]+)")
 _OF_DATA = re.compile(r"\bdata\.([\w-]+)\.([\w-]+)")
+TELLS_TIME = re.compile(rb"timestamp\s*\(")  # plantimestamp, too
+SOURCES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 PATIENCE = 200  # expressions that refer to each other
+
+
+def await_later_second(module: RootModule, installed: Path) -> None:
+    """Wait until the clock shows another second, where a module's values go by the time.
+
+    Terraform tells the time in seconds: on a fast machine what differs each time would not differ.
+
+    Args:
+        module: The module under test.
+        installed: Where init has put the modules that it fetched.
+    """
+    if _tells_time(module, installed):
+        real_sleep(1.0 - real_now().microsecond / 1e6)
+
+
+def _tells_time(module: RootModule, installed: Path) -> bool:
+    with contextlib.suppress(OSError, TfOidcError):  # Terraform has said it
+        folders = [module.path, *(one.path for one in module.called_modules())]
+        own = (file for place in folders for name in SOURCES for file in place.glob(name))
+        fetched = (file for name in SOURCES for file in installed.rglob(name))
+        return any(TELLS_TIME.search(file.read_bytes()) for file in (*own, *fetched))
+    return False
 
 
 def restless_cause(module: RootModule, addresses: Sequence[str]) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tfoidc.terraform import restless
 from pytest_tfoidc.terraform.module import read_module
-from pytest_tfoidc.terraform.restless import restless_cause
+from pytest_tfoidc.terraform.restless import await_later_second, restless_cause
 
 CHILD = """\
 variable "stamp" { type = string }
@@ -99,3 +100,24 @@ def test_json_syntax_and_values_that_refer_to_each_other(tmp_path: Path) -> None
 @pytest.mark.parametrize("address", ["module.none.a.b", "a.b", "output.none"])
 def test_an_address_that_is_not_there_has_no_cause(tmp_path: Path, address: str) -> None:
     assert cause(tmp_path, ROOT, address) == ""
+
+
+@pytest.mark.parametrize("place", ["main.tf", "modules/deploy/main.tf", "fetched/its/main.tf.json"])
+@pytest.mark.parametrize("call", ["timestamp", "plantimestamp", "timeadd"])
+def test_another_second_is_waited_for_where_values_go_by_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, call: str
+) -> None:
+    """Whatever the machine's speed, what differs each time differs in the next plan."""
+    waited: list[float] = []
+    monkeypatch.setattr(restless, "real_sleep", waited.append)
+    cause(tmp_path, ROOT.replace("timestamp()", '"2026"'))
+    file = tmp_path / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    file.write_text(f"{before}\n# {call}()", encoding="utf-8")
+    await_later_second(read_module(tmp_path), tmp_path / "fetched")
+    if call == "timeadd":
+        assert waited == []
+    else:
+        assert len(waited) == 1
+        assert 0 < waited[0] <= 1

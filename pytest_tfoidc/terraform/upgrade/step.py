@@ -14,6 +14,7 @@ from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import Executable
 from pytest_tfoidc.terraform.module import ProviderRequirement, RootModule
 from pytest_tfoidc.terraform.plan import Plan
+from pytest_tfoidc.terraform.restless import await_later_second
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.toldversions import cache_folder
 from pytest_tfoidc.terraform.upgrade.plan_diff import (
@@ -172,8 +173,10 @@ class UpgradeStep:
 
     def plan(self) -> Comparison:
         """Plan under TO, and compare. Errors are differences too."""
+        workspace = self.workspace
+        await_later_second(workspace.configuration, workspace.path / ".terraform" / "modules")
         try:
-            plan = self.workspace.plan(out="tfplan-after-upgrade")
+            plan = workspace.plan(out="tfplan-after-upgrade")
         except TerraformError as error:
             refused = Change(kind=ERROR, address="plan", text=error.output.strip())
             judgement = judge([refused], self.step.allowances)
