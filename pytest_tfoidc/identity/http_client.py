@@ -167,7 +167,7 @@ class Transport:
             session.trust_env = False  # also keeps ~/.netrc away from the Authorization header
             try:
                 if self._ca_file:
-                    from pytest_tfoidc.identity.tls_adapter import (  # noqa: PLC0415 - as above
+                    from pytest_tfoidc.identity.tls_adapter import (  # noqa: PLC0415 - needs requests, which is heavy
                         BundleAdapter,
                     )
 

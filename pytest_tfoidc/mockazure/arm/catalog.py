@@ -35,10 +35,10 @@ TAGS = (
     *("GatewayManager", "LogicApps", "MicrosoftContainerRegistry", "ServiceBus", "Sql", "Storage"),
 )
 MEBIBYTES = 1024  # of a GiB
-Offers = Callable[["Place"], Any]
+Offers = Callable[["Place"], object]
 
 
-def _images(place: Place) -> Any:  # noqa: ANN401 - JSON
+def _images(place: Place) -> object:
     """Return the versions of an image: a bare array, or the one that is named."""
     region = next(after for word, after in pairwise(place.segments) if word.lower() == "locations")
     if not place.pairs:
@@ -48,7 +48,7 @@ def _images(place: Place) -> Any:  # noqa: ANN401 - JSON
     return {"id": place.id, "name": place.name, "location": region, "properties": shown}
 
 
-def _tags(place: Place) -> Any:  # noqa: ANN401 - JSON
+def _tags(place: Place) -> dict[str, Any]:
     """Return the tags of services: each for the world, and for the region that is asked."""
     region = place.parent.name.lower().replace(" ", "")
     found = [_tag(name, where) for name in TAGS for where in ("", region)]
@@ -72,7 +72,7 @@ def _tag(name: str, region: str) -> dict[str, Any]:
     }
 
 
-def _orchestrators(place: Place) -> Any:  # noqa: ANN401 - JSON
+def _orchestrators(place: Place) -> dict[str, Any]:
     """Return the versions of Kubernetes, as clients of long ago ask for them."""
     found = [
         {"orchestratorType": "Kubernetes", "orchestratorVersion": version, "upgrades": []}
@@ -82,7 +82,7 @@ def _orchestrators(place: Place) -> Any:  # noqa: ANN401 - JSON
     return {**about, "properties": {"orchestrators": found}}
 
 
-def _kubernetes(_: Place) -> Any:  # noqa: ANN401 - JSON
+def _kubernetes(_: Place) -> dict[str, Any]:
     """Return the versions of Kubernetes."""
     return {
         "values": [
@@ -98,7 +98,7 @@ def _kubernetes(_: Place) -> Any:  # noqa: ANN401 - JSON
     }
 
 
-def _sizes(_: Place) -> Any:  # noqa: ANN401 - JSON
+def _sizes(_: Place) -> dict[str, Any]:
     """Return sizes of virtual machines."""
     return {
         "value": [
