@@ -136,7 +136,7 @@ def expire_everything(subject: Subject) -> None:
 
 def plan_again(workspace: Workspace) -> Plan:
     """Plan after an apply, at another time than it."""
-    await_later_second(workspace.configuration, workspace.path / ".terraform" / "modules")
+    await_later_second(workspace.configuration, workspace.path)
     return workspace.plan(out="tfplan-after")
 
 

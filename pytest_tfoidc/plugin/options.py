@@ -16,6 +16,7 @@ from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.identity.variables import GUID, split_command
 from pytest_tfoidc.pipelinekinds import KINDS
+from pytest_tfoidc.terraform.source_files import MODULE_PATTERNS
 
 if TYPE_CHECKING:
     from pytest_tfoidc.checks.allowances import CheckAllowances
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 LIVE_STATES = ("isolated", "own")
 CONTEXTS = ("auto", "mock", *KINDS)
 DEFAULT_DELAY = timedelta(minutes=30)
-TERRAFORM_FILES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 TEST_FILES = ("*.tftest.hcl", "*.tftest.json", "*.tofutest.hcl", "*.tofutest.json")
 
 
@@ -480,7 +480,7 @@ def _validate_module(module: Path, *, test_directory: str) -> None:
     if not module.is_dir():
         raise UsageError("A module is a folder.", where=f"--tf-module {module}", remedy=remedy)
     files = [
-        *((module, pattern) for pattern in (*TERRAFORM_FILES, *TEST_FILES)),
+        *((module, pattern) for pattern in (*MODULE_PATTERNS, *TEST_FILES)),
         *((module / test_directory, pattern) for pattern in TEST_FILES),
     ]
     if not any(next(folder.glob(pattern), None) for folder, pattern in files):

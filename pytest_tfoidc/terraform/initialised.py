@@ -14,13 +14,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pytest_tfoidc import shortages
+from pytest_tfoidc.terraform.source_files import MODULE_PATTERNS
 
 LOCK_FILE = ".terraform.lock.hcl"
 PROVIDERS = Path(".terraform", "providers")
 MODULES = Path(".terraform", "modules")
 CLI_CONFIG = "TF_CLI_CONFIG_FILE"
 SELECTING = (CLI_CONFIG, "TERRAFORM_CONFIG", "TF_PLUGIN_CACHE_DIR")
-CONFIGURATION = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json", LOCK_FILE)
+CONFIGURATION = (*MODULE_PATTERNS, LOCK_FILE)
 
 
 class Initialised:

@@ -7,12 +7,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from pytest_tfoidc.clock import real_now, real_sleep
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.module import RootModule
+from pytest_tfoidc.terraform.source_files import MODULE_PATTERNS
 
 RESTLESS = re.compile(r"\b(timestamp|plantimestamp|uuid|bcrypt)\s*\(")
 OUTPUT, MODULE, DATA = "output", "module", "data"
@@ -22,29 +24,29 @@ _VARIABLE = re.compile(r"\bvar\.([\w-]+)")
 _OF_MODULE = re.compile(r"\bmodule\.([\w-]+)(?:\[[^\]]*\])?\.([\w-]+)")
 _OF_DATA = re.compile(r"\bdata\.([\w-]+)\.([\w-]+)")
 TELLS_TIME = re.compile(rb"timestamp\s*\(")  # plantimestamp, too
-SOURCES = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
+FETCHED = Path(".terraform", "modules")  # in a copy: the modules that init has put there
 PATIENCE = 200  # expressions that refer to each other
 
 
-def await_later_second(module: RootModule, installed: Path) -> None:
+def await_later_second(module: RootModule, copy: Path) -> None:
     """Wait until the clock shows another second, where a module's values go by the time.
 
     Terraform tells the time in seconds: on a fast machine what differs each time would not differ.
 
     Args:
         module: The module under test.
-        installed: Where init has put the modules that it fetched.
+        copy: Its copy, initialized.
     """
-    if _tells_time(module, installed):
+    if _tells_time(module, copy):
         real_sleep(1.0 - real_now().microsecond / 1e6)
 
 
-def _tells_time(module: RootModule, installed: Path) -> bool:
+def _tells_time(module: RootModule, copy: Path) -> bool:
     with contextlib.suppress(OSError, TfOidcError):  # Terraform has said it
         folders = [module.path, *(one.path for one in module.called_modules())]
-        own = (file for place in folders for name in SOURCES for file in place.glob(name))
-        fetched = (file for name in SOURCES for file in installed.rglob(name))
-        return any(TELLS_TIME.search(file.read_bytes()) for file in (*own, *fetched))
+        own = (file for place in folders for name in MODULE_PATTERNS for file in place.glob(name))
+        fetched = (file for name in MODULE_PATTERNS for file in (copy / FETCHED).rglob(name))
+        return any(TELLS_TIME.search(file.read_bytes()) for file in chain(own, fetched))
     return False
 
 

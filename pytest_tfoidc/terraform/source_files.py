@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 MODULE_SUFFIXES = {".tf": ".tofu", ".tf.json": ".tofu.json"}
+MODULE_PATTERNS = tuple(f"*{suffix}" for suffix in (*MODULE_SUFFIXES, *MODULE_SUFFIXES.values()))
 LAST = "~tfoidc_"  # Terraform reads files in the order of their names' bytes
 TEST_SUFFIXES = {".tftest.hcl": ".tofutest.hcl", ".tftest.json": ".tofutest.json"}
 

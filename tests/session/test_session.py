@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_tfoidc import OidcSession, SessionOptions
+from pytest_tfoidc.checks.parts import plan_again
 from pytest_tfoidc.errors import ContextError, TerraformError
 from pytest_tfoidc.events import (
     CommandStarted,
@@ -162,6 +163,18 @@ def test_an_isolated_block_puts_the_clock_and_the_stand_in_back(
     with session.isolated(), session.workspace(module) as workspace:
         workspace.init()
         assert workspace.plan().has_changes
+
+
+def test_what_goes_by_the_time_differs_in_the_plan_after_an_apply(
+    session: OidcSession, module: Path
+) -> None:
+    """On a fast machine, too, where both are made within one second."""
+    (module / "time.tf").write_text('output "time" { value = plantimestamp() }\n', encoding="utf-8")
+    with session.workspace(module) as workspace:
+        workspace.init()
+        for _ in range(3):  # a plan that was waited for begins a second, so the next is as early
+            workspace.apply()
+            assert plan_again(workspace).has_changes
 
 
 def test_plans_and_backend_files_are_private(session: OidcSession, module: Path) -> None:

@@ -102,7 +102,9 @@ def test_an_address_that_is_not_there_has_no_cause(tmp_path: Path, address: str)
     assert cause(tmp_path, ROOT, address) == ""
 
 
-@pytest.mark.parametrize("place", ["main.tf", "modules/deploy/main.tf", "fetched/its/main.tf.json"])
+@pytest.mark.parametrize(
+    "place", ["main.tf", "modules/deploy/main.tf", ".terraform/modules/its/main.tf.json"]
+)
 @pytest.mark.parametrize("call", ["timestamp", "plantimestamp", "timeadd"])
 def test_another_second_is_waited_for_where_values_go_by_the_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, call: str
@@ -115,7 +117,7 @@ def test_another_second_is_waited_for_where_values_go_by_the_time(
     file.parent.mkdir(parents=True, exist_ok=True)
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     file.write_text(f"{before}\n# {call}()", encoding="utf-8")
-    await_later_second(read_module(tmp_path), tmp_path / "fetched")
+    await_later_second(read_module(tmp_path), tmp_path)
     if call == "timeadd":
         assert waited == []
     else:

@@ -21,6 +21,7 @@ from pytest_tfoidc.terraform.audit.detector import Detector
 from pytest_tfoidc.terraform.audit.finders import LOCK_NAME, FoundCredential
 from pytest_tfoidc.terraform.audit.large_state import LARGE, in_large_state
 from pytest_tfoidc.terraform.audit.planfile import SavedPlan, is_plan, read_plan
+from pytest_tfoidc.terraform.source_files import MODULE_PATTERNS
 
 PLAN, BACKEND_CACHE, STATE, LOCK_FILE = "plan", "backend cache", "state", "lock file"
 SOURCE, VARIABLES_FILE, MODULES = "configuration", "variables file", "module folder"
@@ -38,7 +39,6 @@ CLOSE_PATTERNS = (
 )
 BACKEND_PATTERNS = ("*.tfbackend", "*backend*.hcl")
 DOCUMENT_PATTERNS = ("*plan*.json", "*state*.json")
-SOURCE_PATTERNS = ("*.tf", "*.tf.json", "*.tofu", "*.tofu.json")
 STATE_PATTERNS = ("*.tfstate", "*.tfstate.*", "terraform.tfstate.d/**/*.tfstate*")
 
 
@@ -263,7 +263,7 @@ def module_sources(folder: Path) -> dict[str, str]:
     Raises:
         ModuleError: One cannot be read.
     """
-    return dict(_texts(folder, *SOURCE_PATTERNS))
+    return dict(_texts(folder, *MODULE_PATTERNS))
 
 
 def _name(file: Path, folder: Path) -> str:

@@ -174,7 +174,7 @@ class UpgradeStep:
     def plan(self) -> Comparison:
         """Plan under TO, and compare. Errors are differences too."""
         workspace = self.workspace
-        await_later_second(workspace.configuration, workspace.path / ".terraform" / "modules")
+        await_later_second(workspace.configuration, workspace.path)
         try:
             plan = workspace.plan(out="tfplan-after-upgrade")
         except TerraformError as error:
