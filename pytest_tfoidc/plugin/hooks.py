@@ -190,6 +190,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         return (yield)
     finally:
         run.stopping.speak_at_once()
+        run.stopping.is_over = True
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

@@ -102,7 +102,7 @@ class PytestRun:
                 self.cleanup.enter_context(session.events.subscribed(self.watching.notice))
             session.start()
             self._session = session
-            self.cleanup.enter_context(self.stopping.taking_signals(session.ending))
+            self.stopping.take_signals(session.ending)
             try:
                 self._set_up(session)
             except BaseException:
@@ -298,6 +298,7 @@ class PytestRun:
     def close(self) -> None:
         """Undo what asked for it in `cleanup`, and close the session, if there is one."""
         try:
+            self.stopping.close()
             if self.user_existing is not None:
                 self.user_existing.close()
             self.cleanup.close()
