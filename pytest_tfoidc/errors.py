@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.diagnostics import Diagnostic
+if TYPE_CHECKING:
+    from pytest_tfoidc.diagnostics import Diagnostic
 
 
 class TfOidcError(Exception):

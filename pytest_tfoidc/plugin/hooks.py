@@ -6,13 +6,13 @@ imported here.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.plugin import (
     azureclients,
     deployment,
@@ -28,6 +28,8 @@ from pytest_tfoidc.plugin import (
 )
 from pytest_tfoidc.plugin import run as pytestrun
 from pytest_tfoidc.plugin.run import EVIDENCE, REPORT_KEY, RUN
+
+SECRETS = "pytest_tfoidc.identity.secret"  # where they are made
 
 pytest_plugins = ("pytest_tfoidc.plugin.fixtures",)
 
@@ -173,7 +175,11 @@ def pytest_runtest_makereport(
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """Explain a failed comparison of secrets without showing them."""
-    return secrecy.compared_without_secrets(op, left, right)
+    if SECRETS not in sys.modules:  # then there are none
+        return None
+    from pytest_tfoidc.identity.secret import compared_without_secrets  # noqa: PLC0415 - heavy
+
+    return compared_without_secrets(op, left, right)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
