@@ -6,7 +6,6 @@ imported here.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,6 @@ from pytest_tfoidc.plugin import (
 )
 from pytest_tfoidc.plugin import run as pytestrun
 from pytest_tfoidc.plugin.run import EVIDENCE, REPORT_KEY, RUN
-
-SECRETS = "pytest_tfoidc.identity.secret"  # where they are made
 
 pytest_plugins = ("pytest_tfoidc.plugin.fixtures",)
 
@@ -173,9 +170,11 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+def pytest_assertrepr_compare(
+    config: pytest.Config, op: str, left: object, right: object
+) -> list[str] | None:
     """Explain a failed comparison of secrets without showing them."""
-    if SECRETS not in sys.modules:  # then there are none
+    if not config.stash[RUN].is_hiding:
         return None
     from pytest_tfoidc.identity.secret import compared_without_secrets  # noqa: PLC0415 - heavy
 

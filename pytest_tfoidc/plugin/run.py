@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.terraform.module import RootModule
     from pytest_tfoidc.terraform.workspace import Workspace
 
+SECRETS = "pytest_tfoidc.identity.secret"  # where they are made, by whoever has imported it
 MOST_REPEATED = 3  # lines of a failure that another item has told already
 MOST_LEFTOVERS = 5  # of earlier runs, in the header
 
@@ -101,7 +103,7 @@ class PytestRun:
     @property
     def is_hiding(self) -> bool:
         """Whether there is anything to hide: what leaves a run that is not ours stays as it is."""
-        return self._redactor is not None
+        return self._redactor is not None or SECRETS in sys.modules
 
     @property
     def session(self) -> OidcSession:
