@@ -73,6 +73,7 @@ class TerraformError(TfOidcError):
         missing: Stubs of what was read and is not there on the stand-in.
         diagnostics: Terraform's errors, redacted.
         log: The end of what Terraform printed beside its diagnostics, redacted.
+        refused: The hosts that the stand-in refused while it ran.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a message, keyword only
@@ -87,9 +88,11 @@ class TerraformError(TfOidcError):
         missing: tuple[Mapping[str, Any], ...] = (),
         diagnostics: tuple[Diagnostic, ...] = (),
         log: str = "",
+        refused: tuple[str, ...] = (),
     ) -> None:
         super().__init__(what, where=where, cause=cause, remedy=remedy)
         self.missing = missing
+        self.refused = refused
         self.output = output
         self.exit_code = exit_code
         self.diagnostics = diagnostics

@@ -20,7 +20,13 @@ from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
-from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
+from pytest_tfoidc.events import (
+    CredentialFound,
+    EventLog,
+    ModuleCopied,
+    ProtectionLifted,
+    hosts_refused,
+)
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit.audit import (
@@ -939,7 +945,12 @@ class Workspace:
             redactor=self.setting.redactor,
         )
         product = self.setting.executable.product
-        return failures.failure(done, product=product, missing=self._missing(done, since=since))
+        return failures.failure(
+            done,
+            product=product,
+            missing=self._missing(done, since=since),
+            refused=hosts_refused(self.setting.events.since(since)),
+        )
 
     def source_files(self) -> tuple[Path, ...]:
         """Return the files of the module and of the local modules that it calls."""
