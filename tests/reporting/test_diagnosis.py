@@ -278,7 +278,7 @@ def test_real_texts_are_known_and_near_misses_are_not(text: str, headline: str, 
         "exit status 56. Output: curl: (56) CONNECT tunnel failed, response 403",
         "exit status 128. Output: fatal: unable to access 'https://x.org/': CONNECT tunnel failed",
         "exit status 4. Output: Proxy tunneling failed: ForbiddenUnable to establish SSL",
-        "exit status 1. Output: OSError: Tunnel connection failed: 403 refused by tfoidc: x.org is x",
+        "exit status 1. Output: OSError: Tunnel failed: 403 refused by tfoidc: x.org is neither",
     ],
 )
 def test_a_host_that_a_program_was_refused_is_told_from_what_we_know(said: str) -> None:
