@@ -78,7 +78,7 @@ def deployed(tf_workspace):
 
 
 def everything(workspace):
-    workspace.init()
+    workspace.prepare()
     workspace.apply()
     return {"out": workspace.output(), "state": str(workspace.state())}
 

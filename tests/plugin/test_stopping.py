@@ -19,6 +19,8 @@ GONE = 2**22 + 1  # no process has this id
 INTERRUPTED = """
 import os, signal
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may have been ignored
+
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
     sum(range(1000))  # where Python takes it
