@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_tfoidc.errors import PlanError, TerraformError
 from pytest_tfoidc.terraform.audit.planfile import read_plan
 from pytest_tfoidc.terraform.commandline import Flag
-from pytest_tfoidc.terraform.live.scope import planned_in, require_allowed
+from pytest_tfoidc.terraform.live.scope import (
+    OPTION,
+    SubscriptionError,
+    planned_in,
+    require_allowed,
+)
 from pytest_tfoidc.terraform.live.state import (
     CLOUD,
     LOCAL,
@@ -29,7 +34,11 @@ from pytest_tfoidc.terraform.live.state import (
     held_by,
     imports_error,
     require_no_imports,
+    require_no_imports_in,
 )
+from pytest_tfoidc.terraform.live.tested import given_values, named_in_tests
+from pytest_tfoidc.terraform.module import read_module
+from pytest_tfoidc.terraform.tftest.files import discover
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.plan import Plan
@@ -56,7 +65,9 @@ READING_STATE = frozenset({"state list", "state show", "state pull", "workspace 
 NEVER_RAW = {
     "init": "Use `init()`: it puts the state where only this test has one.",
     "import": "What exists already belongs to somebody else; deploy what the test needs.",
+    "state push": "What this test did not make does not belong into its state.",
 }
+OTHER_STATES = frozenset({"state", "state-out"})  # options that name the file of a state
 TELLS_SINCE = Callable[[StatePlace], str]
 
 
@@ -87,8 +98,11 @@ class Guard:
     def confirm_destroyed(self) -> None:
         """Make sure that a destroy has left nothing."""
 
-    def check_command(self, command: str) -> None:
-        """Make sure that a command that was given as it is cannot write another state."""
+    def check_command(self, command: str, *arguments: str, **options: Any) -> None:  # noqa: ANN401 - whatever Terraform takes
+        """Make sure that a command that was given as it is harms nothing, and no other state."""
+
+    def check_test(self, files: Iterable[Path] | None = None) -> None:
+        """Make sure that run blocks take over nothing, and touch no subscription but ours."""
 
     def remove_state(self) -> None:
         """Remove an empty state that is this workspace's, where the backend allows it."""
@@ -136,7 +150,7 @@ class LiveGuard(Guard):
         else:  # no block: a file in the copy, which is this test's as it is
             self.place = StatePlace(backend=LOCAL)
         if self.place.terraform_workspace:
-            self._workspace.runner.environment.pop("TF_WORKSPACE", None)
+            self._workspace.assume_selected()
         return self.place.settings
 
     def override(self) -> dict[str, Any] | None:
@@ -204,24 +218,88 @@ class LiveGuard(Guard):
                 remedy="Look at the state with `terraform state list`; destroy what is left.",
             )
 
-    def check_command(self, command: str) -> None:
-        """Make sure that a command cannot write a state that is not this workspace's.
+    def check_command(self, command: str, *arguments: str, **options: Any) -> None:  # noqa: ANN401 - whatever Terraform takes
+        """Make sure that a command harms nothing: neither another state, nor what is not ours.
 
         Raises:
-            LiveStateError: It could.
+            LiveStateError: It could write a state that is not this workspace's.
+            ForeignResourceError: It would import something.
+            SubscriptionError: It would touch a subscription that is not allowed, or might.
         """
-        first = command.split(maxsplit=1)[0] if command.split() else ""
-        is_reading = first in READING or " ".join(command.split()[:2]) in READING_STATE
-        is_own = self._states.mode != "isolated"
-        if first in NEVER_RAW or (is_own and not is_reading):
+        words = command.split()
+        first, two = words[0] if words else "", " ".join(words[:2])
+        is_reading = first in READING or two in READING_STATE
+        remedy = NEVER_RAW.get(first, NEVER_RAW.get(two, ""))
+        flags = [one for one in (*words[1:], *arguments) if one[:1] == "-"]
+        named = {*(one.lstrip("-").partition("=")[0] for one in flags), *options}
+        if OTHER_STATES & {name.replace("_", "-") for name in named}:
+            remedy = "Leave out the options that name a state: this test has one of its own."
+        if remedy or (self._states.mode != "isolated" and not is_reading):
             raise LiveStateError(
                 f"A live test does not run `terraform {command}` as it is.",
                 where=self._module,
                 cause="it could write a state that is not this test's",
-                remedy=NEVER_RAW.get(
-                    first, "Use the methods of the workspace: `init`, `plan`, `apply`, `destroy`."
-                ),
+                remedy=remedy
+                or "Use the methods of the workspace: `init`, `plan`, `apply`, `destroy`.",
             )
+        if first == "apply":
+            self._check_raw_apply([one for one in (*words[1:], *arguments) if one[:1] != "-"])
+        if first == "test":
+            self.check_test()
+
+    def _check_raw_apply(self, plans: Sequence[str]) -> None:
+        """Look at the plan that is applied; without one, at what nobody can look at in time."""
+        allowed = self._workspace.setting.allowed_subscriptions
+        if plans:
+            shown = json.loads(self._workspace.run("show", plans[0], json=Flag).stdout)
+            require_no_imports_in(shown, module=self._module)
+            require_allowed(planned_in(shown), allowed)
+            return
+        self._require_no_import_blocks()
+        if allowed:
+            raise SubscriptionError(
+                "A live test does not run `terraform apply` without a plan where the subscriptions"
+                " are pinned.",
+                where=self._module,
+                cause=f"{OPTION} allows {', '.join(sorted(allowed))} only, and what it would touch"
+                " is known from a plan",
+                remedy="Use `apply()`, or `apply(plan)` with a plan of `plan()`.",
+            )
+
+    def check_test(self, files: Iterable[Path] | None = None) -> None:
+        """Make sure that run blocks take over nothing, and touch no subscription but ours.
+
+        Args:
+            files: The test files that are run; None for all of the module.
+
+        Raises:
+            ForeignResourceError: The module has `import` blocks.
+            SubscriptionError: A provider is configured with a subscription that is not allowed.
+        """
+        self._require_no_import_blocks()
+        workspace = self._workspace
+        setting, module = workspace.setting, workspace.configuration
+        if not setting.allowed_subscriptions:
+            return
+        given = given_values(
+            module.path,
+            inputs=workspace.inputs,
+            environment=workspace.runner.environment,
+            test_directory=setting.test_directory,
+        )
+        found = discover(
+            module.path, test_directory=setting.test_directory, opentofu=module.opentofu
+        )
+        for file in found if files is None else files:
+            require_allowed(named_in_tests(file, module, given), setting.allowed_subscriptions)
+
+    def _require_no_import_blocks(self) -> None:
+        """Look into the copy: a test may have written files of its own."""
+        workspace = self._workspace
+        now = read_module(workspace.path, opentofu=workspace.configuration.opentofu)
+        originals = workspace.configuration.imports
+        places = originals if len(originals) == len(now.imports) else now.imports
+        require_no_import_blocks(places, module=self._module)
 
     def remove_state(self) -> None:
         """Remove the state object, which is empty; what cannot be removed is left, and harmless."""
@@ -324,8 +402,11 @@ class AdoptedGuard(LiveGuard):
     def confirm_destroyed(self) -> None:
         """Leave it to the sweep to read what is left."""
 
-    def check_command(self, command: str) -> None:
+    def check_command(self, command: str, *arguments: str, **options: Any) -> None:  # noqa: ANN401 - whatever Terraform takes
         """Let every command pass."""
+
+    def check_test(self, files: Iterable[Path] | None = None) -> None:
+        """Let every test pass."""
 
 
 class StateStore:

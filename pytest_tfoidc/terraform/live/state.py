@@ -349,6 +349,18 @@ def require_no_imports(messages: tuple[dict[str, Any], ...], *, module: str) -> 
         raise imports_error(names, module=module)
 
 
+def require_no_imports_in(plan: Mapping[str, Any], *, module: str) -> None:
+    """Make sure of the same for what `show -json` says of a plan.
+
+    Raises:
+        ForeignResourceError: It would import something.
+    """
+    changes = plan.get("resource_changes") or ()
+    imported = [c["address"] for c in changes if c.get("change", {}).get("importing")]
+    if imported:
+        raise imports_error(", ".join(imported), module=module)
+
+
 def imports_error(names: str, *, module: str) -> ForeignResourceError:
     """Return the error for a module whose `import` blocks would take over what exists."""
     return ForeignResourceError(
