@@ -382,6 +382,15 @@ resource "terraform_data" "killer" {
   }
 }
 """
+LATE = """
+resource "terraform_data" "late" {
+  depends_on = [mockcloud_group.this]
+  provisioner "local-exec" {
+    when    = destroy
+    command = "test -e FLAG"
+  }
+}
+"""
 RUNS = 'run "applies" {\n}\n'
 KILLED_RUN = RUNS + 'run "killed" {\n  variables {\n    kill = true\n  }\n}\n'
 
@@ -535,6 +544,27 @@ def test_the_last_step_of_a_pipeline_leaves_nothing(
     assert list((tmp_path / ".tfoidc").glob("*.json*")) == []
 
 
+def test_the_command_finds_the_ledger_of_the_project_that_it_is_started_in(
+    world: World, tmp_path: Path
+) -> None:
+    """Where there is none it says where it has looked: nothing is left is another thing."""
+    world.write(DATA)
+    world.deploy()
+    (below := world.root / "scripts" / "ci").mkdir(parents=True)
+    command = [sys.executable, "-m", "pytest_tfoidc.cli", "sweep"]
+    environment = {**world.environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    told = {
+        folder: subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        for folder in (tmp_path, below)
+    }
+    assert f"there is no ledger at {tmp_path / '.tfoidc'}; --ledger DIR" in told[tmp_path].stderr
+    assert told[below].returncode == 0, told[below].stderr
+    assert told[below].stdout.startswith("destroyed: ")
+    assert world.is_clean
+
+
 DOCS = Path(__file__).parents[2] / "docs/sweep.md"
 
 
@@ -577,4 +607,116 @@ def test_a_run_sweeps_first_when_it_is_told_to(
     assert f"tfoidc sweep --ledger {world.ledger.folder}" in text_of(result)
     result = project.run(*arguments, "--tf-sweep")
     result.assert_outcomes(passed=1)
+    assert world.is_clean
+
+
+def _protected(world: World) -> None:
+    protected = '  location = "westeurope"\n  lifecycle {\n    prevent_destroy = true\n  }\n'
+    world.write(MODULE.replace('  location = "westeurope"\n', protected))
+
+
+def _without_a_variable(world: World) -> None:
+    world.write(MODULE + 'variable "old" {\n}\n')
+
+
+@pytest.mark.parametrize(
+    ("before", "inputs", "after", "note"),
+    [
+        (_protected, Inputs(), lambda _world: None, ""),
+        (
+            _without_a_variable,
+            Inputs(variables=("old=1",)),
+            lambda world: world.write(MODULE),
+            "the module has no variable `old` any more: what the run gave it is left out",
+        ),
+    ],
+    ids=["a resource that must not be destroyed", "a variable that is no more"],
+)
+def test_what_the_module_says_now_keeps_nothing_from_being_destroyed(
+    world: World,
+    before: Callable[[World], None],
+    inputs: Inputs,
+    after: Callable[[World], None],
+    note: str,
+) -> None:
+    before(world)
+    world.deploy(inputs=dataclasses.replace(inputs, backend=KEY))
+    after(world)
+    outcomes = world.sweep()
+    assert destroyed(outcomes)
+    assert only(outcomes).notes == tuple(filter(None, [note]))
+    assert world.is_clean
+
+
+def test_a_repository_that_lies_elsewhere_now_is_found_by_its_ledger(world: World) -> None:
+    """With its files of variables; from whichever folder the sweep is started."""
+    world.write(MODULE)
+    file = world.root / "own.tfvars"
+    file.write_text('name = "rg-own"\n', encoding="utf-8")
+    world.deploy(inputs=Inputs(backend=KEY, variable_files=(file,)))
+    assert world.groups == ["rg-own"]
+    world.root = world.root.rename(world.root.with_name("on another machine"))
+    assert destroyed(world.sweep(root=world.root.parent))
+    assert world.is_clean
+
+
+def test_ids_are_the_same_however_they_are_written(world: World) -> None:
+    world.write(DATA)
+    world.deploy()
+    names = ("ARM_SUBSCRIPTION_ID", "ARM_TENANT_ID")
+    upper = {name: world.environment[name].upper() for name in names}
+    assert upper != {name: world.environment[name] for name in names}
+    assert destroyed(world.sweep(environment=upper))
+
+
+def test_a_default_that_stands_in_for_what_a_run_was_given_is_told(world: World) -> None:
+    world.write(DATA + 'variable "far" {\n  default = "on"\n}\n')
+    with world.abandoned(environment={**world.environment, "TF_VAR_far": "off"}) as workspace:
+        workspace.init()
+        workspace.apply()
+    outcomes = world.sweep()
+    assert destroyed(outcomes)
+    assert only(outcomes).notes == (
+        "`far` came from TF_VAR_far, and is not given here: its default is used",
+    )
+
+
+@pytest.mark.parametrize("by", ["the run", "a sweep"])
+def test_the_states_of_workspaces_go_with_what_they_held(world: World, by: str) -> None:
+    """Of a workspace that nothing was applied in, too, and of that of TF_WORKSPACE."""
+    world.write(DATA)
+    if by == "the run":
+        with world.session() as session:
+            inputs = Inputs(backend=KEY)
+            with session.cleaned_workspace(world.module, inputs=inputs) as workspace:
+                workspace.init()
+                workspace.apply()
+                workspace.select_workspace("second")
+                assert len(world.states) > 1
+    else:
+        environment = {**world.environment, "TF_WORKSPACE": "first"}
+        with world.abandoned(environment=environment) as workspace:
+            workspace.init()
+            workspace.apply()
+        assert len(world.states) == 1
+        assert destroyed(world.sweep(environment={"TF_WORKSPACE": "third"}))
+    assert world.states == []
+    assert world.is_clean
+
+
+def test_what_terraform_has_kept_of_a_test_is_found_whatever_workspace_is_selected(
+    world: World,
+) -> None:
+    flag = world.root / "flag"
+    files = {"tests/one.tftest.hcl": RUNS}
+    world.write(
+        MODULE.replace('  backend "azurerm" {}\n', "") + LATE.replace("FLAG", str(flag)), **files
+    )
+    with world.abandoned(executable="embedded") as workspace:
+        workspace.init(backend=False)
+        with pytest.raises(TerraformError):
+            workspace.test()
+    assert world.groups == ["rg-test"]
+    flag.touch()
+    assert destroyed(world.sweep(environment={"TF_WORKSPACE": "prod"}))
     assert world.is_clean

@@ -19,12 +19,15 @@ from hypothesis import strategies as st
 
 from pytest_tfoidc.terraform.live.ledger import (
     APPLYING,
+    FOLDER,
     Damaged,
     Entry,
     Ledger,
     LedgerError,
     RecordedState,
     RecordedVariable,
+    is_ledger_of,
+    ledger_of,
     new_id,
 )
 
@@ -307,3 +310,21 @@ def test_the_crash_test_would_notice_an_entry_that_comes_too_late(tmp_path: Path
             ledger.write(entry())
     assert cloud.there
     assert ledger.entries() == []
+
+
+def test_a_ledger_is_found_from_below_up_to_the_top_of_the_repository(tmp_path: Path) -> None:
+    """As pytest finds its root directory; a nearer one comes first."""
+    outside, top = tmp_path / FOLDER, tmp_path / "repository"
+    (below := top / "infra" / "tests").mkdir(parents=True)
+    outside.mkdir()
+    assert ledger_of(below) == outside
+    (top / ".git").mkdir()
+    assert ledger_of(below) == below / FOLDER  # there is none: it would be made here
+    (own := top / FOLDER).mkdir()
+    assert ledger_of(below) == own
+    assert is_ledger_of(below, own)
+    assert is_ledger_of(below, top / "infra" / FOLDER)  # it would be nearer, once it is there
+    assert not is_ledger_of(below, outside)
+    (below / FOLDER).mkdir()
+    assert ledger_of(below) == below / FOLDER
+    assert not is_ledger_of(below, own)

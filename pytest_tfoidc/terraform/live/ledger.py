@@ -165,6 +165,29 @@ TABLES = ("state", "context", "executable", "holder")
 LISTS = ("variable_files", "backend_files", "remains")
 
 
+def ledger_of(start: Path) -> Path:
+    """Return the ledger of a folder: the nearest one on the way up to the top of its repository.
+
+    So it is found from wherever in a project a step runs, as pytest finds the root directory. Where
+    there is none it is that of the folder itself.
+    """
+    places = list(_places(start))
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+def is_ledger_of(start: Path, ledger: Path) -> bool:
+    """Tell whether a ledger, which need not be there yet, will be that of a folder."""
+    nearest = next((one for one in _places(start) if one == ledger or one.is_dir()), None)
+    return nearest == ledger
+
+
+def _places(start: Path) -> Iterator[Path]:
+    for folder in (start, *start.parents):
+        yield folder / FOLDER
+        if (folder / ".git").exists():
+            return
+
+
 def new_id(now: datetime) -> str:
     """Make a name for an entry; names sort by time, those of one second by their microsecond."""
     second = f"{now.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}"
