@@ -12,14 +12,17 @@ import functools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 from pytest_tfoidc.clock import real_seconds, real_sleep
+from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import TerraformError, TfOidcError, UsageError
+from pytest_tfoidc.processes import handled
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.session import OidcSession, context_facts
 from pytest_tfoidc.statelocks import StateLock, find_lock
@@ -211,8 +214,66 @@ def sweep(session: OidcSession, options: SweepOptions, *, tell: Tell) -> list[Ou
     Raises:
         TfOidcError: As for `entries_of`. What goes wrong with an entry is told in its outcome.
     """
+    return list(_swept(session, options, tell, entries_of(options)))
+
+
+def _swept(
+    session: OidcSession, options: SweepOptions, tell: Tell, entries: Iterable[Entry | Damaged]
+) -> Iterator[Outcome]:
     sweeper = _Sweeper(session, options, tell)
-    return [sweeper.outcome(one) for one in entries_of(options)]
+    return map(sweeper.outcome, entries)
+
+
+def sweep_in_order(session: OidcSession, options: SweepOptions, *, tell: Tell) -> list[Outcome]:
+    """Do the same, and end in order where a signal asks for it: what is left is told all the same.
+
+    Terraform is interrupted once, and has time to write its state; what it does not do in time it
+    does after us, and holds the entry until then.
+
+    Raises:
+        TfOidcError: As for `entries_of`.
+    """
+    outcomes: list[Outcome] = []
+    entries = entries_of(options)
+    with contextlib.suppress(KeyboardInterrupt), handled(_asking(session.ending)):
+        outcomes.extend(_swept(session, options, tell, entries))
+    ending = session.ending
+    notes = [
+        f"`terraform {left.command}` (process {left.process}) was interrupted, and is still at it"
+        for left in ending.left_running
+    ]
+    for one in entries[len(outcomes) :]:
+        outcomes.append(_not_swept(one, Ledger(options.ledger), ending.signals, notes))
+        notes = []  # they are about the first of these
+    return outcomes
+
+
+def _asking(ending: Ending) -> Callable[[int, FrameType | None], None]:
+    """Return what takes signals: it raises where nobody waits who looks for them."""
+
+    def take(number: int, _frame: FrameType | None) -> None:
+        if ending.ask(number) and not ending.is_waiting:
+            raise KeyboardInterrupt
+
+    return take
+
+
+def _not_swept(
+    one: Entry | Damaged, ledger: Ledger, signals: Sequence[str], notes: Sequence[str]
+) -> Outcome:
+    if isinstance(one, Damaged):
+        return _damaged(one)
+    if not ledger.exists(one.id):
+        return Outcome(id=one.id, what=str(one), status="destroyed")
+    return Outcome(
+        id=one.id,
+        what=str(one),
+        status="left",
+        why=f"the sweep was asked to end ({', then '.join(signals)})",
+        remedy="Sweep again.",
+        remains=_known_resources(one, ledger),
+        notes=tuple(notes),
+    )
 
 
 class _Sweeper:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 USAGE = 2
+INTERRUPTED = 130  # as shells tell it
 PIPE_BROKEN = 128 + 13  # as shells say it of a command that SIGPIPE ended
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EBADF, errno.EFBIG})
 
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is not None or error.errno not in UNWRITABLE:
             raise
         return _unwritten(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("tfoidc: interrupted\n")
+        return INTERRUPTED
     return code
 
 
@@ -245,7 +249,7 @@ def _sweep(parsed: argparse.Namespace) -> int:
             root=options.root,
         )
         with OidcSession(session_options) as session, session.events.subscribed(_tell):
-            outcomes = sweeping.sweep(session, options, tell=_progress)
+            outcomes = sweeping.sweep_in_order(session, options, tell=_progress)
     write = sweeping.as_json if parsed.json else sweeping.as_text
     sys.stdout.write(write(outcomes))
     return sweeping.exit_code(outcomes)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,14 +18,16 @@ from typing import Any
 import pytest
 import yaml
 
+from pytest_tfoidc.clock import real_sleep
 from pytest_tfoidc.errors import TerraformError, UsageError
-from pytest_tfoidc.sweeping import Outcome, SweepOptions, as_json, as_text, exit_code, listing
+from pytest_tfoidc.sweeping import LEFT, Outcome, SweepOptions, as_json, as_text, exit_code, listing
 from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.live.deadlines import DeadlineError
 from pytest_tfoidc.terraform.live.ledger import Entry, LedgerError, RecordedVariable
 from pytest_tfoidc.terraform.live.recording import holder, managed
 from pytest_tfoidc.terraform.live.state import held_by
 from tests.project_kit import EXECUTABLE, Project, text_of
+from tests.signals_kit import default_signals
 from tests.sweep_kit import DATA, KEY, MODULE, S3, World, world_of
 
 AT_ONCE = timedelta()
@@ -562,6 +565,53 @@ def test_the_command_finds_the_ledger_of_the_project_that_it_is_started_in(
     assert f"there is no ledger at {tmp_path / '.tfoidc'}; --ledger DIR" in told[tmp_path].stderr
     assert told[below].returncode == 0, told[below].stderr
     assert told[below].stdout.startswith("destroyed: ")
+    assert world.is_clean
+
+
+HELD = """
+resource "terraform_data" "held" {
+  provisioner "local-exec" {
+    when    = destroy
+    command = "touch FOLDER/at; while test -e FOLDER/hold; do sleep 0.05; done"
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_sweep_that_is_asked_to_end_tells_what_it_did_not_get_to(
+    world: World, number: signal.Signals
+) -> None:
+    (hold := world.root / "hold").touch()
+    world.write(DATA + HELD.replace("FOLDER", str(world.root)))
+    world.deploy()
+    world.ledger.write(dataclasses.replace(world.entry(), id=f"2{world.entry().id}"))
+    command = [sys.executable, "-m", "pytest_tfoidc.cli", "sweep", "--json"]
+    environment = {**world.environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    with (
+        default_signals(),
+        subprocess.Popen(
+            command,
+            cwd=world.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        while not (world.root / "at").exists() and process.poll() is None:
+            real_sleep(0.02)
+        process.send_signal(number)
+        printed, errors = process.communicate(timeout=60)
+    assert process.returncode == LEFT, errors
+    assert "Traceback" not in errors
+    told = json.loads(printed)["entries"]
+    assert [one["status"] for one in told] == ["left", "left"]
+    assert {one["why"] for one in told} == {f"the sweep was asked to end ({number.name})"}
+    assert "terraform_data.held" in told[0]["remains"]
+    assert world.locks == []
+    hold.unlink()
+    assert destroyed(world.sweep())
     assert world.is_clean
 
 
