@@ -376,7 +376,12 @@ class PytestRun:
         from pytest_tfoidc.sweeping import SweepOptions, sweep  # noqa: PLC0415 - not in every run
 
         options = SweepOptions(ledger=self.ledger, root=self.root, inputs=self.inputs())
-        for outcome in sweep(self.session, options, tell=tell):
+        try:
+            outcomes = sweep(self.session, options, tell=tell)
+        except KeyboardInterrupt:
+            tell(f"the sweep was not ended: `{self.sweep_command}` goes on from there")
+            raise
+        for outcome in outcomes:
             if outcome.status != "destroyed":
                 tell(str(outcome))
 
