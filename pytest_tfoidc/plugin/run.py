@@ -258,7 +258,8 @@ class PytestRun:
             return
         session = self.session
         session.require_allowed_subscriptions(self._modules.values())
-        if session.live_states is not None:
+        if session.recorder is not None:
+            session.recorder.ledger.require_readable()
             needs_states = bool(self.settings.checks or self.settings.upgrades)
             modules, inputs = self._modules, self.inputs()
             self._live = session.describe_live(modules, inputs, needs_states=needs_states)
@@ -437,12 +438,16 @@ class PytestRun:
         """Say what this run leaves, where its state is, and how it is removed."""
         if self._session is None or not self._session.is_live:
             return []
-        from pytest_tfoidc.terraform.live.ledger import Entry, Ledger  # noqa: PLC0415 - as above
+        from pytest_tfoidc.terraform.live.ledger import Entry, Ledger, LedgerError  # noqa: PLC0415 - as above
 
         recorder = self._session.recorder
+        try:
+            found = Ledger(self.ledger).entries()
+        except LedgerError as error:  # somebody has changed it meanwhile
+            return [f"what is left cannot be told: {line}" for line in str(error).splitlines()[:3]]
         entries = [
             one
-            for one in Ledger(self.ledger).entries()
+            for one in found
             if isinstance(one, Entry) and recorder is not None and one.run == recorder.facts.run
         ]
         if not entries:

@@ -640,15 +640,33 @@ def test_every_option_of_the_command_is_in_the_docs() -> None:
     assert [name for name in options if f"`{name}" not in DOCS.read_text(encoding="utf-8")] == []
 
 
+def _enter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is run see the environment of the step."""
+    for name in set(os.environ) - set(world.environment):
+        monkeypatch.delenv(name)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_ledger_that_cannot_be_read_is_said_before_anything_runs(
+    world: World, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write(DATA)
+    _enter(world, monkeypatch)
+    shutil.copytree(world.module, project.path / "module")
+    (project.path / ".tfoidc").write_text("somebody's file", encoding="utf-8")
+    result = project.run("--tf-module=module", "--tf-check=delayed_apply")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "The ledger cannot be read." in text_of(result)
+    assert "Not a directory" in text_of(result)
+
+
 def test_a_run_sweeps_first_when_it_is_told_to(
     world: World, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.write(DATA)
     world.deploy()
-    for name in set(os.environ) - set(world.environment):
-        monkeypatch.delenv(name)
-    for name, value in world.environment.items():
-        monkeypatch.setenv(name, value)
+    _enter(world, monkeypatch)
     shutil.copytree(world.module, project.path / "module")
     (project.path / "module/test_one.py").write_text("def test_one():\n    pass\n")
     arguments = ("--tf-module=module", "--tf-check=none", f"--tf-ledger={world.ledger.folder}")

@@ -328,3 +328,25 @@ def test_a_ledger_is_found_from_below_up_to_the_top_of_the_repository(tmp_path: 
     (below / FOLDER).mkdir()
     assert ledger_of(below) == below / FOLDER
     assert not is_ledger_of(below, own)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (RecordedState(backend="pg", config={"schema_name": "s"}), "pg s"),
+        (
+            RecordedState(backend="kubernetes", config={"secret_suffix": "x", "namespace": "n"}),
+            "kubernetes n/x",
+        ),
+        (
+            RecordedState(backend="remote", config={"organization": "o"}, own_workspace="w"),
+            "remote o/w",
+        ),
+        (
+            RecordedState(backend="s3", config={"bucket": "b", "key": "k"}, workspace="second"),
+            "s3 b/k (workspace second)",
+        ),
+    ],
+)
+def test_an_entry_says_where_its_state_is_in_every_backend(state: RecordedState, told: str) -> None:
+    assert str(state) == told

@@ -27,6 +27,11 @@ from pytest_tfoidc.terraform.live.holding import Hold
 FOLDER = ".tfoidc"
 FORMAT = 1
 SUFFIX, LOCK_SUFFIX, JOURNAL_SUFFIX, FILES_SUFFIX = ".json", ".lock", ".jsonl", ".files"
+# What tells a state from others, in the configurations of backends.
+NAMING = (
+    *("organization", "storage_account_name", "container_name", "bucket", "namespace"),
+    *("path", "key", "prefix", "secret_suffix", "schema_name"),
+)
 CHUNK = 1 << 16  # bytes; an entry is smaller
 
 STATE, TEST = "state", "test"  # kinds: what a state knows; what a run block has made
@@ -73,9 +78,8 @@ class RecordedState:
 
     def __str__(self) -> str:
         """Name it for people."""
-        known = ("storage_account_name", "container_name", "bucket", "path", "key", "prefix")
-        parts = [self.config[name] for name in known if self.config.get(name)]
-        where = "/".join(parts) or self.own_workspace
+        parts = [self.config[name] for name in NAMING if self.config.get(name)]
+        where = "/".join(filter(None, [*parts, self.own_workspace]))
         suffix = f" (workspace {self.workspace})" if self.workspace != "default" else ""
         return f"{self.backend} {where}".rstrip() + suffix
 
@@ -313,6 +317,14 @@ class Ledger:
         with without_collector():
             return [self.read(name.removesuffix(SUFFIX)) for name in names]
 
+    def require_readable(self) -> None:
+        """Make sure that the folder can be read, if there is one.
+
+        Raises:
+            LedgerError: It cannot.
+        """
+        self._names()
+
     def read(self, entry_id: str) -> Entry | Damaged:
         """Read one entry."""
         path = f"{self.folder}{os.sep}{entry_id}{SUFFIX}"  # a Path takes its time
@@ -363,7 +375,8 @@ class Ledger:
                 "The ledger cannot be read.",
                 where=str(self.folder),
                 cause=error.strerror or str(error),
-                remedy="Make it readable, or name another folder (--ledger).",
+                remedy="Make it a folder that you may read, or name another one: --ledger DIR, for"
+                " pytest --tf-ledger DIR.",
             ) from error
 
     def _prepare(self) -> None:

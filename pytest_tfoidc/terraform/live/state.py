@@ -197,6 +197,8 @@ class LiveStates:
         Raises:
             LiveStateError: As for `place`.
         """
+        if self.mode == ISOLATED and backend in {"", LOCAL}:
+            return "each test has a state of its own, a file in the ledger's folder"
         if not backend:
             return "each test keeps its state in its own copy of the module"
         place = self.place(backend, config, name="…")
