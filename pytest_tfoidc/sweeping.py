@@ -32,6 +32,7 @@ from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
 from pytest_tfoidc.terraform.live.guard import AdoptedGuard
 from pytest_tfoidc.terraform.live.holding import Hold
 from pytest_tfoidc.terraform.live.ledger import (
+    PLANNED,
     TEST,
     Damaged,
     Entry,
@@ -47,6 +48,7 @@ from pytest_tfoidc.terraform.live.recording import (
     STATE_SUFFIX,
     holder,
     managed,
+    managed_ids,
 )
 from pytest_tfoidc.terraform.live.revision import revision_of
 from pytest_tfoidc.terraform.live.state import LOCAL, StatePlace
@@ -56,6 +58,7 @@ from pytest_tfoidc.terraform.workspace import DEFAULT_WORKSPACE, Workspace
 Status = Literal["destroyed", "left", "listed", "in use"]
 OK, LEFT = 0, 3  # exit codes
 POLL_SECONDS = 0.2
+MOST_NAMED = 3  # resources in a sentence
 CLOCK_SKEW = timedelta(minutes=5)  # between two machines
 IS_GONE = re.compile(r"Cannot import non-existent remote object")
 BACKEND_IS_GONE = re.compile(
@@ -404,6 +407,12 @@ class _Sweeper:
         workspace.init()
         if entry.state.workspace != DEFAULT_WORKSPACE and entry.kind != TEST:
             _select(workspace, entry.state)
+        if (
+            not entry.state.is_isolated
+            and entry.kind != TEST
+            and not self._is_ours(workspace, entry)
+        ):
+            return
         self._adopt_resources(workspace, entry)
         workspace.lift_protection()
         options = workspace.variables.options()
@@ -417,6 +426,34 @@ class _Sweeper:
         if entry.state.is_isolated and entry.kind != TEST:
             with contextlib.suppress(TfOidcError):  # it is empty, and harms nobody
                 workspace.remove_workspaces([entry.state.workspace])
+
+    def _is_ours(self, workspace: Workspace, entry: Entry) -> bool:
+        """Tell whether a module's own state holds what this run has made, and nothing else.
+
+        Others may have deployed there since. Where nothing was applied, there is nothing of ours.
+
+        Raises:
+            LeftError: It holds something else.
+        """
+        made = self._ledger.made(entry.id)
+        all_ids = frozenset[str]().union(*made.values())
+        foreign = [
+            address
+            for address, ids in managed_ids(workspace.state_text())
+            if ids.isdisjoint(all_ids) and made.get(address) != frozenset()  # made, and no id told
+        ]
+        if not foreign:
+            return True
+        what = f"{entry.state} holds what that run did not make: {', '.join(foreign[:MOST_NAMED])}"
+        if made or entry.phase != PLANNED:
+            raise LeftError(
+                what,
+                remedy="Destroy what is the run's by hand, if anything is; then delete the entry's"
+                " file.",
+                remains=tuple(one.address for one in self._ledger.journal(entry.id)),
+            )
+        self._notes.append(f"nothing was applied; {what}, which stays")
+        return False
 
     def _states(self, entry: Entry) -> Iterator[Path | None]:
         """Yield the files of states to destroy from; None stands for the module's backend."""

@@ -22,10 +22,12 @@ from pytest_tfoidc.clock import real_sleep
 from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.sweeping import LEFT, Outcome, SweepOptions, as_json, as_text, exit_code, listing
 from pytest_tfoidc.terraform.backend import Inputs
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.live.deadlines import DeadlineError
 from pytest_tfoidc.terraform.live.ledger import Entry, LedgerError, RecordedVariable
 from pytest_tfoidc.terraform.live.recording import holder, managed
 from pytest_tfoidc.terraform.live.state import held_by
+from pytest_tfoidc.terraform.workspace import Workspace
 from tests.project_kit import EXECUTABLE, Project, text_of
 from tests.signals_kit import default_signals
 from tests.sweep_kit import DATA, KEY, MODULE, S3, World, world_of
@@ -787,4 +789,57 @@ def test_what_terraform_has_kept_of_a_test_is_found_whatever_workspace_is_select
     assert world.groups == ["rg-test"]
     flag.touch()
     assert destroyed(world.sweep(environment={"TF_WORKSPACE": "prod"}))
+    assert world.is_clean
+
+
+def _plan(workspace: Workspace) -> None:
+    workspace.plan()
+
+
+def _apply_and_lose(workspace: Workspace) -> None:
+    """Apply, and let somebody destroy it by hand before the sweep."""
+    workspace.apply()
+    workspace.runner.run("destroy", auto_approve=Flag, input=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "status"),
+    [(_plan, "destroyed"), (_apply_and_lose, "left")],
+    ids=["after a plan", "after an apply"],
+)
+def test_what_came_into_a_modules_own_state_since_is_left_alone(
+    world: World, before: Callable[[Workspace], None], status: str
+) -> None:
+    """A run with `--tf-live-state own` was killed, and then somebody has deployed there."""
+    world.write(DATA)
+    with world.abandoned(live_state="own") as workspace:
+        workspace.init()
+        before(workspace)
+    entry = world.entry()
+    with (
+        world.session() as session,
+        session.setup_workspace(world.module, inputs=Inputs(backend=KEY)) as production,
+    ):
+        production.init()
+        production.apply()
+        held = production.state_text()
+    for other in [one for one in world.ledger.entries() if one.id != entry.id]:
+        world.ledger.remove(other.id)  # it is no test's
+    assert held_by(held).resources == ("terraform_data.one",)
+    outcome = only(world.sweep())
+    assert outcome.status == status
+    told = outcome.why or outcome.notes[0]
+    assert "terraform_data.one" in told
+    assert json.loads(held)["resources"] == json.loads(world.states[0])["resources"]
+    assert [one.id for one in world.ledger.entries()] == ([entry.id] if status == "left" else [])
+
+
+def test_what_a_killed_run_has_made_in_a_modules_own_state_is_destroyed(world: World) -> None:
+    world.write(MODULE.replace("= var.name", "= each.key", 1).replace(
+        '"this" {', '"this" {\n  for_each = toset(["rg-é", "rg-2"])', 1))  # fmt: skip
+    with world.abandoned(live_state="own") as workspace:
+        workspace.init()
+        workspace.apply()
+    assert world.groups == ["rg-2", "rg-é"]
+    assert destroyed(world.sweep())
     assert world.is_clean

@@ -267,6 +267,15 @@ class Ledger:
                 noted[address] = Noted(address=address, id=line.get("id", ""), is_there=True)
         return tuple(noted.values())
 
+    def made(self, entry_id: str) -> dict[str, frozenset[str]]:
+        """Return the ids of all that was ever created, by address; empty where none was told."""
+        found: dict[str, frozenset[str]] = {}
+        for line in self._journal_lines(entry_id):
+            if line.get("what") in {"creating", "created"}:
+                address, told = line.get("address", ""), line.get("id", "")
+                found[address] = found.get(address, frozenset()) | ({told} - {""})
+        return found
+
     def journals(self) -> frozenset[str]:
         """Return the ids of the entries that have a journal."""
         try:

@@ -420,20 +420,28 @@ def managed(state: str) -> tuple[str, ...]:
     Raises:
         ValueError: It is no state.
     """
-    if not state.strip():
-        return ()
-    found = json.loads(state)
-    return tuple(
-        _address(resource, instance)
-        for resource in found.get("resources") or ()
-        if resource.get("mode") == "managed"
-        for instance in resource.get("instances") or ()
-    )
+    return tuple(address for address, _ in managed_ids(state))
+
+
+def managed_ids(state: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the addresses of the resources in a state, and what Terraform may tell as their ids.
+
+    Raises:
+        ValueError: It is no state.
+    """
+    found = json.loads(state) if state.strip() else {}
+    for resource in found.get("resources") or ():
+        if resource.get("mode") == "managed":
+            for instance in resource.get("instances") or ():
+                values = instance.get("attributes") or {}
+                ids = (values.get(name) for name in ("id", "name"))
+                yield _address(resource, instance), frozenset(i for i in ids if isinstance(i, str))
 
 
 def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
     module = f"{resource['module']}." if resource.get("module") else ""
-    key = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+    index = json.dumps(instance.get("index_key"), ensure_ascii=False)  # as Terraform tells it
+    key = f"[{index}]" if "index_key" in instance else ""
     return f"{module}{resource.get('type')}.{resource.get('name')}{key}"
 
 
