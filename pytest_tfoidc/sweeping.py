@@ -46,9 +46,9 @@ from pytest_tfoidc.terraform.live.recording import (
     LOCAL_STATE,
     OPTION,
     STATE_SUFFIX,
+    foreign_in,
     holder,
     managed,
-    managed_ids,
 )
 from pytest_tfoidc.terraform.live.revision import revision_of
 from pytest_tfoidc.terraform.live.state import LOCAL, StatePlace
@@ -436,12 +436,7 @@ class _Sweeper:
             LeftError: It holds something else.
         """
         made = self._ledger.made(entry.id)
-        all_ids = frozenset[str]().union(*made.values())
-        foreign = [
-            address
-            for address, ids in managed_ids(workspace.state_text())
-            if ids.isdisjoint(all_ids) and made.get(address) != frozenset()  # made, and no id told
-        ]
+        foreign = foreign_in(workspace.state_text(), made)
         if not foreign:
             return True
         what = f"{entry.state} holds what that run did not make: {', '.join(foreign[:MOST_NAMED])}"

@@ -16,7 +16,11 @@ from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.live.guard import LiveGuard
 from pytest_tfoidc.terraform.live.scope import SubscriptionError, require_allowed
-from pytest_tfoidc.terraform.live.state import ForeignResourceError, LiveStateError
+from pytest_tfoidc.terraform.live.state import (
+    ForeignResourceError,
+    ForeignStateError,
+    LiveStateError,
+)
 from pytest_tfoidc.terraform.live.tested import given_values, named_in_tests
 from pytest_tfoidc.terraform.module import read_module
 from pytest_tfoidc.terraform.workspace import Workspace
@@ -130,6 +134,27 @@ def test_a_workspace_that_terraform_was_told_to_make_is_cleaned_up_beside_the_fi
         assert len(world.ledger.entries()) == 2
     assert world.is_clean
     assert world.states == []
+
+
+def test_what_is_deployed_beside_a_test_in_its_modules_own_state_is_not_destroyed(
+    world: World,
+) -> None:
+    world.write(DATA)
+    with world.session(live_state="own") as session, session.workspace(world.module) as workspace:
+        workspace.init()
+        workspace.apply()
+        world.write(DATA + DATA.partition("\n\n")[2].replace('"one"', '"two"'))
+        with session.setup_workspace(world.module, inputs=Inputs()) as production:
+            production.init()
+            production.apply()
+            before = workspace.state_text()
+            with pytest.raises(ForeignStateError, match="it holds 1 resource") as raised:
+                workspace.destroy()
+            assert "it holds terraform_data.two" in (raised.value.cause or "")
+            assert workspace.state_text() == before
+            assert workspace.is_deployed
+            production.run("state rm", "terraform_data.two")
+        workspace.destroy()
 
 
 def test_an_own_state_of_hcp_has_no_workspace_by_the_environment(world: World) -> None:

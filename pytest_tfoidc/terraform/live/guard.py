@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.errors import PlanError, TerraformError
+from pytest_tfoidc.errors import PlanError, TerraformError, TfOidcError
 from pytest_tfoidc.terraform.audit.planfile import read_plan
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.live.scope import (
@@ -27,6 +27,7 @@ from pytest_tfoidc.terraform.live.state import (
     LOCAL,
     REMOTE,
     S3,
+    Held,
     LiveStateError,
     LiveStates,
     StatePlace,
@@ -198,10 +199,16 @@ class LiveGuard(Guard):
         """Make sure that there is nothing to destroy but what was made here.
 
         Raises:
-            LiveStateError: Nothing was made here, and the state holds something.
+            LiveStateError: The state holds something that was not made here. In a module's own
+                state somebody may have deployed since.
         """
+        record = self._workspace.record
         if not self._workspace.is_deployed:
             self._require_nothing(self._workspace.state_text())
+        elif self.place is not None and self.place.is_own and record is not None:
+            foreign = record.foreign_in(self._workspace.state_text())
+            if foreign:
+                raise self._foreign(Held(foreign))
 
     def confirm_destroyed(self) -> None:
         """Make sure that the state is empty.
@@ -339,9 +346,11 @@ class LiveGuard(Guard):
     def _require_nothing(self, state: str) -> None:
         held = held_by(state)
         if held:
-            place = self._required()
-            since = self._store.since(place)
-            raise foreign_state(place, held, module=self._module, since=since)
+            raise self._foreign(held)
+
+    def _foreign(self, held: Held) -> TfOidcError:
+        place = self._required()
+        return foreign_state(place, held, module=self._module, since=self._store.since(place))
 
     def _require_allowed(self, plan: Plan) -> None:
         named = planned_in(plan.json)

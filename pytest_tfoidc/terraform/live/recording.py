@@ -122,6 +122,14 @@ class Record:
         self._is_summed_up = False
         self._left_behind: list[str] = []
 
+    def foreign_in(self, state: str) -> tuple[str, ...]:
+        """Return the addresses in a state of what was not made here.
+
+        Raises:
+            ValueError: It is no state.
+        """
+        return foreign_in(state, self._ledger.made(self._id))
+
     @property
     def entry(self) -> Entry | None:
         """The entry, as long as there is one."""
@@ -436,6 +444,26 @@ def managed_ids(state: str) -> Iterator[tuple[str, frozenset[str]]]:
                 values = instance.get("attributes") or {}
                 ids = (values.get(name) for name in ("id", "name"))
                 yield _address(resource, instance), frozenset(i for i in ids if isinstance(i, str))
+
+
+def foreign_in(state: str, made: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    """Return the addresses in a state of what was not made by who has this journal.
+
+    What was moved to another address is known by its id.
+
+    Args:
+        state: As `state pull` prints it.
+        made: By address: the ids that were told; none where it was made and no id was told.
+
+    Raises:
+        ValueError: It is no state.
+    """
+    all_ids = frozenset[str]().union(*made.values())
+    return tuple(
+        address
+        for address, ids in managed_ids(state)
+        if ids.isdisjoint(all_ids) and made.get(address) != frozenset()
+    )
 
 
 def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
