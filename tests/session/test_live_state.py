@@ -344,10 +344,12 @@ def test_no_two_tests_have_one_state_and_none_has_the_modules(
 
 def test_remote_states_get_a_workspace_and_local_ones_a_path() -> None:
     states = LiveStates({})
-    cloud = {"organization": "o", "workspaces": {"name": "prod"}}
+    block = {"name": "prod"}
     for backend in ("cloud", "remote"):
-        place = states.place(backend, cloud, name=states.name_of("m", "i"))
-        assert place.terraform_workspace.startswith("prod-tfoidc")
+        for workspaces in (block, [block]):  # as JSON may have it
+            config = {"organization": "o", "workspaces": workspaces}
+            place = states.place(backend, config, name=states.name_of("m", "i"))
+            assert place.terraform_workspace.startswith("prod-tfoidc")
     local = states.place("local", {"path": "/srv/prod.tfstate"}, name="x")
     assert local.settings["path"] == "terraform.tfstate"
 

@@ -36,6 +36,7 @@ from pytest_tfoidc.terraform.live.state import (
     imports_error,
     require_no_imports,
     require_no_imports_in,
+    workspaces_of,
 )
 from pytest_tfoidc.terraform.live.tested import given_values, named_in_tests
 from pytest_tfoidc.terraform.module import read_module
@@ -161,7 +162,9 @@ class LiveGuard(Guard):
             return {"terraform": {"backend": {LOCAL: _local(self._workspace.local_state)}}}
         if place is None or not place.terraform_workspace:
             return None
-        workspaces = {k: v for k, v in _workspaces(place).items() if k not in {"tags", "prefix"}}
+        workspaces = {
+            k: v for k, v in workspaces_of(place.config).items() if k not in {"tags", "prefix"}
+        }
         block = {
             **{name: value for name, value in place.config.items() if _is_plain(value)},
             "workspaces": {**workspaces, "name": place.terraform_workspace},
@@ -331,9 +334,8 @@ class LiveGuard(Guard):
             wanted = {"workspaces": place.terraform_workspace}
         used = _cached_backend(self._workspace.path)
         for name, value in wanted.items():
-            found = used.get(name)
-            if name == "workspaces":
-                found = _name_in(found)
+            is_named = name == "workspaces"
+            found = workspaces_of(used).get("name") if is_named else used.get(name)
             if found != value:
                 raise LiveStateError(
                     "The state is not where this test's own state should be.",
@@ -447,11 +449,6 @@ def _local(file: Path) -> dict[str, str]:
     return {"path": str(file), "workspace_dir": str(file.with_name("terraform.tfstate.d"))}
 
 
-def _workspaces(place: StatePlace) -> Mapping[str, Any]:
-    given = place.config.get("workspaces")
-    return given if isinstance(given, Mapping) else {}
-
-
 def _is_plain(value: object) -> bool:
     return isinstance(value, (str, int, float, bool))
 
@@ -468,8 +465,3 @@ def _cached_backend(folder: Path) -> Mapping[str, Any]:
         return {}
     config = (cache.get("backend") or {}).get("config") or {}
     return config if isinstance(config, Mapping) else {}
-
-
-def _name_in(workspaces: object) -> object:
-    inner = workspaces[0] if isinstance(workspaces, list) and workspaces else workspaces
-    return inner.get("name") if isinstance(inner, Mapping) else None
