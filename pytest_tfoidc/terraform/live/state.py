@@ -248,8 +248,8 @@ def _base(rule: KeyRule, backend: str, config: Mapping[str, Any]) -> str:
         raise LiveStateError(
             f"The {backend} backend has no `{rule.attribute}` that can be read.",
             where=f'backend "{backend}"',
-            cause="the state of a live test is put beside the one that it names; it is not given, or"
-            " by an expression",
+            cause="the state of a live test is put beside the one that it names, and it is not"
+            " given, or by an expression",
             remedy=f"Give it in the backend block, or with --tf-backend-config"
             f" {rule.attribute}=…: the name that a deployment would use will do, for tests never"
             " touch it.",
