@@ -182,6 +182,27 @@ def test_a_plan_is_looked_at_before_it_is_applied_where_subscriptions_are_pinned
     assert world.groups == []
 
 
+def test_a_workspaces_own_variables_name_no_other_subscription_than_the_allowed(
+    world: World,
+) -> None:
+    own = world.environment["ARM_SUBSCRIPTION_ID"]
+    world.write(MODULE, **{"tests/a.tftest.hcl": RUN})
+    elsewhere = {"ARM_SUBSCRIPTION_ID": f"{own[:-1]}1"}
+    with world.session(allowed_subscriptions=(own,)) as session:
+        for variables, word in ((elsewhere, "may not be touched"), ({}, "")):
+            with session.workspace(
+                world.module, inputs=Inputs(backend=KEY), environment=variables
+            ) as workspace:
+                if not word:
+                    workspace.init()
+                    workspace.guard.check_test()
+                    continue
+                with pytest.raises(SubscriptionError, match=word):
+                    workspace.init()
+                with pytest.raises(SubscriptionError, match=word):
+                    workspace.test()
+
+
 def _tested(folder: Path, text: str, **given: str) -> None:
     (folder / "tests").mkdir(exist_ok=True)
     file = folder / "tests" / "a.tftest.hcl"

@@ -739,6 +739,25 @@ def test_ids_are_the_same_however_they_are_written(world: World) -> None:
     assert destroyed(world.sweep(environment=upper))
 
 
+def test_a_workspace_that_works_in_another_subscription_is_swept_there(world: World) -> None:
+    world.write(MODULE)
+    other = {"ARM_SUBSCRIPTION_ID": f"{world.environment['ARM_SUBSCRIPTION_ID'][:-1]}1"}
+    with world.session() as session:
+        inputs = Inputs(backend=KEY)
+        workspace = session.workspace(world.module, inputs=inputs, environment=other)
+        workspace.init()
+        workspace.apply()
+        assert workspace.record is not None
+        workspace.record.release()  # as the process's end does
+    outcome = only(world.sweep())
+    assert outcome.status == "left"
+    assert outcome.remedy == f"Sweep with ARM_SUBSCRIPTION_ID={other['ARM_SUBSCRIPTION_ID']}."
+    assert world.groups == ["rg-test"]
+    assert destroyed(world.sweep(environment=other))
+    assert world.is_clean
+    shutil.rmtree(workspace.base)
+
+
 def test_a_default_that_stands_in_for_what_a_run_was_given_is_told(world: World) -> None:
     world.write(DATA + 'variable "far" {\n  default = "on"\n}\n')
     with world.abandoned(environment={**world.environment, "TF_VAR_far": "off"}) as workspace:

@@ -13,11 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.authvariables import SUBSCRIPTION
 from pytest_tfoidc.errors import PlanError, TerraformError, TfOidcError
 from pytest_tfoidc.terraform.audit.planfile import read_plan
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.live.scope import (
     OPTION,
+    NamedSubscription,
     SubscriptionError,
     planned_in,
     require_allowed,
@@ -178,9 +180,11 @@ class LiveGuard(Guard):
 
         Raises:
             LiveStateError: It is somewhere else, or the state holds what was not made here.
+            SubscriptionError: The environment of this workspace names one that is not allowed.
         """
         place = self._required()
         self._check_place(place)
+        self._require_allowed_environment()
         if not self._workspace.is_deployed:
             self._require_nothing(self._workspace.state_text())
 
@@ -291,6 +295,7 @@ class LiveGuard(Guard):
         setting, module = workspace.setting, workspace.configuration
         if not setting.allowed_subscriptions:
             return
+        self._require_allowed_environment()
         given = given_values(
             module.path,
             inputs=workspace.inputs,
@@ -353,6 +358,14 @@ class LiveGuard(Guard):
     def _foreign(self, held: Held) -> TfOidcError:
         place = self._required()
         return foreign_state(place, held, module=self._module, since=self._store.since(place))
+
+    def _require_allowed_environment(self) -> None:
+        """Look at what Terraform gets: a workspace may have variables of its own."""
+        workspace = self._workspace
+        environments = (workspace.runner.environment, workspace.inputs.apply_environment)
+        given = (environment.get(SUBSCRIPTION[0]) for environment in environments)
+        named = [NamedSubscription(i, f"{self._module}, {SUBSCRIPTION[0]}") for i in given if i]
+        require_allowed(named, workspace.setting.allowed_subscriptions)
 
     def _require_allowed(self, plan: Plan) -> None:
         named = planned_in(plan.json)

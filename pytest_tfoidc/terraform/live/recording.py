@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.authvariables import SUBSCRIPTION, TENANT
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit.audit import CACHE_NAME
@@ -186,7 +187,7 @@ class Record:
             variables=tuple(self._variables()),
             variable_files=tuple(_relative(f, facts.root) for f in inputs.variable_files),
             backend_files=tuple(_relative(f, facts.root) for f in inputs.backend_files),
-            context=facts.context,
+            context={**facts.context, **dict(self._own_context())},
             executable={
                 "product": executable.product,
                 "version": executable.version,
@@ -197,6 +198,13 @@ class Record:
             kind=kind,
             test=test,
         )
+
+    def _own_context(self) -> Iterator[tuple[str, str]]:
+        """Yield where this workspace works, which may have variables of its own."""
+        environment = self._workspace.runner.environment
+        for name, variable in (("tenant_id", TENANT[0]), ("subscription_id", SUBSCRIPTION[0])):
+            if environment.get(variable):
+                yield name, environment[variable]
 
     def _keep_files(self, entry: Entry) -> None:
         for name in KEPT:
