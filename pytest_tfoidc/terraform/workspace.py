@@ -307,8 +307,9 @@ class Workspace:
     def use(self, executable: Executable) -> None:
         """Run every command from now on with another Terraform."""
         self.setting = dataclasses.replace(self.setting, executable=executable)
-        shared, self.runner = self.runner.shared, self._own_runner()
-        self.runner.shared = shared
+        before, self.runner = self.runner, self._own_runner()
+        self.runner.shared = before.shared
+        self.runner.environment = before.environment  # without TF_WORKSPACE, where one was selected
 
     def _require_known_folder(self) -> None:
         """Raise where this Terraform would take the folder for an empty one, and init nothing."""

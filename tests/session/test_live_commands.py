@@ -136,6 +136,18 @@ def test_a_workspace_that_terraform_was_told_to_make_is_cleaned_up_beside_the_fi
     assert world.states == []
 
 
+def test_a_workspace_that_was_selected_stays_so_with_another_terraform(world: World) -> None:
+    """As an upgrade step brings it: TF_WORKSPACE does not come back with it."""
+    world.write(DATA)
+    with cleaned(world, environment={**world.environment, "TF_WORKSPACE": "first"}) as workspace:
+        workspace.select_workspace("second")
+        workspace.use(workspace.setting.executable)
+        assert workspace.run("workspace show").stdout.strip() == "second"
+        workspace.apply()
+    assert world.is_clean
+    assert world.states == []
+
+
 def test_what_is_deployed_beside_a_test_in_its_modules_own_state_is_not_destroyed(
     world: World,
 ) -> None:

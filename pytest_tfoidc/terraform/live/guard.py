@@ -65,7 +65,9 @@ READING = frozenset(
         "version",
     }
 )
-READING_STATE = frozenset({"state list", "state show", "state pull", "workspace list"})
+READING_STATE = frozenset(
+    {"state list", "state show", "state pull", "workspace list", "workspace show"}
+)
 NEVER_RAW = {
     "init": "Use `init()`: it puts the state where only this test has one.",
     "import": "What exists already belongs to somebody else; deploy what the test needs.",
