@@ -488,14 +488,20 @@ class OidcSession:
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
     def setup_workspace(self, module: Path, *, inputs: Inputs) -> Workspace:
-        """Make a copy of a module that is set up on the stand-in and stays; nothing guards it.
+        """Make a copy of a module that is set up on the stand-in and stays.
+
+        Nothing guards it, and no ledger tells of it: what is there beforehand is nobody's to sweep.
 
         Raises:
             ModuleError: The module cannot be read or copied.
         """
         assert self.context.stand_in  # noqa: S101 - nothing else may be deployed and left
         setting = dataclasses.replace(
-            self._setting(), live_states=None, allowed_subscriptions=(), state_store=StateStore()
+            self._setting(),
+            live_states=None,
+            allowed_subscriptions=(),
+            state_store=StateStore(),
+            recorder=None,
         )
         return Workspace(module, setting=setting, inputs=inputs)
 
