@@ -207,7 +207,7 @@ def as_text(outcomes: Sequence[Outcome]) -> str:
 
 
 def sweep(session: OidcSession, options: SweepOptions, *, tell: Tell) -> list[Outcome]:
-    """Destroy what the entries tell of, one after another.
+    """Destroy what the entries tell of, one after another: what came last goes first.
 
     Args:
         session: A live session, of the same context.
@@ -217,7 +217,7 @@ def sweep(session: OidcSession, options: SweepOptions, *, tell: Tell) -> list[Ou
     Raises:
         TfOidcError: As for `entries_of`. What goes wrong with an entry is told in its outcome.
     """
-    return list(_swept(session, options, tell, entries_of(options)))
+    return [*_swept(session, options, tell, entries_of(options)[::-1])][::-1]
 
 
 def _swept(
@@ -237,7 +237,7 @@ def sweep_in_order(session: OidcSession, options: SweepOptions, *, tell: Tell) -
         TfOidcError: As for `entries_of`.
     """
     outcomes: list[Outcome] = []
-    entries = entries_of(options)
+    entries = entries_of(options)[::-1]
     with contextlib.suppress(KeyboardInterrupt), handled(_asking(session.ending)):
         outcomes.extend(_swept(session, options, tell, entries))
     ending = session.ending
@@ -248,7 +248,7 @@ def sweep_in_order(session: OidcSession, options: SweepOptions, *, tell: Tell) -
     for one in entries[len(outcomes) :]:
         outcomes.append(_not_swept(one, Ledger(options.ledger), ending.signals, notes))
         notes = []  # they are about the first of these
-    return outcomes
+    return outcomes[::-1]
 
 
 def _asking(ending: Ending) -> Callable[[int, FrameType | None], None]:

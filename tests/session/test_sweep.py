@@ -851,6 +851,44 @@ def test_what_came_into_a_modules_own_state_since_is_left_alone(
     assert [one.id for one in world.ledger.entries()] == ([entry.id] if status == "left" else [])
 
 
+BASE = """
+resource "terraform_data" "base" {
+  provisioner "local-exec" {
+    when    = destroy
+    command = "! test -e FLAG"
+  }
+}
+"""
+ON_TOP = """
+resource "terraform_data" "top" {
+  provisioner "local-exec" {
+    when    = destroy
+    command = "rm FLAG"
+  }
+}
+"""
+
+
+def test_what_was_deployed_last_goes_first(world: World) -> None:
+    """It may stand on what was deployed before, which cannot go as long as it is there."""
+    flag = world.root / "flag"
+    for name, text in {"base": BASE, "top": ON_TOP}.items():
+        (module := world.root / name).mkdir()
+        (module / "main.tf").write_text(text.replace("FLAG", str(flag)), encoding="utf-8")
+        with world.session() as session:
+            workspace = session.workspace(module, inputs=Inputs(backend=KEY))
+            workspace.init()
+            workspace.apply()
+            assert workspace.record is not None
+            workspace.record.release()  # as the process's end does
+        shutil.rmtree(workspace.base)
+    flag.touch()
+    ids = [one.id for one in world.ledger.entries()]
+    outcomes = world.sweep()
+    assert destroyed(outcomes)
+    assert [one.id for one in outcomes] == ids
+
+
 def test_what_is_there_beforehand_in_a_rehearsal_is_nobodys_to_sweep(world: World) -> None:
     world.write(MODULE)
     with (
