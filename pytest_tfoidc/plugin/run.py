@@ -264,7 +264,7 @@ class PytestRun:
             modules, inputs = self._modules, self.inputs()
             self._live = session.describe_live(modules, inputs, needs_states=needs_states)
             if self.sweep_command != SWEEP:
-                self._live.append(f"live: what it should leave goes with `{self.sweep_command}`")
+                self._live.append(f"live: if anything is left, `{self.sweep_command}` destroys it")
 
     @functools.cached_property
     def _modules(self) -> dict[str, RootModule]:
