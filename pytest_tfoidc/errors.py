@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.diagnostics import Diagnostic
+if TYPE_CHECKING:
+    from pytest_tfoidc.diagnostics import Diagnostic
 
 
 class TfOidcError(Exception):
@@ -72,6 +73,7 @@ class TerraformError(TfOidcError):
         missing: Stubs of what was read and is not there on the stand-in.
         diagnostics: Terraform's errors, redacted.
         log: The end of what Terraform printed beside its diagnostics, redacted.
+        refused: The hosts that the stand-in refused while it ran.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a message, keyword only
@@ -86,9 +88,11 @@ class TerraformError(TfOidcError):
         missing: tuple[Mapping[str, Any], ...] = (),
         diagnostics: tuple[Diagnostic, ...] = (),
         log: str = "",
+        refused: tuple[str, ...] = (),
     ) -> None:
         super().__init__(what, where=where, cause=cause, remedy=remedy)
         self.missing = missing
+        self.refused = refused
         self.output = output
         self.exit_code = exit_code
         self.diagnostics = diagnostics

@@ -6,7 +6,7 @@ Reports subscribe to events; nothing in the core prints.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -327,3 +327,8 @@ class EventLog:
     def of(self, kind: type[E], *, since: int = 0) -> tuple[E, ...]:
         """Return the events of one kind after a position."""
         return tuple(e for e in self.since(since) if isinstance(e, kind))
+
+
+def hosts_refused(events: Iterable[Event]) -> tuple[str, ...]:
+    """Return the hosts that were asked for and refused, each once."""
+    return tuple(dict.fromkeys(one.host for one in events if isinstance(one, HostRefused)))

@@ -29,7 +29,7 @@ from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ContextError, TfOidcError, UsageError
 from pytest_tfoidc.events import ClockMoved, Event, EventLog, TokensExpired, VariableWithheld
 from pytest_tfoidc.identity.credential import RefreshingCredential
-from pytest_tfoidc.identity.environment import ChildEnvironment, arm_environment, secrets_in
+from pytest_tfoidc.identity.environment import ChildEnvironment, arm_environment
 from pytest_tfoidc.identity.pipeline import PipelineContext, detect
 from pytest_tfoidc.identity.relay import IdTokenRelay
 from pytest_tfoidc.identity.sources import IdTokenSource, NotingSource, source_for
@@ -45,6 +45,7 @@ from pytest_tfoidc.prospect import (
     describe_stand_in,
 )
 from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.secretnames import secrets_in
 from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.cliconfig import with_absolute_paths_inside
 from pytest_tfoidc.terraform.copies import MOST_SPARE, Copies

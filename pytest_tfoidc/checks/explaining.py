@@ -43,7 +43,7 @@ def _diagnosed(
     us = holder()
     whose = f"{us['user']}@{us['host']}"
     for one in error.diagnostics:
-        found = diagnose(one.text, release=release, holder=whose)
+        found = diagnose(one.text, release=release, holder=whose, refused=error.refused)
         if found is not None:
             return one.place, found
-    return "", diagnose(error.output, release=release, holder=whose)
+    return "", diagnose(error.output, release=release, holder=whose, refused=error.refused)

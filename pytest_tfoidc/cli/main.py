@@ -290,8 +290,9 @@ def _add_audit(commands: Commands) -> None:
         "audit",
         help="look for credentials in plans, states, folders and archives",
         description="Look for credentials in saved plans, states, folders with a Terraform"
-        " configuration, and zip archives of them. Nothing is run or asked, and no value is shown."
-        " Exit code: 0 nothing was found, 1 something was, 2 it could not be looked for.",
+        " configuration, single files of one, and zip archives. Nothing is run or asked, and no"
+        " value is shown. Exit code: 0 nothing was found, 1 something was, 2 it could not be looked"
+        " for.",
     )
     audit.add_argument("--json", action="store_true", help="for machines")
     audit.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="what to look in")

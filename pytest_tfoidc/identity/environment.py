@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     from pytest_tfoidc.identity.pipeline import PipelineContext
 
 NO_PROXY_FOR = "127.0.0.1"
-
-SECRET_NAME = re.compile(
-    r"(?i)token|secret|passw|credential|private_?key|access_?key|account_?key|api_?key|storage_key"
-    r"|service_?principal_?key|sas(?:_|$)|connection_?string"
-)
-NOT_SECRET_NAME = re.compile(r"(?i)_(?:NAME|ID|UR[IL]|FILE|PATH|DIR|TYPE|LIFETIME|ENDPOINT)$")
-NO_SECRET = re.compile(  # a switch, a number, an id, a path, an address without a password
-    r"(?i)|true|false|yes|no|none|\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    r"|[~.]?/[^\s=]*|https?://[^@\s]*"
-)
 GIT_PAIR = re.compile(r"GIT_CONFIG_(?:KEY|VALUE)_(\d+)")
 GIT_COUNT = "GIT_CONFIG_COUNT"
 
@@ -62,15 +52,6 @@ class ChildEnvironment(Mapping[str, str]):
         ours = ", ".join(name for name in self._added if name in self._variables)
         others = len(self._variables) - len([n for n in self._added if n in self._variables])
         return f"<environment with {ours} and {others} others>"
-
-
-def secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
-    """Return the values of an environment that are secrets, by their variables' names."""
-    for name, value in environment.items():
-        if NOT_SECRET_NAME.search(name):
-            continue
-        if SECRET_NAME.search(name) and not NO_SECRET.fullmatch(value.strip()):
-            yield value
 
 
 @dataclass(frozen=True)

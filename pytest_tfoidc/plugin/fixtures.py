@@ -241,7 +241,7 @@ def tf_stack(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) -> 
                     variables={**deployment.wanted(outputs, module), **given.get(name, {})},
                     backend_config=deployment.own_state(name, module, run),
                 )
-                workspace.init()
+                workspace.prepare()
                 workspace.apply()
                 outputs |= workspace.output()
                 made[name] = workspace
@@ -333,7 +333,7 @@ def tf_deployed(request: pytest.FixtureRequest, _oidc_session: OidcSession) -> I
     with deployment.told(_fail), _oidc_session.isolated():
         inputs = run.inputs_of_test(module, variables=_variables_of(request))
         with run.workspace(module, item=f"{name}-deployed", inputs=inputs) as workspace:
-            workspace.init()
+            workspace.prepare()
             workspace.apply()
             yield workspace
 

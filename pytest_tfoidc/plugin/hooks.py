@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from pytest_tfoidc.identity import secret as secrecy
 from pytest_tfoidc.plugin import (
     azureclients,
     deployment,
@@ -171,9 +170,15 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+def pytest_assertrepr_compare(
+    config: pytest.Config, op: str, left: object, right: object
+) -> list[str] | None:
     """Explain a failed comparison of secrets without showing them."""
-    return secrecy.compared_without_secrets(op, left, right)
+    if not config.stash[RUN].is_hiding:
+        return None
+    from pytest_tfoidc.identity.secret import compared_without_secrets  # noqa: PLC0415 - heavy
+
+    return compared_without_secrets(op, left, right)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -190,6 +195,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         return (yield)
     finally:
         run.stopping.speak_at_once()
+        run.stopping.is_over = True
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

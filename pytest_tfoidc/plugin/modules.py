@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import os
 from collections.abc import Iterable, Iterator
@@ -192,6 +191,8 @@ def require_found(config: pytest.Config, items: list[pytest.Item]) -> None:
         return
     for folder, node_id in config.option.tf_selected:
         if not any(_is_within(item.nodeid, node_id) for item in items):
+            import difflib  # noqa: PLC0415 - for a mistake only
+
             run = config.stash[RUN]
             below = [i.nodeid for i in items if i.path.is_relative_to(folder)]
             near = difflib.get_close_matches(node_id, below, n=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +13,6 @@ import pytest
 from pytest_tfoidc.checks.names import CHECKS
 from pytest_tfoidc.clock import parse_duration
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.identity.variables import GUID, split_command
 from pytest_tfoidc.pipelinekinds import KINDS
 from pytest_tfoidc.terraform.source_files import MODULE_PATTERNS
 
@@ -362,9 +360,7 @@ def settings_of(config: pytest.Config) -> Settings:
         ),
         delay=_duration("--tf-delay", delay) if delay is not None else None,
         longest_delay=_duration("--tf-delay-max", longest) if longest is not None else None,
-        id_token_command=split_command(
-            values.one("id-token-command") or "", option="--tf-id-token-command"
-        ),
+        id_token_command=_command(values.one("id-token-command")),
         audience=values.one("audience"),
         checks=_checks(values.many("check")),
         timeout=None if timeout is None else _duration("--tf-timeout", timeout).total_seconds(),
@@ -447,7 +443,7 @@ def _beside(values: _Values, name: str) -> Path | None:
 def _identity(text: str) -> tuple[str, str]:
     kind, name = _pair("--tf-apply-as", text)
     _known("--tf-apply-as", kind, ("client", "connection"))
-    if not GUID.fullmatch(name.strip()):
+    if not _is_guid(name):
         raise UsageError(
             f"{name!r} is no {kind}.", where="--tf-apply-as", cause=f"the id of a {kind} is a GUID"
         )
@@ -493,6 +489,8 @@ def _validate_module(module: Path, *, test_directory: str) -> None:
 
 def _known(option: str, name: str, names: tuple[str, ...]) -> str:
     if name not in names:
+        import difflib  # noqa: PLC0415 - for a mistake only
+
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise UsageError(
@@ -541,8 +539,22 @@ def _duration(option: str, text: str) -> timedelta:
         raise UsageError(error.what, where=option, remedy=error.remedy) from error
 
 
+def _command(text: str | None) -> tuple[str, ...]:
+    if not text:
+        return ()
+    from pytest_tfoidc.identity.variables import split_command  # noqa: PLC0415 - not in every run
+
+    return split_command(text, option="--tf-id-token-command")
+
+
+def _is_guid(text: str) -> bool:
+    from pytest_tfoidc.identity.variables import GUID  # noqa: PLC0415 - not in every run
+
+    return GUID.fullmatch(text.strip()) is not None
+
+
 def _guid(text: str) -> str:
-    if not GUID.fullmatch(text.strip()):
+    if not _is_guid(text):
         raise UsageError(
             f"{text!r} is not the id of a subscription.",
             where="--tf-allowed-subscription",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import warnings
 from collections.abc import Callable, Container, Generator
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from pytest_tfoidc.plugin.run import PytestRun
-from pytest_tfoidc.redaction import COMMANDS
 
 Redact = Callable[[str], str]
 PARTS = "_pytest._code."  # pytest's descriptions of a failure are objects of its own
@@ -55,17 +53,26 @@ class Terminal(Outlet):
     Args:
         stream: Where it goes.
         redact: Takes secrets out of a text.
+        is_open: Tells whether nothing is ours yet: then it is the stream in all.
         commands: The lines that are ours; there will be more.
     """
 
-    def __init__(self, stream: Any, redact: Redact, commands: Container[str]) -> None:  # noqa: ANN401 - any text stream
+    def __init__(
+        self,
+        stream: Any,  # noqa: ANN401 - any text stream
+        redact: Redact,
+        *,
+        is_open: Callable[[], bool],
+        commands: Container[str],
+    ) -> None:
         super().__init__(stream, redact)
+        self._is_open = is_open
         self._commands = commands
         self._begun = ""  # what stands before in the line: a letter is enough
 
     def write(self, text: str) -> int:
         """Write a text in which nothing is secret, and no command that is not ours."""
-        if isinstance(text, str) and text:
+        if isinstance(text, str) and text and not self._is_open():
             self._stream.write(self._defused(self._redact(text)))
         else:
             self._stream.write(text)
@@ -74,14 +81,14 @@ class Terminal(Outlet):
     def _defused(self, text: str) -> str:
         lines = f"{self._begun}{text}".split("\n")
         begun, self._begun = len(self._begun), "x" if lines[-1] else ""
-        told = (line if line in self._commands else COMMANDS.sub(_apart, line) for line in lines)
+        told = (line if line in self._commands else _inert(line) for line in lines)
         return "\n".join(told)[begun:]
 
 
 def shown(redact: Redact, value: Any) -> Any:  # noqa: ANN401 - what pytest's reports are made of
     """Return a part of a report without secrets; pytest's own objects are changed in place."""
     if isinstance(value, str):
-        return COMMANDS.sub(_apart, redact(value))
+        return _inert(redact(value))
     if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
         return str(shown(redact, BETWEEN.join(value))).split(BETWEEN)
     if isinstance(value, list | tuple):
@@ -95,8 +102,11 @@ def shown(redact: Redact, value: Any) -> Any:  # noqa: ANN401 - what pytest's re
     return value
 
 
-def _apart(found: re.Match[str]) -> str:
-    return f"{found[0]} "
+def _inert(text: str) -> str:
+    """Return a text in which nothing is a command to a pipeline's agent."""
+    from pytest_tfoidc.redaction import COMMANDS  # noqa: PLC0415 - heavy
+
+    return COMMANDS.sub(lambda found: f"{found[0]} ", text)
 
 
 def redact_report(report: Any, redact: Redact) -> None:  # noqa: ANN401 - of a test or a collection
@@ -121,8 +131,12 @@ class Outlets:
         self._streams: dict[str, Any] = {}
 
     def redact(self, text: str) -> str:
-        """Take secrets out of a text."""
-        return self._run.redactor.redact(text)
+        """Take secrets out of a text, once there are any."""
+        return text if self.is_open() else self._run.redactor.redact(text)
+
+    def is_open(self) -> bool:
+        """Tell whether everything goes out as it is: the run is not ours, and has no secrets."""
+        return not self._run.is_hiding
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -130,8 +144,12 @@ class Outlets:
         plugin = self._config.pluginmanager.getplugin
         writer = getattr(plugin("terminalreporter"), "_tw", None)
         if writer is not None and hasattr(writer, "_file"):
-            terminal = Terminal(writer._file, self.redact, self._run.commands)  # noqa: SLF001 - it has no other way in
-            writer._file = terminal  # noqa: SLF001 - as above
+            writer._file = Terminal(  # noqa: SLF001 - it has no other way in
+                writer._file,  # noqa: SLF001 - the same
+                self.redact,
+                is_open=self.is_open,
+                commands=self._run.commands,
+            )
         handler = getattr(plugin("logging-plugin"), "log_file_handler", None)
         if handler is not None:
             _redact_handler(handler, self.redact)
@@ -153,7 +171,8 @@ class Outlets:
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Redact a test's report before anyone else has it."""
         report = yield
-        redact_report(report, self.redact)
+        if not self.is_open():
+            redact_report(report, self.redact)
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -162,7 +181,8 @@ class Outlets:
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Redact a collection's report, too."""
         report = yield
-        redact_report(report, self.redact)
+        if not self.is_open():
+            redact_report(report, self.redact)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -176,7 +196,8 @@ class Outlets:
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: object) -> None:
         """Redact what pytest says about an error of its own, or of ours."""
-        shown(self.redact, excrepr)
+        if not self.is_open():
+            shown(self.redact, excrepr)
 
 
 def _redact_handler(handler: logging.Handler, redact: Redact) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -21,17 +22,17 @@ import pytest
 
 from pytest_tfoidc.clock import format_duration, real_seconds
 from pytest_tfoidc.errors import TfOidcError, UsageError
-from pytest_tfoidc.identity.environment import secrets_in
 from pytest_tfoidc.masking import masks_of, told_to
 from pytest_tfoidc.plugin.beforehand import DraftReport, UserExisting
 from pytest_tfoidc.plugin.options import DEFAULT_DELAY, Settings, settings_of
 from pytest_tfoidc.plugin.stopping import SWEEP, Stopping
 from pytest_tfoidc.plugin.watching import Watching
-from pytest_tfoidc.redaction import Redactor
+from pytest_tfoidc.secretnames import secrets_in
 
 if TYPE_CHECKING:
     from pytest_tfoidc.events import Event
     from pytest_tfoidc.prospect import Prospect
+    from pytest_tfoidc.redaction import Redactor
     from pytest_tfoidc.reporting.summary import Evidence
     from pytest_tfoidc.session import OidcClock, OidcSession, SessionOptions
     from pytest_tfoidc.terraform.backend import Inputs
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.terraform.module import RootModule
     from pytest_tfoidc.terraform.workspace import Workspace
 
+SECRETS = "pytest_tfoidc.identity.secret"  # where they are made, by whoever has imported it
 MOST_REPEATED = 3  # lines of a failure that another item has told already
 MOST_LEFTOVERS = 5  # of earlier runs, in the header
 
@@ -70,9 +72,10 @@ class PytestRun:
         self.root = root
         self.kept: list[Path] = []
         self._masks = masks_of(os.environ, masks_to)
-        self.redactor = Redactor(told_to(self._masks))
+        self._redactor: Redactor | None = None
         self.commands: set[str] = set()  # lines of ours that a pipeline's agent obeys
-        self.redactor.know(*secrets_in(os.environ))
+        if settings.modules or any(secrets_in(os.environ)):
+            _ = self.redactor
         self.cleanup = contextlib.ExitStack()
         self.stopping = Stopping(config, remains=self.remains, sweep=lambda: self.sweep_command)
         self._variables = _terraform_variables()
@@ -86,6 +89,21 @@ class PytestRun:
         self._repeatable: dict[
             str, tuple[str, str]
         ] = {}  # what it was, and in short, by who tells it
+
+    @property
+    def redactor(self) -> Redactor:
+        """Knows what must not be shown; made by the first who has something to hide."""
+        if self._redactor is None:
+            from pytest_tfoidc.redaction import Redactor  # noqa: PLC0415 - heavy
+
+            self._redactor = Redactor(told_to(self._masks))
+            self._redactor.know(*secrets_in(os.environ))
+        return self._redactor
+
+    @property
+    def is_hiding(self) -> bool:
+        """Whether there is anything to hide: what leaves a run that is not ours stays as it is."""
+        return self._redactor is not None or SECRETS in sys.modules
 
     @property
     def session(self) -> OidcSession:
@@ -102,7 +120,7 @@ class PytestRun:
                 self.cleanup.enter_context(session.events.subscribed(self.watching.notice))
             session.start()
             self._session = session
-            self.cleanup.enter_context(self.stopping.taking_signals(session.ending))
+            self.stopping.take_signals(session.ending)
             try:
                 self._set_up(session)
             except BaseException:
@@ -303,6 +321,7 @@ class PytestRun:
     def close(self) -> None:
         """Undo what asked for it in `cleanup`, and close the session, if there is one."""
         try:
+            self.stopping.close()
             if self.user_existing is not None:
                 self.user_existing.close()
             self.cleanup.close()

@@ -155,7 +155,11 @@ class _Failure:
             headline = with_place(missing[0].headline, place)
             causes = (f"Cause: {one}" for one in missing)
             return [*map(redact, (headline, *causes)), f"Remedy: {missing[0].remedy}"]
-        found = diagnose(diagnostic.text, release=self._session.executable.release)
+        found = diagnose(
+            diagnostic.text,
+            release=self._session.executable.release,
+            refused=self._item.parent.refused(),
+        )
         if found is None:
             return []
         headline = diagnostic.headline if found.is_plain else with_place(found.headline, place)

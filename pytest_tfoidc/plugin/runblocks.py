@@ -81,6 +81,12 @@ class RunBlockFile(pytest.File):
         files = self.config.stash[WORKSPACES][self.module].workspace.source_files()
         return missing_reads([complaint], session.events.since(self._mark), files=files)
 
+    def refused(self) -> tuple[str, ...]:
+        """Return the hosts that the stand-in has refused since the file began."""
+        from pytest_tfoidc.events import hosts_refused  # noqa: PLC0415 - rarely
+
+        return hosts_refused(self._run.session.events.since(self._mark))
+
     @property
     def _run(self) -> PytestRun:
         return self.config.stash[RUN]

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -53,24 +53,27 @@ class Stopping:
         self._ending: Ending | None = None
         self._words: threading.Timer | None = None
         self._lock = threading.Lock()
+        self._handlers = contextlib.ExitStack()
+        config.add_cleanup(self._handlers.close)
         self.has_spoken = False
         self.is_interrupted = False
         self.is_finishing = False
+        self.is_over = False
         self.troubles: list[str] = []
         self.kept: list[str] = []
 
-    @contextlib.contextmanager
-    def taking_signals(self, ending: Ending) -> Iterator[None]:
-        """Take signals while the block runs."""
+    def take_signals(self, ending: Ending) -> None:
+        """Take signals from now on, until pytest has undone all that it and others have set up."""
         from pytest_tfoidc.processes import handled  # noqa: PLC0415 - not in every run
 
         self._ending = ending
-        try:
-            with handled(self._take):
-                yield
-        finally:
-            if self._words is not None:
-                self._words.cancel()
+        self._handlers.enter_context(handled(self._take))
+
+    def close(self) -> None:
+        """Say nothing more, and raise nothing: nobody would catch it."""
+        self.is_over = True
+        if self._words is not None:
+            self._words.cancel()
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
         """Take a signal; raise where nobody waits who looks for it."""
@@ -81,6 +84,8 @@ class Stopping:
         for process in self._worker_processes():
             with contextlib.suppress(OSError):
                 os.kill(process, number)
+        if self.is_over:
+            return
         self._speak_in_time(ending)
         if ending.is_waiting or (self.is_interrupted and not self.is_finishing):
             return

@@ -159,10 +159,13 @@ class Watching:
             self._screen = Screen(
                 reporter,
                 period=period.total_seconds(),
-                redact=self._run.redactor.clean,
+                redact=self._clean,
                 environment=os.environ,
                 live=wants_live(self._config),
             )
+
+    def _clean(self, text: str) -> str:
+        return self._run.redactor.clean(text)
 
     @functools.cached_property
     def _progress(self) -> Progress:

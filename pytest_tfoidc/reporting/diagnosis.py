@@ -6,6 +6,7 @@ Source: docs/protocol.md, section 9.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_tfoidc.entrafacts import ENTRA_PREFIX, MEANINGS
@@ -353,8 +354,17 @@ PLAIN = re.compile(
 CONSTRAINT = re.compile(r"match the given constraints ([~<>=!\d., \w-]*\d)")
 
 
+# What programs say that had no more than an answer of 403 from the proxy; and where they are run.
+TURNED_AWAY = re.compile(r"\b403\b|[Ff]orbidden|[Pp]roxy|CONNECT|[Tt]unnel")
+PROGRAM = re.compile(r"provisioner error|External Program")
+
+
 def diagnose(
-    text: str, *, release: tuple[int, int, int] = FLOOR, holder: str = ""
+    text: str,
+    *,
+    release: tuple[int, int, int] = FLOOR,
+    holder: str = "",
+    refused: Sequence[str] = (),
 ) -> Diagnosis | None:
     """Find the cause and the remedy for what Terraform printed.
 
@@ -362,6 +372,7 @@ def diagnose(
         text: What Terraform printed.
         release: Terraform's version.
         holder: Who we are in the locks of states, as `user@host`.
+        refused: The hosts that the stand-in has refused meanwhile.
 
     Returns:
         None where the text is none that is known.
@@ -372,6 +383,8 @@ def diagnose(
     unwrapped = re.sub(r"\s*\n[│|\s]*", " ", text)
     if release < FLOOR and re.search(r"\b405\b", unwrapped):
         return _below_the_floor(release)
+    if refused and HOST.search(unwrapped):
+        return _turned_away(refused, is_sure=True)
     for pattern, cause, remedy in KNOWN:
         found = re.search(pattern, unwrapped)
         if found:
@@ -389,7 +402,21 @@ def diagnose(
             code = found[0] if found[0].startswith(ENTRA_PREFIX) else ""
             is_plain = PLAIN.search(pattern) is not None
             return Diagnosis(told, remedy, code=code, is_plain=is_plain)
+    is_sure = TURNED_AWAY.search(unwrapped) is not None
+    if refused and (is_sure or PROGRAM.search(unwrapped)):
+        return _turned_away(refused, is_sure=is_sure)
     return None
+
+
+def _turned_away(hosts: Sequence[str], *, is_sure: bool) -> Diagnosis:
+    """Say which hosts were refused, where a program did not."""
+    options = " ".join(f"--tf-allow-host {host}" for host in hosts)
+    return Diagnosis(
+        f"the run asked for {' and '.join(hosts)}, which the stand-in does not play.",
+        "leave what asks for it out of the simulated run, or let it through to the real one with"
+        f" {options}.",
+        is_plain=not is_sure,
+    )
 
 
 def _in_brackets(pattern: re.Pattern[str], text: str) -> str:

@@ -50,9 +50,14 @@ class Failures:
     redactor: Redactor
 
     def failure(
-        self, done: Completed, *, product: str, missing: tuple[MissingRead, ...] = ()
+        self,
+        done: Completed,
+        *,
+        product: str,
+        missing: tuple[MissingRead, ...] = (),
+        refused: tuple[str, ...] = (),
     ) -> TerraformError:
-        """Return the error for a command that failed, with what it did not find."""
+        """Return the error for a command that failed, with what it did not find or reach."""
         redact = self.redactor.clean
         crash = _crash(done.stderr)
         errors = [
@@ -75,6 +80,7 @@ class Failures:
             missing=tuple(dict(one.stub) for one in missing if one.stub),
             diagnostics=tuple(errors),
             log=redact("\n".join(log_end(done, LOG_LINES))) if output else "",
+            refused=refused,
         )
 
     def _diagnostics(self, done: Completed) -> tuple[Diagnostic, ...]:

@@ -20,7 +20,13 @@ from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
-from pytest_tfoidc.events import CredentialFound, EventLog, ModuleCopied, ProtectionLifted
+from pytest_tfoidc.events import (
+    CredentialFound,
+    EventLog,
+    ModuleCopied,
+    ProtectionLifted,
+    hosts_refused,
+)
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit.audit import (
@@ -360,8 +366,7 @@ class Workspace:
         if backend:
             is_file = self.local_state is not None  # then it is another backend
             files = () if is_file else self.backend.used.backend_files
-            given = {} if is_file else self.backend.options()
-            self._write_backend({**given, **(backend_config or {})})
+            self._write_backend(backend_config or {})
             options["backend_config"] = [*map(str, files), BACKEND_FILE]
         else:
             options["backend"] = False
@@ -373,18 +378,40 @@ class Workspace:
             self.guard.check_state()
         return done
 
+    def prepare(self) -> None:
+        """Run init, or on the stand-in take what it has made for a workspace of the same content.
+
+        Raises:
+            TerraformError: Init failed.
+            LiveStateError: In a live context: there is no state that the test may use.
+        """
+        is_own = self.selected != DEFAULT_WORKSPACE or self.plugin_folder is not None
+        if self.setting.standin_backend is None or is_own or self.inputs.backend_files:
+            self.init()
+            return
+        self._require_known_folder()
+        self._write_backend({})
+        key = self._key(backend=self.path / BACKEND_FILE)
+        if not self.setting.initialised.give(key, self.path):
+            self.init()
+            self.setting.initialised.keep(key, self.path, with_backend=True)
+
     @contextlib.contextmanager
     def _fetched_once(self) -> Iterator[None]:
         """Let init find what it has fetched for another workspace of the same configuration."""
-        called = (self.copy.of(module.path) for module in self.configuration.called_modules())
-        key = key_of(
-            (self.path, *called),
-            executable=self.setting.executable.argv,
-            environment=self.runner.environment,
-        )
+        key = self._key()
         self.setting.initialised.give(key, self.path)
         yield
         self.setting.initialised.keep(key, self.path)
+
+    def _key(self, *, backend: Path | None = None) -> str:
+        called = (self.copy.of(module.path) for module in self.configuration.called_modules())
+        return key_of(
+            (self.path, *called),
+            executable=self.setting.executable.argv,
+            environment=self.runner.environment,
+            backend=backend,
+        )
 
     @property
     def _backend_type(self) -> str:
@@ -405,8 +432,9 @@ class Workspace:
         """The Terraform workspace that is selected."""
         return self._selected
 
-    def _write_backend(self, config: Mapping[str, str]) -> None:
+    def _write_backend(self, more: Mapping[str, str]) -> None:
         """Write the configuration where no process list shows it, and an override if needed."""
+        config = {**({} if self.local_state is not None else self.backend.options()), **more}
         own = self.guard.settings(self.backend.type, {**self._given_backend, **config})
         override = self.guard.override()
         if self.backend.is_replaced and self.local_state is None:
@@ -808,9 +836,10 @@ class Workspace:
     def deployed(self, *, variables: Mapping[str, object] | None = None) -> Iterator[Workspace]:
         """Init and apply, with these variables; destroy at the end, whatever happens.
 
-        Where it has failed, and the stand-in is put back after that anyway, nothing is destroyed.
+        On the stand-in, workspaces of the same content share one init. Where it has failed, and the
+        stand-in is put back after that anyway, nothing is destroyed.
         """
-        self.init()
+        self.prepare()
         try:
             self.apply(variables=variables)
             yield self
@@ -939,7 +968,12 @@ class Workspace:
             redactor=self.setting.redactor,
         )
         product = self.setting.executable.product
-        return failures.failure(done, product=product, missing=self._missing(done, since=since))
+        return failures.failure(
+            done,
+            product=product,
+            missing=self._missing(done, since=since),
+            refused=hosts_refused(self.setting.events.since(since)),
+        )
 
     def source_files(self) -> tuple[Path, ...]:
         """Return the files of the module and of the local modules that it calls."""

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 import pytest_tfoidc
+from pytest_tfoidc.secretnames import secrets_in
 from pytest_tfoidc.terraform.executable import find_executable
 from pytest_tfoidc.terraform.settings import terraform_environment
 from pytest_tfoidc.terraform.toldversions import is_terraform_itself
@@ -31,6 +33,11 @@ HEAVY = (
     "tree_sitter",
     "trustme",
 )
+
+
+def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
+    """Return the names of those variables that hold secrets."""
+    return (name for name, text in environment.items() if list(secrets_in({name: text})))
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -56,7 +63,8 @@ def test_a_run_without_modules_loads_nothing_heavy(pytester: pytest.Pytester) ->
 
         def test_nothing_was_loaded():
             heavy = {"requests", "freezegun", "cryptography", "tree_sitter"}
-            assert not (heavy | {"pytest_tfoidc.events"}) & set(sys.modules)
+            ours = {"pytest_tfoidc.events", "pytest_tfoidc.redaction", "pytest_tfoidc.secretforms"}
+            assert not (heavy | ours) & set(sys.modules)
             assert "pytest_tfoidc.plugin.hooks" in sys.modules
     """)
     result = pytester.runpytest_subprocess(
@@ -64,6 +72,25 @@ def test_a_run_without_modules_loads_nothing_heavy(pytester: pytest.Pytester) ->
     )
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("tfoidc:*")
+
+
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_what_others_print_stays_as_it_is_until_something_is_ours(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, is_ours: bool
+) -> None:
+    for name in list(secrets_of(os.environ)):
+        monkeypatch.delenv(name)
+    token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+    fixture = "arm_env" if is_ours else ""
+    pytester.makepyfile(f"""
+        def test_it({fixture}):
+            assert not "##vso[task.debug]{token}"
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:terraform")
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    assert (token in text) == (not is_ours)
+    assert ("##vso[" in text) == (not is_ours)
 
 
 # What only those need who run a test.

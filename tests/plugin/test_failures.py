@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -139,6 +140,25 @@ def test_of_the_way_to_a_failure_a_test_shows_what_its_author_wrote(project: Pro
     )
     assert "contextlib.py" not in text_of(result)
     assert "workspace.py" not in text_of(result)
+
+
+REFUSED = """
+resource "terraform_data" "it" {
+  provisioner "local-exec" {
+    command = "curl --silent --show-error --fail --output /dev/null https://tfoidc.example/"
+  }
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_a_host_that_a_program_was_refused_is_named(project: Project) -> None:
+    project.module(main=REFUSED, files={"tests/a.tftest.hcl": 'run "a" {\n}\n'})
+    result = project.check("no_cached_credentials")
+    result.assert_outcomes(failed=1, errors=1)
+    headline = "the run asked for tfoidc.example, which the stand-in does not play (main.tf:3)"
+    remedy = "Remedy: *--tf-allow-host tfoidc.example."
+    result.stdout.fnmatch_lines([f"E   {headline}", f"E   {remedy}", headline, remedy])
 
 
 def test_other_failures_of_a_test_are_shown_as_pytest_shows_them(project: Project) -> None:

@@ -16,6 +16,19 @@ from tests.project_kit import Project
 from tests.runs_kit import Gate, run_module, started
 
 GONE = 2**22 + 1  # no process has this id
+INTERRUPTED = """
+import os, signal
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    sum(range(1000))  # where Python takes it
+
+def pytest_sessionstart(session):
+    session.config.add_cleanup(interrupt)
+
+def pytest_unconfigure():
+    interrupt()
+"""
 
 
 def remains(process: int) -> Remains:
@@ -83,3 +96,16 @@ def test_workspaces_that_workers_have_kept_are_told_by_the_controller(project: P
     assert folder.is_relative_to(base)
     assert (folder / "main.tf").is_file()
     shutil.rmtree(base)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_signal_after_the_last_report_costs_no_traceback(
+    project: Project, *, is_ours: bool
+) -> None:
+    test = f"def test_it({'arm_env' if is_ours else ''}): pass\n"  # else nobody takes signals
+    project.module(".", files={"conftest.py": INTERRUPTED, "test_it.py": test})
+    result = project.run("test_it.py")
+    result.assert_outcomes(passed=1)
+    assert ("Traceback" in result.stderr.str()) == (not is_ours), result.stderr.str()
+    assert (result.ret == 0) == is_ours
+    assert project.left_over() == []

@@ -271,6 +271,33 @@ def test_real_texts_are_known_and_near_misses_are_not(text: str, headline: str, 
     assert diagnose(other.text, release=NEW) is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "exit status 22. Output: curl: (22) The requested URL returned error: 403",
+        "exit status 56. Output: curl: (56) CONNECT tunnel failed, response 403",
+        "exit status 128. Output: fatal: unable to access 'https://x.org/': CONNECT tunnel failed",
+        "exit status 4. Output: Proxy tunneling failed: ForbiddenUnable to establish SSL",
+        "exit status 1. Output: OSError: Tunnel failed: 403 refused by tfoidc: x.org is neither",
+    ],
+)
+def test_a_host_that_a_program_was_refused_is_told_from_what_we_know(said: str) -> None:
+    found = diagnose(f"Error running command 'x': {said}", release=NEW, refused=("x.org", "y.org"))
+    assert found is not None
+    assert found.headline == "the run asked for x.org and y.org, which the stand-in does not play"
+    assert found.remedy.endswith("--tf-allow-host x.org --tf-allow-host y.org.")
+
+
+def test_a_host_that_was_refused_may_be_why_a_program_failed_and_nothing_else() -> None:
+    silent = "local-exec provisioner error: exit status 1. Output:"
+    found = diagnose(silent, release=NEW, refused=("x.org",))
+    assert found is not None
+    assert found.is_plain
+    assert "x.org" in found.cause
+    assert diagnose(silent, release=NEW) is None
+    assert diagnose("Error: something else", release=NEW, refused=("x.org",)) is None
+
+
 CODES = (700024, 70021, 700211, 700213, 7002138, 700027, 70025, 700016, 90002, 50027, 7000215)
 
 

@@ -6,7 +6,7 @@ A finding names file and field. It never holds the value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -217,20 +217,37 @@ def audit_folder_closely(
         audit.backend_cache(name, text, sources=sources)
     for file in sorted({file for pattern in STATE_PATTERNS for file in folder.glob(pattern)}):
         audit.state_file(_name(file, folder), file)
-    for name, text in sources.items():
-        audit.source(name, text)
     for patterns, look in (
-        ((LOCK_NAME,), audit.lock_file),
-        (CLOSE_PATTERNS, audit.source),
-        (BACKEND_PATTERNS, audit.backend_file),
+        *audit.looks(),
         (DOCUMENT_PATTERNS, audit.document),
-        (VARIABLE_PATTERNS, audit.variables_file),
         ((MANIFEST,), audit.manifest),
         ((GIT_CONFIGS,), audit.git_config),
     ):
         for name, text in _texts(folder, *patterns):
             look(name, text)
     return tuple(audit.found)
+
+
+def is_audited_by_name(path: Path) -> bool:
+    """Tell whether a file is part of a configuration, or of what it is given, by its name."""
+    return any(_matches(path, patterns) for patterns, _ in _Audit(Detector(()), None).looks())
+
+
+def audit_file_closely(path: Path, *, secrets: Sequence[str] = ()) -> tuple[CachedCredential, ...]:
+    """Look in one file as if its folder were audited.
+
+    Raises:
+        ModuleError: The file cannot be read.
+    """
+    audit = _Audit(Detector(secrets), None)
+    for patterns, look in audit.looks():
+        if _matches(path, patterns):
+            look(path.name, _text(path))
+    return tuple(audit.found)
+
+
+def _matches(path: Path, patterns: Iterable[str]) -> bool:
+    return any(path.match(pattern) for pattern in patterns)
 
 
 def audit_backend(
@@ -296,6 +313,16 @@ class _Audit:
         self._detector = detector
         self._used_at = used_at
         self.found: list[CachedCredential] = []
+
+    def looks(self) -> tuple[tuple[Sequence[str], Callable[[str, str], None]], ...]:
+        """Return how files are looked at that are known by their names alone."""
+        return (
+            (MODULE_PATTERNS, self.source),
+            ((LOCK_NAME,), self.lock_file),
+            (CLOSE_PATTERNS, self.source),
+            (BACKEND_PATTERNS, self.backend_file),
+            (VARIABLE_PATTERNS, self.variables_file),
+        )
 
     def plan(self, file: str, plan: SavedPlan) -> None:
         self._add(file, PLAN, finders.in_plan(plan, self._detector))

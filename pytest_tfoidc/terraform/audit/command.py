@@ -17,9 +17,11 @@ from pytest_tfoidc.redaction import harmless
 from pytest_tfoidc.terraform.audit.audit import (
     DATA_FOLDER,
     CachedCredential,
+    audit_file_closely,
     audit_folder_closely,
     audit_plan_closely,
     audit_state,
+    is_audited_by_name,
 )
 from pytest_tfoidc.terraform.audit.planfile import is_plan
 
@@ -28,7 +30,8 @@ SKIPPED = frozenset({".git", "node_modules", ".venv", "__pycache__"})
 MOST_UNPACKED = 4 * 1024**3  # bytes of an archive
 MOST_FILES = 100_000
 WHAT_IT_TAKES = (
-    "Give a saved plan, a state, a folder with a Terraform configuration, or a zip archive of one."
+    "Give a saved plan, a state, a folder with a Terraform configuration, a file of one, or a zip"
+    " archive."
 )
 
 
@@ -46,7 +49,7 @@ class Audited:
 
 
 def audit(path: Path) -> Audited:
-    """Look for credentials in a plan, a state, a folder or an archive.
+    """Look for credentials in a plan, a state, a folder, a file of one, or an archive.
 
     Raises:
         UsageError: There is no such path, or it is nothing of this kind.
@@ -61,6 +64,8 @@ def audit(path: Path) -> Audited:
         found = audit_plan_closely(path)
     elif zipfile.is_zipfile(path):
         found = _audit_archive(path)
+    elif is_audited_by_name(path):
+        found = audit_file_closely(path)
     else:
         _require_state(path)
         found = audit_state(path)
@@ -123,7 +128,9 @@ def _require_state(path: Path) -> None:
         ) from error
     if not begin.startswith(b"{"):
         raise UsageError(
-            "This is neither a plan nor a state.", where=str(path), remedy=WHAT_IT_TAKES
+            "This is neither a plan nor a state, nor a file of a configuration.",
+            where=str(path),
+            remedy=WHAT_IT_TAKES,
         )
 
 

@@ -258,6 +258,16 @@ def test_a_planted_credential_is_found_once(tmp_path: Path, name: str) -> None:
     assert Path(audited.found[0].file) == Path(next(iter(PLANTED[name])))
 
 
+@pytest.mark.parametrize("name", [*PLANTED, *CLEAN])
+def test_a_file_by_itself_is_looked_at_as_in_its_folder(tmp_path: Path, name: str) -> None:
+    root = folder(tmp_path, {**PLANTED, **CLEAN}[name])
+    together = {(one.file, one.field) for one in audit(root).found}
+    for file in root.iterdir():
+        if file.is_file():
+            alone = {(one.file, one.field) for one in audit(file).found}
+            assert alone == {one for one in together if one[0] == file.name}
+
+
 @pytest.mark.parametrize("name", CLEAN)
 def test_nothing_is_found_in_a_clean_folder(tmp_path: Path, name: str) -> None:
     assert audit(folder(tmp_path, CLEAN[name])).found == ()
