@@ -106,6 +106,7 @@ def test_the_control_takes_over_and_destroys_what_nobody_looks_at(world: World) 
         (("apply", "-auto-approve", "-state=other.tfstate"), {}),
         (("apply",), {"state_out": "other.tfstate"}),
         (("import", "terraform_data.one", "x"), {}),
+        (("-chdir=../production apply", "-auto-approve"), {}),
         (("init",), {}),
     ],
     ids=" ".join,

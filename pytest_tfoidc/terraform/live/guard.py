@@ -250,6 +250,8 @@ class LiveGuard(Guard):
         named = {*(one.lstrip("-").partition("=")[0] for one in flags), *options}
         if OTHER_STATES & {name.replace("_", "-") for name in named}:
             remedy = "Leave out the options that name a state: this test has one of its own."
+        if first[:1] == "-":  # -chdir
+            remedy = "Make a workspace of the other folder: `tf_workspace(path)`."
         if remedy or (self._states.mode != "isolated" and not is_reading):
             raise LiveStateError(
                 f"A live test does not run `terraform {command}` as it is.",
