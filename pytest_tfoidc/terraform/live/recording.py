@@ -129,7 +129,7 @@ class Record:
         Raises:
             ValueError: It is no state.
         """
-        return foreign_in(state, self._ledger.made(self._id))
+        return foreign_in(state, self._ledger.made(self._id), has_gone_on=False)
 
     @property
     def entry(self) -> Entry | None:
@@ -454,23 +454,28 @@ def managed_ids(state: str) -> Iterator[tuple[str, frozenset[str]]]:
                 yield _address(resource, instance), frozenset(i for i in ids if isinstance(i, str))
 
 
-def foreign_in(state: str, made: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+def foreign_in(
+    state: str, made: Mapping[str, frozenset[str]], *, has_gone_on: bool = True
+) -> tuple[str, ...]:
     """Return the addresses in a state of what was not made by who has this journal.
 
-    What was moved to another address is known by its id.
+    What was moved to another address is known by its id, whatever its case.
 
     Args:
         state: As `state pull` prints it.
         made: By address: the ids that were told; none where it was made and no id was told.
+        has_gone_on: Others may have destroyed what was made, and made it anew, with another id. In
+            the run itself a new id comes from a provider's upgrade.
 
     Raises:
         ValueError: It is no state.
     """
-    all_ids = frozenset[str]().union(*made.values())
+    all_ids = {one.casefold() for ids in made.values() for one in ids}
     return tuple(
         address
         for address, ids in managed_ids(state)
-        if ids.isdisjoint(all_ids) and made.get(address) != frozenset()
+        if all_ids.isdisjoint(one.casefold() for one in ids)
+        and (address not in made or (has_gone_on and made[address]))
     )
 
 
