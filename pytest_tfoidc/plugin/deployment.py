@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import pytest
 
-from pytest_tfoidc.errors import TfOidcError, UsageError
+from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.plugin.run import RUN, PytestRun
 
 if TYPE_CHECKING:
@@ -42,15 +41,6 @@ def scope_of(config: pytest.Config) -> Scope:
         )
         raise pytest.UsageError(f"tfoidc: {error}")
     return cast("Scope", given)
-
-
-@contextlib.contextmanager
-def told(fail: Callable[[TfOidcError], NoReturn]) -> Iterator[None]:
-    """Let an error of ours be a failure with one message."""
-    try:
-        yield
-    except TfOidcError as error:
-        fail(error)
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 
 import pytest
 
@@ -61,16 +61,9 @@ def _run(request: pytest.FixtureRequest) -> PytestRun:
     return request.config.stash[RUN]
 
 
-def _fail(error: TfOidcError) -> NoReturn:
-    pytest.fail(f"tfoidc: {error}", pytrace=False)
-
-
 @pytest.fixture(scope="session")
 def _oidc_session(request: pytest.FixtureRequest) -> OidcSession:
-    try:
-        return _run(request).session
-    except TfOidcError as error:
-        _fail(error)
+    return _run(request).session
 
 
 @pytest.fixture(scope="session")
@@ -191,24 +184,21 @@ def tf_workspace(
             environment: Mapping[str, str | None] | None = None,
         ) -> Workspace:
             folder = request.path.parent
-            try:
-                inputs = run.inputs_of_test(
-                    folder,
-                    variables=variables or {},
-                    variable_files=variable_files,
-                    backend=backend_config or {},
+            inputs = run.inputs_of_test(
+                folder,
+                variables=variables or {},
+                variable_files=variable_files,
+                backend=backend_config or {},
+            )
+            return stack.enter_context(
+                run.workspace(
+                    (folder / path).resolve(),
+                    item=request.node.nodeid,
+                    has_failed=lambda: request.node.stash.get(FAILED, False),
+                    inputs=inputs,
+                    environment=environment or {},
                 )
-                return stack.enter_context(
-                    run.workspace(
-                        (folder / path).resolve(),
-                        item=request.node.nodeid,
-                        has_failed=lambda: request.node.stash.get(FAILED, False),
-                        inputs=inputs,
-                        environment=environment or {},
-                    )
-                )
-            except TfOidcError as error:
-                _fail(error)
+            )
 
         yield make
 
@@ -230,21 +220,20 @@ def tf_stack(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) -> 
 
         names = [str(path) for path in paths]
         given = variables or {}
-        with deployment.told(_fail):
-            deployment.require_known(given, names)
-            made: dict[str, Workspace] = {}
-            outputs: dict[str, object] = {}
-            for name in names:
-                module = run.session.read_module((request.path.parent / name).resolve())
-                workspace = tf_workspace(
-                    name,
-                    variables={**deployment.wanted(outputs, module), **given.get(name, {})},
-                    backend_config=deployment.own_state(name, module, run),
-                )
-                workspace.prepare()
-                workspace.apply()
-                outputs |= workspace.output()
-                made[name] = workspace
+        deployment.require_known(given, names)
+        made: dict[str, Workspace] = {}
+        outputs: dict[str, object] = {}
+        for name in names:
+            module = run.session.read_module((request.path.parent / name).resolve())
+            workspace = tf_workspace(
+                name,
+                variables={**deployment.wanted(outputs, module), **given.get(name, {})},
+                backend_config=deployment.own_state(name, module, run),
+            )
+            workspace.prepare()
+            workspace.apply()
+            outputs |= workspace.output()
+            made[name] = workspace
         return Named("module in the stack", made)
 
     return make
@@ -256,13 +245,11 @@ def _variables_of(request: pytest.FixtureRequest) -> dict[str, object]:
     for marker in reversed(list(request.node.iter_markers(VARIABLES))):
         for one in marker.args:
             if not isinstance(one, Mapping):
-                _fail(
-                    TfOidcError(
-                        f"The marker `{VARIABLES}` takes names with values.",
-                        where=request.node.nodeid,
-                        cause=f"{one!r} has no name",
-                        remedy=f'Write @pytest.mark.{VARIABLES}(name="value").',
-                    )
+                raise TfOidcError(
+                    f"The marker `{VARIABLES}` takes names with values.",
+                    where=request.node.nodeid,
+                    cause=f"{one!r} has no name",
+                    remedy=f'Write @pytest.mark.{VARIABLES}(name="value").',
                 )
             found.update(one)
         found.update(marker.kwargs)
@@ -274,13 +261,11 @@ def tf_module(request: pytest.FixtureRequest, tf_workspace: WorkspaceFactory) ->
     """Yield a workspace of the module under test; what is deployed at the end is destroyed."""
     module = _module_of(request)
     if module is None:
-        _fail(
-            TfOidcError(
-                "There is no module for the fixture `tf_module`.",
-                where=request.node.nodeid,
-                cause="The test does not lie in a module under test, and none was named.",
-                remedy="Name one with --tf-module PATH, or use the fixture `tf_workspace`.",
-            )
+        raise TfOidcError(
+            "There is no module for the fixture `tf_module`.",
+            where=request.node.nodeid,
+            cause="The test does not lie in a module under test, and none was named.",
+            remedy="Name one with --tf-module PATH, or use the fixture `tf_workspace`.",
         )
     return tf_workspace(module, variables=_variables_of(request))
 
@@ -296,12 +281,10 @@ def tf_upgrade(
     """
     module = _module_of(request)
     if module is None:
-        _fail(
-            TfOidcError(
-                "There is no module for the fixture `tf_upgrade`.",
-                where=request.node.nodeid,
-                remedy="Name one with --tf-module PATH, and put the test into its folder.",
-            )
+        raise TfOidcError(
+            "There is no module for the fixture `tf_upgrade`.",
+            where=request.node.nodeid,
+            remedy="Name one with --tf-module PATH, and put the test into its folder.",
         )
     return make_factory(_run(request), module, item=request.node.nodeid)
 
@@ -320,17 +303,15 @@ def tf_deployed(request: pytest.FixtureRequest, _oidc_session: OidcSession) -> I
     """
     module: Path | None = getattr(request, "param", None)
     if module is None:
-        _fail(
-            TfOidcError(
-                "There is no module for the fixture `tf_deployed`.",
-                where=request.node.nodeid,
-                cause="The test does not lie in a module under test, and none was named.",
-                remedy="Name one with --tf-module PATH.",
-            )
+        raise TfOidcError(
+            "There is no module for the fixture `tf_deployed`.",
+            where=request.node.nodeid,
+            cause="The test does not lie in a module under test, and none was named.",
+            remedy="Name one with --tf-module PATH.",
         )
     run = _run(request)
     name = request.node.nodeid or run.name_of(module)
-    with deployment.told(_fail), _oidc_session.isolated():
+    with _oidc_session.isolated():
         inputs = run.inputs_of_test(module, variables=_variables_of(request))
         with run.workspace(module, item=f"{name}-deployed", inputs=inputs) as workspace:
             workspace.prepare()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.plugin import runblocks, upgrades
 from pytest_tfoidc.plugin.items import ModuleItem
 from pytest_tfoidc.plugin.run import EVIDENCE, RUN
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
 
 GROUP = "oidc"
+OF_A_TEST = ("[", "::")  # in an argument of pytest: what follows is no folder
 SECONDS = pytest.StashKey[float]()  # to add to a check's duration: another made a part of it
 
 
@@ -155,7 +157,7 @@ def choose_arguments(config: pytest.Config) -> None:
     if not run.settings.modules:
         return
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        chosen = [str(module) for module in run.settings.modules]
+        chosen = [_argument(module, config) for module in run.settings.modules]
         if config.getoption("tf_module") is not None:
             config.args = chosen
         else:  # an ini file adds to what pytest collects
@@ -172,6 +174,27 @@ def choose_arguments(config: pytest.Config) -> None:
             config.args[position] = path
             if folder not in whole:
                 selected.append((str(folder), f"{run.name_of(folder)}::{rest}"))
+
+
+def _argument(module: Path, config: pytest.Config) -> str:
+    """Return how pytest is told to collect a folder: in an argument, some signs mean a test in it.
+
+    Raises:
+        pytest.UsageError: It cannot be told.
+    """
+    text = str(module)
+    if any(sign in text for sign in OF_A_TEST):
+        text = os.path.relpath(module, config.invocation_params.dir)
+    if any(sign in text for sign in OF_A_TEST):
+        error = UsageError(
+            "pytest can collect no folder with `[` or `::` in its path.",
+            where=f"--tf-module {text}",
+            cause="it takes what follows for the name or the parameters of a test",
+            remedy="Start pytest in that folder with --tf-module ., or give the folder another"
+            " name.",
+        )
+        raise pytest.UsageError(f"tfoidc: {error}")
+    return text
 
 
 def _is_collected(module: str, config: pytest.Config) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_tfoidc import shortages
 from pytest_tfoidc.diagnostics import (
+    LONGEST,
     Diagnostic,
     diagnostics_in,
     read_diagnostic,
@@ -18,7 +19,7 @@ from pytest_tfoidc.diagnostics import (
 from pytest_tfoidc.errors import StalePlanError, TerraformError
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.backend import Inputs
-from pytest_tfoidc.terraform.commandvariables import TEXTS_FILE
+from pytest_tfoidc.terraform.commandvariables import TEXTS_FILE, VALUES_FILE
 from pytest_tfoidc.terraform.missing import MissingRead
 from pytest_tfoidc.terraform.module import RootModule
 from pytest_tfoidc.terraform.runner import Completed, log_end
@@ -26,7 +27,8 @@ from pytest_tfoidc.terraform.runner import Completed, log_end
 CRASH = "Stack trace from the "  # how Terraform introduces a crashed provider's
 CRASH_LINES = 10
 LOG_LINES = 10  # of what Terraform printed beside its diagnostics
-GIVEN = "the values of --tf-var"  # in the place of the file that it is written to
+# In the place of the files that they are written to.
+GIVEN = {TEXTS_FILE: "the values of --tf-var", VALUES_FILE: "the variables of the test"}
 STALE = "Saved plan is stale"
 CUT_OFF = frozenset({"Request cancelled", "Plugin did not respond"})  # by a crash
 
@@ -71,7 +73,7 @@ class Failures:
         full = shortages.full_disk([self.base])
         is_stale = any(one.summary == STALE for one in errors)
         return (StalePlanError if is_stale else TerraformError)(
-            redact(_headline(errors, missing, crash) or f"{command}."),
+            redact(_headline(errors, missing, crash) or _first_words(done) or f"{command}."),
             where=f"{self.configuration.path}: {command}.",
             cause=full or redact("\n".join(map(str, missing))),
             remedy=shortages.DISK if full else missing[0].remedy if missing else "",
@@ -88,10 +90,10 @@ class Failures:
         redact = self.redactor.clean
         read = (read_diagnostic(one, redact) for one in done.diagnostics)
         found = tuple(filter(None, read)) or diagnostics_in(redact(done.text))
-        given = str(self.base / TEXTS_FILE)
+        given = {str(self.base / file): what for file, what in GIVEN.items()}
         return tuple(
-            dataclasses.replace(one, file=GIVEN, line=0)
-            if one.file == given
+            dataclasses.replace(one, file=given[one.file], line=0)
+            if one.file in given
             else dataclasses.replace(one, file=self._as_given(one.file))
             for one in map(self._required, found)
         )
@@ -133,6 +135,12 @@ def _headline(
         plugin = crash[0].removeprefix(CRASH).partition(" ")[0]
         return f"{plugin} crashed"
     return errors[0].headline if errors else ""
+
+
+def _first_words(done: Completed) -> str:
+    """Return what Terraform begins with where it gives no diagnostic, and has ended by itself."""
+    words = " ".join(done.stderr.strip().partition("\n\n")[0].split())
+    return words if done.exit_code > 0 and len(words) <= LONGEST else ""
 
 
 def _crash(stderr: str) -> tuple[str, ...]:

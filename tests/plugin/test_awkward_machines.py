@@ -258,3 +258,13 @@ def test_a_module_of_any_name(
     assert all(report.read_text("utf-8") for report in reports)
     assert (project.path / "events.jsonl").read_text("ascii")
     assert project.left_over() == []
+
+
+@pytest.mark.parametrize("module", ["module", "."])
+def test_a_module_in_a_folder_with_brackets(
+    project: Project, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    folder = project.module("of [x]/module")
+    monkeypatch.chdir(folder if module == "." else folder.parent)
+    result = project.run("--tf-module", module, "--tf-check=delayed_apply")
+    result.assert_outcomes(passed=1)

@@ -57,6 +57,12 @@ def test_a_module_path_that_does_not_exist(project: Project) -> None:
     assert_refused(result, "*no such module*", f"Where: --tf-module {project.path}/nowhere")
 
 
+def test_a_module_path_that_pytest_takes_for_parameters(project: Project) -> None:
+    project.module("of [x]")
+    result = project.run("--tf-module", "of [x]")
+    assert_refused(result, "*no folder with*", "Where: --tf-module of ?x?", "Remedy: Start pytest*")
+
+
 def test_a_module_path_that_is_a_file(project: Project) -> None:
     project.module()
     assert_refused(project.run("--tf-module=module/main.tf"), "*A module is a folder.*")

@@ -161,6 +161,55 @@ def test_a_host_that_a_program_was_refused_is_named(project: Project) -> None:
     result.stdout.fnmatch_lines([f"E   {headline}", f"E   {remedy}", headline, remedy])
 
 
+MISTAKEN = """
+import pytest
+
+@pytest.fixture
+def made(tf_workspace):
+    return tf_workspace("nowhere")
+
+def test_factory(tf_workspace):
+    tf_workspace("nowhere")
+
+def test_stack(tf_stack):
+    tf_stack(["nowhere"])
+
+def test_fixture(made):
+    pass
+
+def test_command(tf_module):
+    tf_module.run("plann")
+
+def test_type(tf_module):
+    tf_module.init()
+    tf_module.plan(variables={"names": 5})
+"""
+NAMES = 'variable "names" {\n  type = list(string)\n  default = []\n}\n'
+
+
+def test_mistakes_in_a_test_are_told_where_they_were_made_and_once(project: Project) -> None:
+    project.module(main=NAMES, files={"test_it.py": MISTAKEN})
+    result = project.run("--tf-module=module", "--tf-check=none")
+    result.assert_outcomes(failed=4, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            ">       return tf_workspace(*",
+            "E   There is no such module",
+            ">       tf_workspace(*",
+            "E   There is no such module",
+            ">       tf_stack(*",
+            "E   There is no such module",
+            ">       tf_module.run(*",
+            'E   Terraform has no command named "plann". Did you mean "plan"?',
+            ">       tf_module.plan(*",
+            "E   var.names: list of string required (main.tf:1)",
+            "E     on the variables of the test",
+        ]
+    )
+    assert "During handling" not in text_of(result)
+    assert "contextlib" not in text_of(result)
+
+
 def test_other_failures_of_a_test_are_shown_as_pytest_shows_them(project: Project) -> None:
     project.module(files={"test_it.py": "def test_it(tf_module):\n    assert 1 == 2\n"})
     result = project.run("--tf-module=module", "--tf-check=none")
