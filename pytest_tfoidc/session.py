@@ -55,10 +55,16 @@ from pytest_tfoidc.terraform.live.deadlines import deadline_of
 from pytest_tfoidc.terraform.live.guard import StateStore
 from pytest_tfoidc.terraform.live.ledger import FOLDER, Ledger
 from pytest_tfoidc.terraform.live.recording import Facts, Recorder
-from pytest_tfoidc.terraform.live.scope import NamedSubscription, require_allowed, written_in
+from pytest_tfoidc.terraform.live.scope import (
+    NamedSubscription,
+    no_subscription,
+    require_allowed,
+    written_in,
+)
 from pytest_tfoidc.terraform.live.state import (
     AZURERM,
     ISOLATED,
+    LiveStateError,
     LiveStates,
     StatePlace,
     held_by,
@@ -403,20 +409,32 @@ class OidcSession:
         """Make sure that a live run touches no subscription but those that are allowed.
 
         Raises:
-            SubscriptionError: The environment or a provider block names another one.
+            SubscriptionError: The environment or a provider block names another one, or nobody
+                names any.
         """
         allowed = self.options.allowed_subscriptions
         if not self.is_live or not allowed:
             return
-        named = [NamedSubscription(self.context.subscription_id or "", "ARM_SUBSCRIPTION_ID")]
-        require_allowed([*named, *(one for m in modules for one in written_in(m))], allowed)
+        own = self.context.subscription_id
+        if own:
+            require_allowed([NamedSubscription(own, "ARM_SUBSCRIPTION_ID")], allowed)
+        by_module = [list(written_in(module)) for module in modules]
+        require_allowed([one for named in by_module for one in named], allowed)
+        if not own and not (by_module and all(by_module)):
+            raise no_subscription(allowed)
 
-    def describe_live(self, modules: Mapping[str, RootModule], inputs: Inputs) -> list[str]:
+    def describe_live(
+        self, modules: Mapping[str, RootModule], inputs: Inputs, *, needs_states: bool = True
+    ) -> list[str]:
         """Say what a live run is about to do, a sentence each; nothing on the stand-in.
 
         Args:
             modules: The modules under test by their names.
             inputs: What the user gives for every backend.
+            needs_states: Whether each module needs a state: run blocks keep theirs in memory.
+
+        Raises:
+            LiveStateError: A module that needs one can have no state of its own.
         """
         if self.live_states is None:
             return []
@@ -426,11 +444,20 @@ class OidcSession:
         subscription = f"subscription {where}" if where else "the subscription of its providers"
         told = [f"live: what the tests deploy is created, and destroyed again, in {subscription}"]
         for module_name, module in modules.items():
-            choice = BackendChoice(module=module, inputs=inputs, standin=self._standin_backend)
             told.append(
-                f"live: {module_name}: {self.live_states.describe(choice.type, choice.config())}"
+                f"live: {module_name}: {self._described_state(module, inputs, needs_states)}"
             )
         return told
+
+    def _described_state(self, module: RootModule, inputs: Inputs, is_needed: bool) -> str:  # noqa: FBT001 - of one caller
+        assert self.live_states is not None  # noqa: S101 - for mypy: it is a live session
+        choice = BackendChoice(module=module, inputs=inputs, standin=self._standin_backend)
+        try:
+            return self.live_states.describe(choice.type, choice.config())
+        except LiveStateError as error:
+            if is_needed:
+                raise
+            return error.what
 
     @property
     def _standin_backend(self) -> Mapping[str, str] | None:
@@ -462,14 +489,20 @@ class OidcSession:
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
     def setup_workspace(self, module: Path, *, inputs: Inputs) -> Workspace:
-        """Make a copy of a module that is set up on the stand-in and stays; nothing guards it.
+        """Make a copy of a module that is set up on the stand-in and stays.
+
+        Nothing guards it, and no ledger tells of it: what is there beforehand is nobody's to sweep.
 
         Raises:
             ModuleError: The module cannot be read or copied.
         """
         assert self.context.stand_in  # noqa: S101 - nothing else may be deployed and left
         setting = dataclasses.replace(
-            self._setting(), live_states=None, allowed_subscriptions=(), state_store=StateStore()
+            self._setting(),
+            live_states=None,
+            allowed_subscriptions=(),
+            state_store=StateStore(),
+            recorder=None,
         )
         return Workspace(module, setting=setting, inputs=inputs)
 

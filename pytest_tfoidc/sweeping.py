@@ -12,14 +12,17 @@ import functools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 from pytest_tfoidc.clock import real_seconds, real_sleep
+from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import TerraformError, TfOidcError, UsageError
+from pytest_tfoidc.processes import handled
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.session import OidcSession, context_facts
 from pytest_tfoidc.statelocks import StateLock, find_lock
@@ -29,28 +32,33 @@ from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
 from pytest_tfoidc.terraform.live.guard import AdoptedGuard
 from pytest_tfoidc.terraform.live.holding import Hold
 from pytest_tfoidc.terraform.live.ledger import (
+    PLANNED,
     TEST,
     Damaged,
     Entry,
     Ledger,
     Noted,
     RecordedState,
+    RecordedVariable,
     without_collector,
 )
 from pytest_tfoidc.terraform.live.recording import (
     LOCAL_STATE,
     OPTION,
     STATE_SUFFIX,
+    foreign_in,
     holder,
     managed,
 )
 from pytest_tfoidc.terraform.live.revision import revision_of
 from pytest_tfoidc.terraform.live.state import LOCAL, StatePlace
+from pytest_tfoidc.terraform.module import Variable
 from pytest_tfoidc.terraform.workspace import DEFAULT_WORKSPACE, Workspace
 
 Status = Literal["destroyed", "left", "listed", "in use"]
 OK, LEFT = 0, 3  # exit codes
 POLL_SECONDS = 0.2
+MOST_NAMED = 3  # resources in a sentence
 CLOCK_SKEW = timedelta(minutes=5)  # between two machines
 IS_GONE = re.compile(r"Cannot import non-existent remote object")
 BACKEND_IS_GONE = re.compile(
@@ -199,7 +207,7 @@ def as_text(outcomes: Sequence[Outcome]) -> str:
 
 
 def sweep(session: OidcSession, options: SweepOptions, *, tell: Tell) -> list[Outcome]:
-    """Destroy what the entries tell of, one after another.
+    """Destroy what the entries tell of, one after another: what came last goes first.
 
     Args:
         session: A live session, of the same context.
@@ -209,8 +217,66 @@ def sweep(session: OidcSession, options: SweepOptions, *, tell: Tell) -> list[Ou
     Raises:
         TfOidcError: As for `entries_of`. What goes wrong with an entry is told in its outcome.
     """
+    return [*_swept(session, options, tell, entries_of(options)[::-1])][::-1]
+
+
+def _swept(
+    session: OidcSession, options: SweepOptions, tell: Tell, entries: Iterable[Entry | Damaged]
+) -> Iterator[Outcome]:
     sweeper = _Sweeper(session, options, tell)
-    return [sweeper.outcome(one) for one in entries_of(options)]
+    return map(sweeper.outcome, entries)
+
+
+def sweep_in_order(session: OidcSession, options: SweepOptions, *, tell: Tell) -> list[Outcome]:
+    """Do the same, and end in order where a signal asks for it: what is left is told all the same.
+
+    Terraform is interrupted once, and has time to write its state; what it does not do in time it
+    does after us, and holds the entry until then.
+
+    Raises:
+        TfOidcError: As for `entries_of`.
+    """
+    outcomes: list[Outcome] = []
+    entries = entries_of(options)[::-1]
+    with contextlib.suppress(KeyboardInterrupt), handled(_asking(session.ending)):
+        outcomes.extend(_swept(session, options, tell, entries))
+    ending = session.ending
+    notes = [
+        f"`terraform {left.command}` (process {left.process}) was interrupted, and is still at it"
+        for left in ending.left_running
+    ]
+    for one in entries[len(outcomes) :]:
+        outcomes.append(_not_swept(one, Ledger(options.ledger), ending.signals, notes))
+        notes = []  # they are about the first of these
+    return outcomes[::-1]
+
+
+def _asking(ending: Ending) -> Callable[[int, FrameType | None], None]:
+    """Return what takes signals: it raises where nobody waits who looks for them."""
+
+    def take(number: int, _frame: FrameType | None) -> None:
+        if ending.ask(number) and not ending.is_waiting:
+            raise KeyboardInterrupt
+
+    return take
+
+
+def _not_swept(
+    one: Entry | Damaged, ledger: Ledger, signals: Sequence[str], notes: Sequence[str]
+) -> Outcome:
+    if isinstance(one, Damaged):
+        return _damaged(one)
+    if not ledger.exists(one.id):
+        return Outcome(id=one.id, what=str(one), status="destroyed")
+    return Outcome(
+        id=one.id,
+        what=str(one),
+        status="left",
+        why=f"the sweep was asked to end ({', then '.join(signals)})",
+        remedy="Sweep again.",
+        remains=_known_resources(one, ledger),
+        notes=tuple(notes),
+    )
 
 
 class _Sweeper:
@@ -307,6 +373,9 @@ class _Sweeper:
     def _prepare(self, workspace: Workspace, entry: Entry, state: Path | None) -> None:
         """Lead a fresh workspace to the entry's state."""
         self._use_recorded(workspace, entry)
+        workspace.assume_selected(
+            DEFAULT_WORKSPACE if entry.kind == TEST else entry.state.workspace
+        )
         config = {**entry.state.config, **workspace.inputs.backend}
         place = StatePlace(
             backend=entry.state.backend,
@@ -338,7 +407,14 @@ class _Sweeper:
         workspace.init()
         if entry.state.workspace != DEFAULT_WORKSPACE and entry.kind != TEST:
             _select(workspace, entry.state)
+        if (
+            not entry.state.is_isolated
+            and entry.kind != TEST
+            and not self._is_ours(workspace, entry)
+        ):
+            return
         self._adopt_resources(workspace, entry)
+        workspace.lift_protection()
         options = workspace.variables.options()
         destroy = functools.partial(
             workspace.run, "destroy", input=False, json=Flag, auto_approve=Flag, **options
@@ -347,6 +423,32 @@ class _Sweeper:
         remains = _managed(workspace)
         if remains:
             raise LeftError("Terraform has destroyed only a part of it", remains=remains)
+        if entry.state.is_isolated and entry.kind != TEST:
+            with contextlib.suppress(TfOidcError):  # it is empty, and harms nobody
+                workspace.remove_workspaces([entry.state.workspace])
+
+    def _is_ours(self, workspace: Workspace, entry: Entry) -> bool:
+        """Tell whether a module's own state holds what this run has made, and nothing else.
+
+        Others may have deployed there since. Where nothing was applied, there is nothing of ours.
+
+        Raises:
+            LeftError: It holds something else.
+        """
+        made = self._ledger.made(entry.id)
+        foreign = foreign_in(workspace.state_text(), made)
+        if not foreign:
+            return True
+        what = f"{entry.state} holds what that run did not make: {', '.join(foreign[:MOST_NAMED])}"
+        if made or entry.phase != PLANNED:
+            raise LeftError(
+                what,
+                remedy="Destroy what is the run's by hand, if anything is; then delete the entry's"
+                " file.",
+                remains=tuple(one.address for one in self._ledger.journal(entry.id)),
+            )
+        self._notes.append(f"nothing was applied; {what}, which stays")
+        return False
 
     def _states(self, entry: Entry) -> Iterator[Path | None]:
         """Yield the files of states to destroy from; None stands for the module's backend."""
@@ -422,7 +524,7 @@ class _Sweeper:
                 f" delete {self._ledger.folder / entry.id}.json",
             )
         for name in ("tenant_id", "subscription_id"):
-            if entry.context.get(name, "") != here.get(name, ""):
+            if entry.context.get(name, "").lower() != here.get(name, "").lower():
                 label = name.removesuffix("_id")
                 raise LeftError(
                     f"it is in {label} {entry.context.get(name) or '(none)'}, and this environment"
@@ -432,8 +534,7 @@ class _Sweeper:
 
     def _module(self, entry: Entry) -> Path:
         """Find the module's folder on this machine."""
-        roots = (self._options.root, self._ledger.folder.resolve().parent, Path(entry.root))
-        for root in roots:
+        for root in self._roots(entry):
             folder = (root / entry.module).resolve()
             if folder.is_dir() and (any(folder.glob("*.tf*")) or any(folder.glob("*.tofu*"))):
                 return folder
@@ -442,6 +543,10 @@ class _Sweeper:
             f"the module {entry.module} is not there any more{at}",
             remedy="Check that commit out, or name the folder that the module lies in: --root DIR.",
         )
+
+    def _roots(self, entry: Entry) -> tuple[Path, ...]:
+        """Return the folders that an entry's paths may be relative to on this machine."""
+        return (self._options.root, self._ledger.folder.resolve().parent, Path(entry.root))
 
     def _note_revision(self, entry: Entry, module: Path) -> None:
         now = revision_of(module)
@@ -453,44 +558,53 @@ class _Sweeper:
     def _inputs(self, entry: Entry, module: Path) -> Inputs:
         """Put what the ledger holds and what is given here together."""
         given = self._options.inputs
-        names = {text.partition("=")[0] for text in given.variables}
-        environment = self._session.environment
-        missing = [
-            one
-            for one in entry.variables
-            if one.value is None
-            and one.name not in names
-            and f"TF_VAR_{one.name}" not in environment
-            and not given.variable_files
-            and not _has_default(module, one.name)
+        recorded = self._variables(entry, module)
+        kept = [one for one in recorded if one.value is not None]
+        return Inputs(
+            variables=(*(f"{v.name}={v.value}" for v in kept if not v.is_json), *given.variables),
+            values={v.name: json.loads(v.value or "") for v in kept if v.is_json},
+            variable_files=(*self._files(entry, entry.variable_files), *given.variable_files),
+            backend=given.backend,
+            backend_files=(*self._files(entry, entry.backend_files), *given.backend_files),
+        )
+
+    def _variables(self, entry: Entry, module: Path) -> tuple[RecordedVariable, ...]:
+        """Return the recorded variables that the module still has and nobody gives here."""
+        declared = {one.name: one for one in self._session.read_module(module).variables}
+        names = {text.partition("=")[0] for text in self._options.inputs.variables}
+        recorded = [one for one in entry.variables if one.name not in names]
+        self._require_given(
+            [v for v in recorded if v.value is None and v.name in declared], declared
+        )
+        self._notes += [
+            f"the module has no variable `{v.name}` any more: what the run gave it is left out"
+            for v in recorded
+            if v.name not in declared
         ]
+        return tuple(one for one in recorded if one.name in declared)
+
+    def _require_given(
+        self, wanted: Sequence[RecordedVariable], declared: Mapping[str, Variable]
+    ) -> None:
+        """Make sure that what the ledger does not hold is given here, or has a default."""
+        if self._options.inputs.variable_files:
+            return  # Terraform says what they leave out
+        absent = [v for v in wanted if f"TF_VAR_{v.name}" not in self._session.environment]
+        missing = [one for one in absent if not declared[one.name].has_default]
         if missing:
             raise LeftError(
                 "the ledger does not hold "
                 + ", ".join(f"`{one.name}` (it came from {one.source})" for one in missing),
                 remedy=f"Give it again: {OPTION} {missing[0].name}=…, or TF_VAR_{missing[0].name}.",
             )
-        kept = [
-            f"{one.name}={one.value}"
-            for one in entry.variables
-            if one.value is not None and one.name not in names and not one.is_json
+        self._notes += [
+            f"`{one.name}` came from {one.source}, and is not given here: its default is used"
+            for one in absent
         ]
-        values = {
-            one.name: json.loads(one.value)
-            for one in entry.variables
-            if one.value is not None and one.name not in names and one.is_json
-        }
-        return Inputs(
-            variables=(*kept, *given.variables),
-            values=values,
-            variable_files=(*self._files(entry, entry.variable_files), *given.variable_files),
-            backend=given.backend,
-            backend_files=(*self._files(entry, entry.backend_files), *given.backend_files),
-        )
 
     def _files(self, entry: Entry, names: Sequence[str]) -> Iterator[Path]:
         for name in names:
-            candidates = [root / name for root in (self._options.root, Path(entry.root))]
+            candidates = [root / name for root in self._roots(entry)]
             found = next((path for path in candidates if path.is_file()), None)
             if found is None:
                 raise LeftError(
@@ -529,17 +643,8 @@ class _Sweeper:
         return LeftError(self._session.redactor.redact(why), remedy=remedy, remains=[*remains])
 
 
-def _has_default(module: Path, name: str) -> bool:
-    from pytest_tfoidc.terraform.module import read_module  # noqa: PLC0415 - rarely
-
-    with contextlib.suppress(TfOidcError):
-        return any(one.name == name and one.has_default for one in read_module(module).variables)
-    return False
-
-
 def _select(workspace: Workspace, place: RecordedState) -> None:
     """Select the workspace; never make it: it would be empty."""
-    workspace.runner.environment.pop("TF_WORKSPACE", None)
     try:
         workspace.run("workspace select", place.workspace, no_color=Flag)
     except TerraformError as error:
@@ -569,8 +674,14 @@ def _import(workspace: Workspace, noted: Noted) -> None:
 
 
 def _unknown_to_states(left: Sequence[Noted]) -> LeftError:
+    why = "the run was killed while these were being made, and no state knows them"
+    if all(one.is_there for one in left):
+        why = (
+            "the run has created these, and Terraform has dropped them from their state without"
+            " destroying them: with other variables or providers than the run's, perhaps"
+        )
     return LeftError(
-        "the run was killed while these were being made, and no state knows them",
+        why,
         remedy="Look for them by hand; then delete the entry's file.",
         remains=[f"{one.address} {one.id}".strip() for one in left],
     )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 USAGE = 2
+INTERRUPTED = 130  # as shells tell it
 PIPE_BROKEN = 128 + 13  # as shells say it of a command that SIGPIPE ended
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EBADF, errno.EFBIG})
 
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is not None or error.errno not in UNWRITABLE:
             raise
         return _unwritten(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("tfoidc: interrupted\n")
+        return INTERRUPTED
     return code
 
 
@@ -189,8 +193,18 @@ def _add_sweep(commands: Commands) -> None:
         " is left (or listed, with --dry-run), 2 it could not be started.",
     )
     add = sweep.add_argument
-    add("--ledger", type=Path, default=Path(".tfoidc"), metavar="DIR", help="default: .tfoidc")
-    add("--root", type=Path, default=Path(), metavar="DIR", help="what modules are relative to")
+    add(
+        "--ledger",
+        type=Path,
+        metavar="DIR",
+        help="default: .tfoidc here, or in a folder that this one lies in",
+    )
+    add(
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="what modules are relative to (default: the folder of such a ledger, or this one)",
+    )
     add("--dry-run", action="store_true", help="list what there is, and touch nothing")
     add("--json", action="store_true", help="for machines")
     add(
@@ -220,6 +234,8 @@ def _sweep(parsed: argparse.Namespace) -> int:
     from pytest_tfoidc.session import OidcSession, SessionOptions  # noqa: PLC0415 - heavy
 
     options = _sweep_options(parsed)
+    if not options.ledger.is_dir():
+        _progress(f"there is no ledger at {options.ledger}; --ledger DIR names another one")
     if parsed.dry_run or not sweeping.entries_of(options):
         outcomes = sweeping.listing(options)
     else:
@@ -233,7 +249,7 @@ def _sweep(parsed: argparse.Namespace) -> int:
             root=options.root,
         )
         with OidcSession(session_options) as session, session.events.subscribed(_tell):
-            outcomes = sweeping.sweep(session, options, tell=_progress)
+            outcomes = sweeping.sweep_in_order(session, options, tell=_progress)
     write = sweeping.as_json if parsed.json else sweeping.as_text
     sys.stdout.write(write(outcomes))
     return sweeping.exit_code(outcomes)
@@ -242,11 +258,15 @@ def _sweep(parsed: argparse.Namespace) -> int:
 def _sweep_options(parsed: argparse.Namespace) -> SweepOptions:
     from pytest_tfoidc.sweeping import SweepOptions  # noqa: PLC0415 - heavy
     from pytest_tfoidc.terraform.backend import Inputs  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.live.ledger import ledger_of  # noqa: PLC0415 - heavy
 
+    here = Path.cwd()
+    ledger = here / parsed.ledger if parsed.ledger else ledger_of(here)
+    root = here if parsed.ledger else ledger.parent
     backend = [text.partition("=") for text in parsed.tf_backend_config]
     return SweepOptions(
-        ledger=parsed.ledger.absolute(),
-        root=parsed.root.absolute(),
+        ledger=ledger,
+        root=here / parsed.root if parsed.root else root,
         wanted=tuple(parsed.entry),
         executable=parsed.tf_executable,
         wait=parsed.wait,

@@ -45,7 +45,7 @@ def complete_report(
     shown = report.longrepr
     if text is None or not isinstance(shown, (ReprExceptionInfo, ExceptionChainRepr)):
         return
-    report.longrepr = _represent(excinfo, text, style=item.config.getoption("tbstyle"))
+    report.longrepr = _represent(excinfo, text, style=item.config.getoption("tbstyle", "auto"))
 
 
 def _represent(

@@ -12,7 +12,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.masking import masks_of, told_to
 from pytest_tfoidc.plugin.beforehand import DraftReport, UserExisting
 from pytest_tfoidc.plugin.options import DEFAULT_DELAY, Settings, settings_of
-from pytest_tfoidc.plugin.stopping import Stopping
+from pytest_tfoidc.plugin.stopping import SWEEP, Stopping
 from pytest_tfoidc.plugin.watching import Watching
 from pytest_tfoidc.secretnames import secrets_in
 
@@ -77,7 +77,7 @@ class PytestRun:
         if settings.modules or any(secrets_in(os.environ)):
             _ = self.redactor
         self.cleanup = contextlib.ExitStack()
-        self.stopping = Stopping(config, remains=self.remains, sweep=self.sweep_command)
+        self.stopping = Stopping(config, remains=self.remains, sweep=lambda: self.sweep_command)
         self._variables = _terraform_variables()
         self._session: OidcSession | None = None
         self._config = config
@@ -276,8 +276,13 @@ class PytestRun:
             return
         session = self.session
         session.require_allowed_subscriptions(self._modules.values())
-        if session.live_states is not None and (self.settings.checks or self.settings.upgrades):
-            self._live = session.describe_live(self._modules, self.inputs())
+        if session.recorder is not None:
+            session.recorder.ledger.require_readable()
+            needs_states = bool(self.settings.checks or self.settings.upgrades)
+            modules, inputs = self._modules, self.inputs()
+            self._live = session.describe_live(modules, inputs, needs_states=needs_states)
+            if self.sweep_command != SWEEP:
+                self._live.append(f"live: if anything is left, `{self.sweep_command}` destroys it")
 
     @functools.cached_property
     def _modules(self) -> dict[str, RootModule]:
@@ -391,7 +396,12 @@ class PytestRun:
         from pytest_tfoidc.sweeping import SweepOptions, sweep  # noqa: PLC0415 - not in every run
 
         options = SweepOptions(ledger=self.ledger, root=self.root, inputs=self.inputs())
-        for outcome in sweep(self.session, options, tell=tell):
+        try:
+            outcomes = sweep(self.session, options, tell=tell)
+        except KeyboardInterrupt:
+            tell(f"the sweep was not ended: `{self.sweep_command}` goes on from there")
+            raise
+        for outcome in outcomes:
             if outcome.status != "destroyed":
                 tell(str(outcome))
 
@@ -433,26 +443,36 @@ class PytestRun:
 
     @property
     def sweep_command(self) -> str:
-        """The command that destroys what is left."""
-        given = self.settings.ledger
-        return f"tfoidc sweep --ledger {shlex.quote(str(given))}" if given else "tfoidc sweep"
+        """The command that destroys what is left, as it is typed where pytest was started."""
+        from pytest_tfoidc.terraform.live.ledger import is_ledger_of  # noqa: PLC0415 - not in every run
+
+        here = self._config.invocation_params.dir
+        if is_ledger_of(here, self.ledger):
+            return SWEEP
+        inside = self.ledger.is_relative_to(here)
+        shown = self.ledger.relative_to(here) if inside else self.ledger
+        return f"{SWEEP} --ledger {shlex.quote(str(shown))}"
 
     def left(self) -> list[str]:
         """Say what this run leaves, where its state is, and how it is removed."""
         if self._session is None or not self._session.is_live:
             return []
-        from pytest_tfoidc.terraform.live.ledger import Entry, Ledger  # noqa: PLC0415 - as above
+        from pytest_tfoidc.terraform.live.ledger import Entry, Ledger, LedgerError  # noqa: PLC0415 - as above
 
         recorder = self._session.recorder
+        try:
+            found = Ledger(self.ledger).entries()
+        except LedgerError as error:  # somebody has changed it meanwhile
+            return [f"what is left cannot be told: {line}" for line in str(error).splitlines()[:3]]
         entries = [
             one
-            for one in Ledger(self.ledger).entries()
+            for one in found
             if isinstance(one, Entry) and recorder is not None and one.run == recorder.facts.run
         ]
         if not entries:
             return []
         return [
-            *(f"left: {one.id}  {one}" for one in entries),
+            *(": ".join([f"left: {one.id}  {one}", *_listed(one.remains)]) for one in entries),
             f"Remove it: {self.sweep_command}",
         ]
 
@@ -609,6 +629,11 @@ class PytestRun:
 def _as_config(value: object) -> str:
     """Return a value of backend configuration as `-backend-config` takes it."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _listed(addresses: Sequence[str]) -> list[str]:
+    """Return addresses in a text, where there are any."""
+    return [", ".join(addresses)] if addresses else []
 
 
 def _terraform_variables() -> dict[str, str]:

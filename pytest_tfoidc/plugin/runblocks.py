@@ -116,8 +116,7 @@ class RunBlockFile(pytest.File):
         self._recording.enter_context(run.recorded(self, self.module))
         self._mark = run.session.events.mark()
         workspace = _initialized(self.config, self.module)
-        if run.is_live:
-            _require_harmless(workspace)
+        workspace.guard.check_test([self.path])
         items = [item for item in self.session.items if item.parent is self]
         self._remaining = {item.name for item in items}
         self._jumps = list(_jumps(run.settings.test_jumps, self.file, items))
@@ -229,12 +228,6 @@ class RunItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Say where the run block stands."""
         return self.path, self.block.line - 1, self.name
-
-
-def _require_harmless(workspace: Workspace) -> None:
-    from pytest_tfoidc.terraform.live.guard import require_no_import_blocks  # noqa: PLC0415 - heavy
-
-    require_no_import_blocks(workspace.configuration.imports, module=str(workspace.module))
 
 
 def kept_resources(config: pytest.Config, items: Iterable[pytest.Item]) -> list[str]:

@@ -37,7 +37,7 @@ class Stopping:
     Args:
         config: The run's configuration.
         remains: Lists what is still deployed.
-        sweep: The command that destroys it.
+        sweep: Returns the command that destroys it.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Stopping:
         config: pytest.Config,
         *,
         remains: Callable[[], tuple[Remains, ...]],
-        sweep: str = SWEEP,
+        sweep: Callable[[], str] = lambda: SWEEP,
     ) -> None:
         self._config = config
         self._sweep = sweep
@@ -120,7 +120,7 @@ class Stopping:
             from pytest_tfoidc.ending import Ending  # noqa: PLC0415 - not in every run
 
             words = last_words(
-                self._ending or Ending(), self._remains(), self.troubles, sweep=self._sweep
+                self._ending or Ending(), self._remains(), self.troubles, sweep=self._sweep()
             )
             self.has_spoken = bool(words)
             return words

@@ -332,7 +332,7 @@ class Runner:
         where = f"{self.module}: {self.executable.argv[0]}"
         return TerraformError(
             f"`{self.executable.product.lower()} {command}` could not be started.",
-            where=": ".join(filter(None, (where, error.filename))),
+            where=": ".join(filter(None, (where, str(error.filename or "")))),
             cause=error.strerror or str(error),
             remedy=shortages.start_remedy(error),
         )

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -82,6 +82,7 @@ RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: wha
 LOCKING = frozenset({"plan", "apply", "destroy", "import"})  # commands that lock the state
 TIMED = frozenset({"apply", "destroy", "test"})
 READING = frozenset({"plan", "show", "state pull", "output", "console"})  # change no output
+SELECTING = frozenset({"workspace select", "workspace new"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +162,7 @@ class Workspace:
         self.is_deployed = False
         self._selected = setting.environment.get("TF_WORKSPACE") or DEFAULT_WORKSPACE
         self._deployed_in: dict[str, bool] = {}  # the workspaces that are not selected now
+        self._made: set[str] = set()  # the workspaces that did not exist before
         self._unprotected: set[str] = set()
         self.plugin_folder: Path | None = None  # a mirror that all providers come from
         self.local_state: Path | None = None  # where a state that is a file outlives the copy
@@ -311,8 +313,9 @@ class Workspace:
     def use(self, executable: Executable) -> None:
         """Run every command from now on with another Terraform."""
         self.setting = dataclasses.replace(self.setting, executable=executable)
-        shared, self.runner = self.runner.shared, self._own_runner()
-        self.runner.shared = shared
+        before, self.runner = self.runner, self._own_runner()
+        self.runner.shared = before.shared
+        self.runner.environment = before.environment  # without TF_WORKSPACE, where one was selected
 
     def _require_known_folder(self) -> None:
         """Raise where this Terraform would take the folder for an empty one, and init nothing."""
@@ -741,10 +744,20 @@ class Workspace:
         done = self._run("workspace select", name, no_color=Flag, accept=(0, 1))
         if done.exit_code:
             self._run("workspace new", name, no_color=Flag)
+            self._made.add(name)
+        self._select(name)
+
+    def _select(self, name: str) -> None:
+        """Follow Terraform to another workspace: what is deployed in each is known apart."""
         self._deployed_in[self._selected] = self.is_deployed
         self._selected, self.is_deployed = name, self._deployed_in.pop(name, False)
         if self.guard.is_live:
             self.guard.check_state()
+
+    def assume_selected(self, name: str = DEFAULT_WORKSPACE) -> None:
+        """Take it that a Terraform workspace is selected, whatever TF_WORKSPACE says."""
+        self.runner.environment.pop("TF_WORKSPACE", None)
+        self._selected = name
 
     def destroy_everything(self) -> None:
         """Destroy what is deployed, in every Terraform workspace that was selected.
@@ -757,14 +770,19 @@ class Workspace:
         for name in [name for name, is_deployed in self._deployed_in.items() if is_deployed]:
             self.select_workspace(name)
             self.destroy()
-        if self.guard.is_live and self._selected != DEFAULT_WORKSPACE:
-            self._remove_workspaces()
+        if self.guard.is_live:
+            known = {self._selected, *self._deployed_in}
+            place = self.guard.place
+            is_own = place is None or place.is_own  # then others than ours may be there
+            self.remove_workspaces(known & self._made if is_own else known)
 
-    def _remove_workspaces(self) -> None:
-        """Let Terraform remove the states of the workspaces that were selected; all are empty."""
-        names = {self._selected, *self._deployed_in} - {DEFAULT_WORKSPACE}
+    def remove_workspaces(self, names: Iterable[str]) -> None:
+        """Let Terraform remove the states of workspaces that were selected; all are empty."""
+        others = set(names) - {DEFAULT_WORKSPACE}
+        if not others:
+            return
         self.select_workspace(DEFAULT_WORKSPACE)
-        for name in sorted(names):
+        for name in sorted(others):
             self._run("workspace delete", name, no_color=Flag, accept=(0, 1))
             self._deployed_in.pop(name, None)
 
@@ -844,9 +862,14 @@ class Workspace:
             TerraformError: It ended with an exit code that is not in `accept`.
             LiveStateError: In a live context: it could write a state that is not this test's.
         """
-        self.guard.check_command(command)
+        self.guard.check_command(command, *arguments, **options)
         self.is_deployed |= command == "apply"
-        return self._run(command, *arguments, accept=accept, **options)
+        done = self._run(command, *arguments, accept=accept, **options)
+        if command in SELECTING and done.exit_code == 0:
+            name = next(one for one in arguments if not one.startswith("-"))
+            self._made |= {name} if command == "workspace new" else set()
+            self._select(name)
+        return done
 
     def _run(
         self,

@@ -119,6 +119,13 @@ def test_a_test_that_forgets_init_is_told_so_once_and_without_our_source(project
     assert len(summary_of(result)) == 1
 
 
+def test_a_failure_is_one_where_nobody_reports_to_a_terminal_too(project: Project) -> None:
+    project.module(files={"test_it.py": FORGETFUL})
+    result = project.run("--tf-module=module", "--tf-check=none", "-p", "no:terminal")
+    assert "INTERNALERROR" not in text_of(result)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
 def test_of_the_way_to_a_failure_a_test_shows_what_its_author_wrote(project: Project) -> None:
     project.module(main=VALIDATED, files={"test_it.py": INDIRECT})
     result = project.run("--tf-module=module", "--tf-check=none", "--tf-var=env=qa")

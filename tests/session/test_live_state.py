@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_tfoidc import OidcSession, RehearsalOptions, SessionOptions, rehearse
+from pytest_tfoidc.mockazure.directory import SUBSCRIPTION_ID
 from pytest_tfoidc.plugin.xdist import live_scope
 from pytest_tfoidc.session import AzureStates
 from pytest_tfoidc.terraform.executable import find_executable
@@ -90,6 +91,7 @@ def test_deploy(tf_module):
     with tf_module.deployed():
         assert tf_module.state()
 """
+OTHER = f"{SUBSCRIPTION_ID[:-1]}f"
 TESTED = ("--tf-var", "suffix=-test")
 CHECKS = ("--tf-check=delayed_apply", "--tf-check=no_cached_credentials")
 STEP = "tfoidc/mockcloud:2.0.0..3.0.0"
@@ -232,6 +234,30 @@ def test_a_state_in_s3_is_a_tests_own_and_its_object_is_removed(
     ]
 
 
+def test_run_blocks_touch_the_allowed_subscription_only_and_the_header_says_which(
+    pipeline: Pipeline,
+) -> None:
+    """Where nothing but run blocks is run, too."""
+    pipeline.main.write_text(WITH_PROVIDER, encoding="utf-8")
+    elsewhere = f'provider "mockcloud" {{\n  subscription_id = "{OTHER}"\n}}\n'
+    tests = {"here": 'run "here" {\n}\n', "there": elsewhere + 'run "there" {\n}\n'}
+    for name, text in tests.items():
+        (pipeline.main.parent / f"{name}.tftest.hcl").write_text(text, encoding="utf-8")
+    options = (
+        "--tf-check=none",
+        "-k",
+        "here or there",
+        f"--tf-allowed-subscription={SUBSCRIPTION_ID.upper()}",
+    )
+    printed, states = pipeline.run([*options, *TESTED])
+    assert f"is created, and destroyed again, in subscription {SUBSCRIPTION_ID}" in printed
+    assert "live: module: each test has a state of its own, azurerm: storage account" in printed
+    assert f"The subscription {OTHER} may not be touched by tests." in printed
+    assert "1 passed" in printed, printed
+    assert "1 error" in printed
+    assert set(states) == {states[0]}
+
+
 def test_a_backend_without_a_key_is_refused_before_anything_runs(pipeline: Pipeline) -> None:
     main = pipeline.main.read_text(encoding="utf-8")
     pipeline.prefix = ("cp", "http.tf", "module/main.tf", ";", "env", "-u", "TFOIDC_REHEARSAL")
@@ -318,10 +344,12 @@ def test_no_two_tests_have_one_state_and_none_has_the_modules(
 
 def test_remote_states_get_a_workspace_and_local_ones_a_path() -> None:
     states = LiveStates({})
-    cloud = {"organization": "o", "workspaces": {"name": "prod"}}
+    block = {"name": "prod"}
     for backend in ("cloud", "remote"):
-        place = states.place(backend, cloud, name=states.name_of("m", "i"))
-        assert place.terraform_workspace.startswith("prod-tfoidc")
+        for workspaces in (block, [block]):  # as JSON may have it
+            config = {"organization": "o", "workspaces": workspaces}
+            place = states.place(backend, config, name=states.name_of("m", "i"))
+            assert place.terraform_workspace.startswith("prod-tfoidc")
     local = states.place("local", {"path": "/srv/prod.tfstate"}, name="x")
     assert local.settings["path"] == "terraform.tfstate"
 

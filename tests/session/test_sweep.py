@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,14 +18,18 @@ from typing import Any
 import pytest
 import yaml
 
+from pytest_tfoidc.clock import real_sleep
 from pytest_tfoidc.errors import TerraformError, UsageError
-from pytest_tfoidc.sweeping import Outcome, SweepOptions, as_json, as_text, exit_code, listing
+from pytest_tfoidc.sweeping import LEFT, Outcome, SweepOptions, as_json, as_text, exit_code, listing
 from pytest_tfoidc.terraform.backend import Inputs
+from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.live.deadlines import DeadlineError
 from pytest_tfoidc.terraform.live.ledger import Entry, LedgerError, RecordedVariable
 from pytest_tfoidc.terraform.live.recording import holder, managed
 from pytest_tfoidc.terraform.live.state import held_by
+from pytest_tfoidc.terraform.workspace import Workspace
 from tests.project_kit import EXECUTABLE, Project, text_of
+from tests.signals_kit import default_signals
 from tests.sweep_kit import DATA, KEY, MODULE, S3, World, world_of
 
 AT_ONCE = timedelta()
@@ -382,6 +387,15 @@ resource "terraform_data" "killer" {
   }
 }
 """
+LATE = """
+resource "terraform_data" "late" {
+  depends_on = [mockcloud_group.this]
+  provisioner "local-exec" {
+    when    = destroy
+    command = "test -e FLAG"
+  }
+}
+"""
 RUNS = 'run "applies" {\n}\n'
 KILLED_RUN = RUNS + 'run "killed" {\n  variables {\n    kill = true\n  }\n}\n'
 
@@ -535,6 +549,74 @@ def test_the_last_step_of_a_pipeline_leaves_nothing(
     assert list((tmp_path / ".tfoidc").glob("*.json*")) == []
 
 
+def test_the_command_finds_the_ledger_of_the_project_that_it_is_started_in(
+    world: World, tmp_path: Path
+) -> None:
+    """Where there is none it says where it has looked: nothing is left is another thing."""
+    world.write(DATA)
+    world.deploy()
+    (below := world.root / "scripts" / "ci").mkdir(parents=True)
+    command = [sys.executable, "-m", "pytest_tfoidc.cli", "sweep"]
+    environment = {**world.environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    told = {
+        folder: subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        for folder in (tmp_path, below)
+    }
+    assert f"there is no ledger at {tmp_path / '.tfoidc'}; --ledger DIR" in told[tmp_path].stderr
+    assert told[below].returncode == 0, told[below].stderr
+    assert told[below].stdout.startswith("destroyed: ")
+    assert world.is_clean
+
+
+HELD = """
+resource "terraform_data" "held" {
+  provisioner "local-exec" {
+    when    = destroy
+    command = "touch FOLDER/at; while test -e FOLDER/hold; do sleep 0.05; done"
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_sweep_that_is_asked_to_end_tells_what_it_did_not_get_to(
+    world: World, number: signal.Signals
+) -> None:
+    (hold := world.root / "hold").touch()
+    world.write(DATA + HELD.replace("FOLDER", str(world.root)))
+    world.deploy()
+    world.ledger.write(dataclasses.replace(world.entry(), id=f"2{world.entry().id}"))
+    command = [sys.executable, "-m", "pytest_tfoidc.cli", "sweep", "--json"]
+    environment = {**world.environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    with (
+        default_signals(),
+        subprocess.Popen(
+            command,
+            cwd=world.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        while not (world.root / "at").exists() and process.poll() is None:
+            real_sleep(0.02)
+        process.send_signal(number)
+        printed, errors = process.communicate(timeout=60)
+    assert process.returncode == LEFT, errors
+    assert "Traceback" not in errors
+    told = json.loads(printed)["entries"]
+    assert [one["status"] for one in told] == ["left", "left"]
+    assert {one["why"] for one in told} == {f"the sweep was asked to end ({number.name})"}
+    assert "terraform_data.held" in told[0]["remains"]
+    assert world.locks == []
+    hold.unlink()
+    assert destroyed(world.sweep())
+    assert world.is_clean
+
+
 DOCS = Path(__file__).parents[2] / "docs/sweep.md"
 
 
@@ -560,15 +642,33 @@ def test_every_option_of_the_command_is_in_the_docs() -> None:
     assert [name for name in options if f"`{name}" not in DOCS.read_text(encoding="utf-8")] == []
 
 
+def _enter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is run see the environment of the step."""
+    for name in set(os.environ) - set(world.environment):
+        monkeypatch.delenv(name)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_ledger_that_cannot_be_read_is_said_before_anything_runs(
+    world: World, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write(DATA)
+    _enter(world, monkeypatch)
+    shutil.copytree(world.module, project.path / "module")
+    (project.path / ".tfoidc").write_text("somebody's file", encoding="utf-8")
+    result = project.run("--tf-module=module", "--tf-check=delayed_apply")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "The ledger cannot be read." in text_of(result)
+    assert "Not a directory" in text_of(result)
+
+
 def test_a_run_sweeps_first_when_it_is_told_to(
     world: World, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.write(DATA)
     world.deploy()
-    for name in set(os.environ) - set(world.environment):
-        monkeypatch.delenv(name)
-    for name, value in world.environment.items():
-        monkeypatch.setenv(name, value)
+    _enter(world, monkeypatch)
     shutil.copytree(world.module, project.path / "module")
     (project.path / "module/test_one.py").write_text("def test_one():\n    pass\n")
     arguments = ("--tf-module=module", "--tf-check=none", f"--tf-ledger={world.ledger.folder}")
@@ -577,4 +677,236 @@ def test_a_run_sweeps_first_when_it_is_told_to(
     assert f"tfoidc sweep --ledger {world.ledger.folder}" in text_of(result)
     result = project.run(*arguments, "--tf-sweep")
     result.assert_outcomes(passed=1)
+    assert world.is_clean
+
+
+def _protected(world: World) -> None:
+    protected = '  location = "westeurope"\n  lifecycle {\n    prevent_destroy = true\n  }\n'
+    world.write(MODULE.replace('  location = "westeurope"\n', protected))
+
+
+def _without_a_variable(world: World) -> None:
+    world.write(MODULE + 'variable "old" {\n}\n')
+
+
+@pytest.mark.parametrize(
+    ("before", "inputs", "after", "note"),
+    [
+        (_protected, Inputs(), lambda _world: None, ""),
+        (
+            _without_a_variable,
+            Inputs(variables=("old=1",)),
+            lambda world: world.write(MODULE),
+            "the module has no variable `old` any more: what the run gave it is left out",
+        ),
+    ],
+    ids=["a resource that must not be destroyed", "a variable that is no more"],
+)
+def test_what_the_module_says_now_keeps_nothing_from_being_destroyed(
+    world: World,
+    before: Callable[[World], None],
+    inputs: Inputs,
+    after: Callable[[World], None],
+    note: str,
+) -> None:
+    before(world)
+    world.deploy(inputs=dataclasses.replace(inputs, backend=KEY))
+    after(world)
+    outcomes = world.sweep()
+    assert destroyed(outcomes)
+    assert only(outcomes).notes == tuple(filter(None, [note]))
+    assert world.is_clean
+
+
+def test_a_repository_that_lies_elsewhere_now_is_found_by_its_ledger(world: World) -> None:
+    """With its files of variables; from whichever folder the sweep is started."""
+    world.write(MODULE)
+    file = world.root / "own.tfvars"
+    file.write_text('name = "rg-own"\n', encoding="utf-8")
+    world.deploy(inputs=Inputs(backend=KEY, variable_files=(file,)))
+    assert world.groups == ["rg-own"]
+    world.root = world.root.rename(world.root.with_name("on another machine"))
+    assert destroyed(world.sweep(root=world.root.parent))
+    assert world.is_clean
+
+
+def test_ids_are_the_same_however_they_are_written(world: World) -> None:
+    world.write(DATA)
+    world.deploy()
+    names = ("ARM_SUBSCRIPTION_ID", "ARM_TENANT_ID")
+    upper = {name: world.environment[name].upper() for name in names}
+    assert upper != {name: world.environment[name] for name in names}
+    assert destroyed(world.sweep(environment=upper))
+
+
+def test_a_workspace_that_works_in_another_subscription_is_swept_there(world: World) -> None:
+    world.write(MODULE)
+    other = {"ARM_SUBSCRIPTION_ID": f"{world.environment['ARM_SUBSCRIPTION_ID'][:-1]}1"}
+    with world.session() as session:
+        inputs = Inputs(backend=KEY)
+        workspace = session.workspace(world.module, inputs=inputs, environment=other)
+        workspace.init()
+        workspace.apply()
+        assert workspace.record is not None
+        workspace.record.release()  # as the process's end does
+    outcome = only(world.sweep())
+    assert outcome.status == "left"
+    assert outcome.remedy == f"Sweep with ARM_SUBSCRIPTION_ID={other['ARM_SUBSCRIPTION_ID']}."
+    assert world.groups == ["rg-test"]
+    assert destroyed(world.sweep(environment=other))
+    assert world.is_clean
+    shutil.rmtree(workspace.base)
+
+
+def test_a_default_that_stands_in_for_what_a_run_was_given_is_told(world: World) -> None:
+    world.write(DATA + 'variable "far" {\n  default = "on"\n}\n')
+    with world.abandoned(environment={**world.environment, "TF_VAR_far": "off"}) as workspace:
+        workspace.init()
+        workspace.apply()
+    outcomes = world.sweep()
+    assert destroyed(outcomes)
+    assert only(outcomes).notes == (
+        "`far` came from TF_VAR_far, and is not given here: its default is used",
+    )
+
+
+@pytest.mark.parametrize("by", ["the run", "a sweep"])
+def test_the_states_of_workspaces_go_with_what_they_held(world: World, by: str) -> None:
+    """Of a workspace that nothing was applied in, too, and of that of TF_WORKSPACE."""
+    world.write(DATA)
+    if by == "the run":
+        with world.session() as session:
+            inputs = Inputs(backend=KEY)
+            with session.cleaned_workspace(world.module, inputs=inputs) as workspace:
+                workspace.init()
+                workspace.apply()
+                workspace.select_workspace("second")
+                assert len(world.states) > 1
+    else:
+        environment = {**world.environment, "TF_WORKSPACE": "first"}
+        with world.abandoned(environment=environment) as workspace:
+            workspace.init()
+            workspace.apply()
+        assert len(world.states) == 1
+        assert destroyed(world.sweep(environment={"TF_WORKSPACE": "third"}))
+    assert world.states == []
+    assert world.is_clean
+
+
+def test_what_terraform_has_kept_of_a_test_is_found_whatever_workspace_is_selected(
+    world: World,
+) -> None:
+    flag = world.root / "flag"
+    files = {"tests/one.tftest.hcl": RUNS}
+    world.write(
+        MODULE.replace('  backend "azurerm" {}\n', "") + LATE.replace("FLAG", str(flag)), **files
+    )
+    with world.abandoned(executable="embedded") as workspace:
+        workspace.init(backend=False)
+        with pytest.raises(TerraformError):
+            workspace.test()
+    assert world.groups == ["rg-test"]
+    flag.touch()
+    assert destroyed(world.sweep(environment={"TF_WORKSPACE": "prod"}))
+    assert world.is_clean
+
+
+def _plan(workspace: Workspace) -> None:
+    workspace.plan()
+
+
+def _apply_and_lose(workspace: Workspace) -> None:
+    """Apply, and let somebody destroy it by hand before the sweep."""
+    workspace.apply()
+    workspace.runner.run("destroy", auto_approve=Flag, input=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "status"),
+    [(_plan, "destroyed"), (_apply_and_lose, "left")],
+    ids=["after a plan", "after an apply"],
+)
+def test_what_came_into_a_modules_own_state_since_is_left_alone(
+    world: World, before: Callable[[Workspace], None], status: str
+) -> None:
+    """A run with `--tf-live-state own` was killed, and then somebody has deployed there."""
+    world.write(DATA)
+    with world.abandoned(live_state="own") as workspace:
+        workspace.init()
+        before(workspace)
+    entry = world.entry()
+    with (
+        world.session() as session,
+        session.setup_workspace(world.module, inputs=Inputs(backend=KEY)) as production,
+    ):
+        production.init()
+        production.apply()
+        held = production.state_text()
+    assert held_by(held).resources == ("terraform_data.one",)
+    outcome = only(world.sweep())
+    assert outcome.status == status
+    told = outcome.why or outcome.notes[0]
+    assert "terraform_data.one" in told
+    assert json.loads(held)["resources"] == json.loads(world.states[0])["resources"]
+    assert [one.id for one in world.ledger.entries()] == ([entry.id] if status == "left" else [])
+
+
+BASE = """
+resource "terraform_data" "base" {
+  provisioner "local-exec" {
+    when    = destroy
+    command = "! test -e FLAG"
+  }
+}
+"""
+ON_TOP = """
+resource "terraform_data" "top" {
+  provisioner "local-exec" {
+    when    = destroy
+    command = "rm FLAG"
+  }
+}
+"""
+
+
+def test_what_was_deployed_last_goes_first(world: World) -> None:
+    """It may stand on what was deployed before, which cannot go as long as it is there."""
+    flag = world.root / "flag"
+    for name, text in {"base": BASE, "top": ON_TOP}.items():
+        (module := world.root / name).mkdir()
+        (module / "main.tf").write_text(text.replace("FLAG", str(flag)), encoding="utf-8")
+        with world.session() as session:
+            workspace = session.workspace(module, inputs=Inputs(backend=KEY))
+            workspace.init()
+            workspace.apply()
+            assert workspace.record is not None
+            workspace.record.release()  # as the process's end does
+        shutil.rmtree(workspace.base)
+    flag.touch()
+    ids = [one.id for one in world.ledger.entries()]
+    outcomes = world.sweep()
+    assert destroyed(outcomes)
+    assert [one.id for one in outcomes] == ids
+
+
+def test_what_is_there_beforehand_in_a_rehearsal_is_nobodys_to_sweep(world: World) -> None:
+    world.write(MODULE)
+    with (
+        world.session() as session,
+        session.setup_workspace(world.module, inputs=Inputs(backend=KEY)) as workspace,
+    ):
+        workspace.init()
+        workspace.apply()
+    assert world.groups == ["rg-test"]
+    assert world.ledger.entries() == []
+
+
+def test_what_a_killed_run_has_made_in_a_modules_own_state_is_destroyed(world: World) -> None:
+    world.write(MODULE.replace("= var.name", "= each.key", 1).replace(
+        '"this" {', '"this" {\n  for_each = toset(["rg-é", "rg-2"])', 1))  # fmt: skip
+    with world.abandoned(live_state="own") as workspace:
+        workspace.init()
+        workspace.apply()
+    assert world.groups == ["rg-2", "rg-é"]
+    assert destroyed(world.sweep())
     assert world.is_clean

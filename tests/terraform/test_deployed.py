@@ -85,6 +85,20 @@ def test_only_our_own_notes_and_whole_ones_are_read(made: Deployed, base: Path) 
     assert notes(1) == ()
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nothing tells when it started")
+@pytest.mark.parametrize("started", [["1", "1"], []])
+def test_a_note_of_an_earlier_process_that_had_our_number_is_not_ours(
+    made: Deployed, base: Path, started: list[str]
+) -> None:
+    """In containers each run may be process 1."""
+    made.begin()
+    held = json.loads((base / NOTE).read_text(encoding="utf-8"))
+    (base / NOTE).write_text(json.dumps({**held, "started": started}), encoding="utf-8")
+    assert notes(os.getpid(), os.getppid()) == ()
+    (base / NOTE).write_text(json.dumps(held), encoding="utf-8")
+    assert len(notes(os.getpid(), os.getppid())) == 1
+
+
 def test_nothing_is_noted_where_nothing_is_real(base: Path) -> None:
     quiet = Deployed(module=Path("/m"), workspace=base, base=None)
     quiet.begin()

@@ -19,14 +19,18 @@ from hypothesis import strategies as st
 
 from pytest_tfoidc.terraform.live.ledger import (
     APPLYING,
+    FOLDER,
     Damaged,
     Entry,
     Ledger,
     LedgerError,
     RecordedState,
     RecordedVariable,
+    is_ledger_of,
+    ledger_of,
     new_id,
 )
+from pytest_tfoidc.terraform.live.recording import foreign_in
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
 MANY = 10_000
@@ -307,3 +311,70 @@ def test_the_crash_test_would_notice_an_entry_that_comes_too_late(tmp_path: Path
             ledger.write(entry())
     assert cloud.there
     assert ledger.entries() == []
+
+
+def test_a_ledger_is_found_from_below_up_to_the_top_of_the_repository(tmp_path: Path) -> None:
+    """As pytest finds its root directory; a nearer one comes first."""
+    outside, top = tmp_path / FOLDER, tmp_path / "repository"
+    (below := top / "infra" / "tests").mkdir(parents=True)
+    outside.mkdir()
+    assert ledger_of(below) == outside
+    (top / ".git").mkdir()
+    assert ledger_of(below) == below / FOLDER  # there is none: it would be made here
+    (own := top / FOLDER).mkdir()
+    assert ledger_of(below) == own
+    assert is_ledger_of(below, own)
+    assert is_ledger_of(below, top / "infra" / FOLDER)  # it would be nearer, once it is there
+    assert not is_ledger_of(below, outside)
+    (below / FOLDER).mkdir()
+    assert ledger_of(below) == below / FOLDER
+    assert not is_ledger_of(below, own)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (RecordedState(backend="pg", config={"schema_name": "s"}), "pg s"),
+        (
+            RecordedState(backend="kubernetes", config={"secret_suffix": "x", "namespace": "n"}),
+            "kubernetes n/x",
+        ),
+        (
+            RecordedState(backend="remote", config={"organization": "o"}, own_workspace="w"),
+            "remote o/w",
+        ),
+        (
+            RecordedState(backend="s3", config={"bucket": "b", "key": "k"}, workspace="second"),
+            "s3 b/k (workspace second)",
+        ),
+    ],
+)
+def test_an_entry_says_where_its_state_is_in_every_backend(state: RecordedState, told: str) -> None:
+    assert str(state) == told
+
+
+def _held(**ids: str) -> str:
+    """Return a state: by name, the ids of its resources."""
+    resources = [
+        {"mode": "managed", "type": "t", "name": name, "instances": [{"attributes": {"id": one}}]}
+        for name, one in ids.items()
+    ]
+    return json.dumps({"resources": resources})
+
+
+@pytest.mark.parametrize(
+    ("state", "in_a_sweep", "in_the_run"),
+    [
+        (_held(a="/A/1", silent="any"), (), ()),
+        (_held(moved="/a/1"), (), ()),
+        (_held(a="/a/2"), ("t.a",), ()),  # made anew by others, or upgraded by the run itself
+        (_held(a="/a/1", b="/b/1"), ("t.b",), ("t.b",)),
+        ("", (), ()),
+    ],
+)
+def test_what_was_not_made_here_is_told_by_address_and_id(
+    state: str, in_a_sweep: tuple[str, ...], in_the_run: tuple[str, ...]
+) -> None:
+    made = {"t.a": frozenset({"/a/1"}), "t.silent": frozenset[str]()}
+    assert foreign_in(state, made) == in_a_sweep
+    assert foreign_in(state, made, has_gone_on=False) == in_the_run

@@ -90,6 +90,14 @@ def gone(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2] == "Z"
 
 
+def test_a_folder_that_is_gone_is_named(make: MakeRunner, tmp_path: Path) -> None:
+    runner = make("")
+    runner.directory = tmp_path / "gone"
+    with pytest.raises(TerraformError, match="could not be started") as failure:
+        runner.run("plan")
+    assert str(runner.directory) in (failure.value.where or "")
+
+
 def test_options_become_terraforms_arguments(make: MakeRunner) -> None:
     done = make("import sys; print(sys.argv[1:])").run(
         "state list", "address", json=Flag, var=["a=b c", "d=ü"], out="plan", lock=False, x=None

@@ -20,6 +20,7 @@ from typing import Any
 NOTE = "tfoidc-deployed.json"
 FOLDERS = "tfoidc-*"  # how workspaces' folders are called
 CREATES, DELETES = frozenset({"create", "update", "replace"}), frozenset({"delete"})
+START_FIELD = 19  # of what follows the name in /proc/PID/stat: in ticks since the machine's start
 PERHAPS = " (perhaps)"  # Terraform has begun with it, and has not told how it ended
 PLACE = (  # what tells a state from others, in the configurations of backends; nothing secret
     *("storage_account_name", "container_name", "bucket", "address", "hostname", "organization"),
@@ -38,6 +39,8 @@ class Remains:
         resources: The addresses, as far as Terraform has told them.
         process: The process that has deployed it.
         parent: Its parent: with pytest-xdist, the controller.
+        started: When these two have started, as far as that can be told: in containers the next run
+            may have the same numbers.
     """
 
     module: str
@@ -46,6 +49,12 @@ class Remains:
     resources: tuple[str, ...] = ()
     process: int = field(default_factory=os.getpid)
     parent: int = field(default_factory=os.getppid)
+    started: tuple[str, str] = ("", "")
+
+    def is_of(self, process: int) -> bool:
+        """Tell whether a process that runs now has deployed it, or a child of that process."""
+        known = zip((self.process, self.parent), self.started, strict=False)
+        return (process, start_of(process)) in known
 
 
 class Deployed:
@@ -137,6 +146,7 @@ class Deployed:
             workspace=str(self._workspace),
             state=state_place(self._workspace),
             resources=self.resources,
+            started=(start_of(os.getpid()), start_of(os.getppid())),
         )
         partial = self._base / f".{NOTE}"
         with contextlib.suppress(OSError):  # a full disk must not end the command that it is about
@@ -174,8 +184,17 @@ def notes(*processes: int) -> tuple[Remains, ...]:
     return tuple(
         remains
         for remains in _all_notes(Path(tempfile.gettempdir()))
-        if {remains.process, remains.parent} & set(processes)
+        if any(remains.is_of(process) for process in processes)
     )
+
+
+def start_of(process: int) -> str:
+    """Return what tells a process from others that had its number; empty where that is not told."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text.rpartition(")")[2].split()[START_FIELD]
 
 
 def _all_notes(folder: Path) -> Iterator[Remains]:
@@ -184,4 +203,5 @@ def _all_notes(folder: Path) -> Iterator[Remains]:
             OSError, ValueError, TypeError, KeyError
         ):  # half written, or not ours
             held: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
-            yield Remains(**{**held, "resources": tuple(held["resources"])})
+            lists = {"resources": tuple(held["resources"]), "started": tuple(held["started"])}
+            yield Remains(**{**held, **lists})

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.errors import PlanError, TerraformError
+from pytest_tfoidc.authvariables import SUBSCRIPTION
+from pytest_tfoidc.errors import PlanError, TerraformError, TfOidcError
 from pytest_tfoidc.terraform.audit.planfile import read_plan
 from pytest_tfoidc.terraform.commandline import Flag
-from pytest_tfoidc.terraform.live.scope import planned_in, require_allowed
+from pytest_tfoidc.terraform.live.scope import (
+    OPTION,
+    NamedSubscription,
+    SubscriptionError,
+    planned_in,
+    require_allowed,
+)
 from pytest_tfoidc.terraform.live.state import (
     CLOUD,
     LOCAL,
     REMOTE,
     S3,
+    Held,
     LiveStateError,
     LiveStates,
     StatePlace,
@@ -29,7 +37,12 @@ from pytest_tfoidc.terraform.live.state import (
     held_by,
     imports_error,
     require_no_imports,
+    require_no_imports_in,
+    workspaces_of,
 )
+from pytest_tfoidc.terraform.live.tested import given_values, named_in_tests
+from pytest_tfoidc.terraform.module import read_module
+from pytest_tfoidc.terraform.tftest.files import discover
 
 if TYPE_CHECKING:
     from pytest_tfoidc.terraform.plan import Plan
@@ -52,11 +65,15 @@ READING = frozenset(
         "version",
     }
 )
-READING_STATE = frozenset({"state list", "state show", "state pull", "workspace list"})
+READING_STATE = frozenset(
+    {"state list", "state show", "state pull", "workspace list", "workspace show"}
+)
 NEVER_RAW = {
     "init": "Use `init()`: it puts the state where only this test has one.",
     "import": "What exists already belongs to somebody else; deploy what the test needs.",
+    "state push": "What this test did not make does not belong into its state.",
 }
+OTHER_STATES = frozenset({"state", "state-out"})  # options that name the file of a state
 TELLS_SINCE = Callable[[StatePlace], str]
 
 
@@ -87,8 +104,11 @@ class Guard:
     def confirm_destroyed(self) -> None:
         """Make sure that a destroy has left nothing."""
 
-    def check_command(self, command: str) -> None:
-        """Make sure that a command that was given as it is cannot write another state."""
+    def check_command(self, command: str, *arguments: str, **options: Any) -> None:  # noqa: ANN401 - whatever Terraform takes
+        """Make sure that a command that was given as it is harms nothing, and no other state."""
+
+    def check_test(self, files: Iterable[Path] | None = None) -> None:
+        """Make sure that run blocks take over nothing, and touch no subscription but ours."""
 
     def remove_state(self) -> None:
         """Remove an empty state that is this workspace's, where the backend allows it."""
@@ -136,7 +156,7 @@ class LiveGuard(Guard):
         else:  # no block: a file in the copy, which is this test's as it is
             self.place = StatePlace(backend=LOCAL)
         if self.place.terraform_workspace:
-            self._workspace.runner.environment.pop("TF_WORKSPACE", None)
+            self._workspace.assume_selected()
         return self.place.settings
 
     def override(self) -> dict[str, Any] | None:
@@ -146,7 +166,9 @@ class LiveGuard(Guard):
             return {"terraform": {"backend": {LOCAL: _local(self._workspace.local_state)}}}
         if place is None or not place.terraform_workspace:
             return None
-        workspaces = {k: v for k, v in _workspaces(place).items() if k not in {"tags", "prefix"}}
+        workspaces = {
+            k: v for k, v in workspaces_of(place.config).items() if k not in {"tags", "prefix"}
+        }
         block = {
             **{name: value for name, value in place.config.items() if _is_plain(value)},
             "workspaces": {**workspaces, "name": place.terraform_workspace},
@@ -160,9 +182,11 @@ class LiveGuard(Guard):
 
         Raises:
             LiveStateError: It is somewhere else, or the state holds what was not made here.
+            SubscriptionError: The environment of this workspace names one that is not allowed.
         """
         place = self._required()
         self._check_place(place)
+        self._require_allowed_environment()
         if not self._workspace.is_deployed:
             self._require_nothing(self._workspace.state_text())
 
@@ -184,10 +208,16 @@ class LiveGuard(Guard):
         """Make sure that there is nothing to destroy but what was made here.
 
         Raises:
-            LiveStateError: Nothing was made here, and the state holds something.
+            LiveStateError: The state holds something that was not made here. In a module's own
+                state somebody may have deployed since.
         """
+        record = self._workspace.record
         if not self._workspace.is_deployed:
             self._require_nothing(self._workspace.state_text())
+        elif self.place is not None and self.place.is_own and record is not None:
+            foreign = record.foreign_in(self._workspace.state_text())
+            if foreign:
+                raise self._foreign(Held(foreign))
 
     def confirm_destroyed(self) -> None:
         """Make sure that the state is empty.
@@ -204,24 +234,91 @@ class LiveGuard(Guard):
                 remedy="Look at the state with `terraform state list`; destroy what is left.",
             )
 
-    def check_command(self, command: str) -> None:
-        """Make sure that a command cannot write a state that is not this workspace's.
+    def check_command(self, command: str, *arguments: str, **options: Any) -> None:  # noqa: ANN401 - whatever Terraform takes
+        """Make sure that a command harms nothing: neither another state, nor what is not ours.
 
         Raises:
-            LiveStateError: It could.
+            LiveStateError: It could write a state that is not this workspace's.
+            ForeignResourceError: It would import something.
+            SubscriptionError: It would touch a subscription that is not allowed, or might.
         """
-        first = command.split(maxsplit=1)[0] if command.split() else ""
-        is_reading = first in READING or " ".join(command.split()[:2]) in READING_STATE
-        is_own = self._states.mode != "isolated"
-        if first in NEVER_RAW or (is_own and not is_reading):
+        words = command.split()
+        first, two = words[0] if words else "", " ".join(words[:2])
+        is_reading = first in READING or two in READING_STATE
+        remedy = NEVER_RAW.get(first, NEVER_RAW.get(two, ""))
+        flags = [one for one in (*words[1:], *arguments) if one[:1] == "-"]
+        named = {*(one.lstrip("-").partition("=")[0] for one in flags), *options}
+        if OTHER_STATES & {name.replace("_", "-") for name in named}:
+            remedy = "Leave out the options that name a state: this test has one of its own."
+        if first[:1] == "-":  # -chdir
+            remedy = "Make a workspace of the other folder: `tf_workspace(path)`."
+        if remedy or (self._states.mode != "isolated" and not is_reading):
             raise LiveStateError(
                 f"A live test does not run `terraform {command}` as it is.",
                 where=self._module,
                 cause="it could write a state that is not this test's",
-                remedy=NEVER_RAW.get(
-                    first, "Use the methods of the workspace: `init`, `plan`, `apply`, `destroy`."
-                ),
+                remedy=remedy
+                or "Use the methods of the workspace: `init`, `plan`, `apply`, `destroy`.",
             )
+        if first == "apply":
+            self._check_raw_apply([one for one in (*words[1:], *arguments) if one[:1] != "-"])
+        if first == "test":
+            self.check_test()
+
+    def _check_raw_apply(self, plans: Sequence[str]) -> None:
+        """Look at the plan that is applied; without one, at what nobody can look at in time."""
+        allowed = self._workspace.setting.allowed_subscriptions
+        if plans:
+            shown = json.loads(self._workspace.run("show", plans[0], json=Flag).stdout)
+            require_no_imports_in(shown, module=self._module)
+            require_allowed(planned_in(shown), allowed)
+            return
+        self._require_no_import_blocks()
+        if allowed:
+            raise SubscriptionError(
+                "A live test does not run `terraform apply` without a plan where the subscriptions"
+                " are pinned.",
+                where=self._module,
+                cause=f"{OPTION} allows {', '.join(sorted(allowed))} only, and what it would touch"
+                " is known from a plan",
+                remedy="Use `apply()`, or `apply(plan)` with a plan of `plan()`.",
+            )
+
+    def check_test(self, files: Iterable[Path] | None = None) -> None:
+        """Make sure that run blocks take over nothing, and touch no subscription but ours.
+
+        Args:
+            files: The test files that are run; None for all of the module.
+
+        Raises:
+            ForeignResourceError: The module has `import` blocks.
+            SubscriptionError: A provider is configured with a subscription that is not allowed.
+        """
+        self._require_no_import_blocks()
+        workspace = self._workspace
+        setting, module = workspace.setting, workspace.configuration
+        if not setting.allowed_subscriptions:
+            return
+        self._require_allowed_environment()
+        given = given_values(
+            module.path,
+            inputs=workspace.inputs,
+            environment=workspace.runner.environment,
+            test_directory=setting.test_directory,
+        )
+        found = discover(
+            module.path, test_directory=setting.test_directory, opentofu=module.opentofu
+        )
+        for file in found if files is None else files:
+            require_allowed(named_in_tests(file, module, given), setting.allowed_subscriptions)
+
+    def _require_no_import_blocks(self) -> None:
+        """Look into the copy: a test may have written files of its own."""
+        workspace = self._workspace
+        now = read_module(workspace.path, opentofu=workspace.configuration.opentofu)
+        originals = workspace.configuration.imports
+        places = originals if len(originals) == len(now.imports) else now.imports
+        require_no_import_blocks(places, module=self._module)
 
     def remove_state(self) -> None:
         """Remove the state object, which is empty; what cannot be removed is left, and harmless."""
@@ -246,9 +343,8 @@ class LiveGuard(Guard):
             wanted = {"workspaces": place.terraform_workspace}
         used = _cached_backend(self._workspace.path)
         for name, value in wanted.items():
-            found = used.get(name)
-            if name == "workspaces":
-                found = _name_in(found)
+            is_named = name == "workspaces"
+            found = workspaces_of(used).get("name") if is_named else used.get(name)
             if found != value:
                 raise LiveStateError(
                     "The state is not where this test's own state should be.",
@@ -261,9 +357,19 @@ class LiveGuard(Guard):
     def _require_nothing(self, state: str) -> None:
         held = held_by(state)
         if held:
-            place = self._required()
-            since = self._store.since(place)
-            raise foreign_state(place, held, module=self._module, since=since)
+            raise self._foreign(held)
+
+    def _foreign(self, held: Held) -> TfOidcError:
+        place = self._required()
+        return foreign_state(place, held, module=self._module, since=self._store.since(place))
+
+    def _require_allowed_environment(self) -> None:
+        """Look at what Terraform gets: a workspace may have variables of its own."""
+        workspace = self._workspace
+        environments = (workspace.runner.environment, workspace.inputs.apply_environment)
+        given = (environment.get(SUBSCRIPTION[0]) for environment in environments)
+        named = [NamedSubscription(i, f"{self._module}, {SUBSCRIPTION[0]}") for i in given if i]
+        require_allowed(named, workspace.setting.allowed_subscriptions)
 
     def _require_allowed(self, plan: Plan) -> None:
         named = planned_in(plan.json)
@@ -324,8 +430,11 @@ class AdoptedGuard(LiveGuard):
     def confirm_destroyed(self) -> None:
         """Leave it to the sweep to read what is left."""
 
-    def check_command(self, command: str) -> None:
+    def check_command(self, command: str, *arguments: str, **options: Any) -> None:  # noqa: ANN401 - whatever Terraform takes
         """Let every command pass."""
+
+    def check_test(self, files: Iterable[Path] | None = None) -> None:
+        """Let every test pass."""
 
 
 class StateStore:
@@ -357,11 +466,6 @@ def _local(file: Path) -> dict[str, str]:
     return {"path": str(file), "workspace_dir": str(file.with_name("terraform.tfstate.d"))}
 
 
-def _workspaces(place: StatePlace) -> Mapping[str, Any]:
-    given = place.config.get("workspaces")
-    return given if isinstance(given, Mapping) else {}
-
-
 def _is_plain(value: object) -> bool:
     return isinstance(value, (str, int, float, bool))
 
@@ -378,8 +482,3 @@ def _cached_backend(folder: Path) -> Mapping[str, Any]:
         return {}
     config = (cache.get("backend") or {}).get("config") or {}
     return config if isinstance(config, Mapping) else {}
-
-
-def _name_in(workspaces: object) -> object:
-    inner = workspaces[0] if isinstance(workspaces, list) and workspaces else workspaces
-    return inner.get("name") if isinstance(inner, Mapping) else None

@@ -27,6 +27,11 @@ from pytest_tfoidc.terraform.live.holding import Hold
 FOLDER = ".tfoidc"
 FORMAT = 1
 SUFFIX, LOCK_SUFFIX, JOURNAL_SUFFIX, FILES_SUFFIX = ".json", ".lock", ".jsonl", ".files"
+# What tells a state from others, in the configurations of backends.
+NAMING = (
+    *("organization", "storage_account_name", "container_name", "bucket", "namespace"),
+    *("path", "key", "prefix", "secret_suffix", "schema_name"),
+)
 CHUNK = 1 << 16  # bytes; an entry is smaller
 
 STATE, TEST = "state", "test"  # kinds: what a state knows; what a run block has made
@@ -73,9 +78,8 @@ class RecordedState:
 
     def __str__(self) -> str:
         """Name it for people."""
-        known = ("storage_account_name", "container_name", "bucket", "path", "key", "prefix")
-        parts = [self.config[name] for name in known if self.config.get(name)]
-        where = "/".join(parts) or self.own_workspace
+        parts = [self.config[name] for name in NAMING if self.config.get(name)]
+        where = "/".join(filter(None, [*parts, self.own_workspace]))
         suffix = f" (workspace {self.workspace})" if self.workspace != "default" else ""
         return f"{self.backend} {where}".rstrip() + suffix
 
@@ -165,6 +169,29 @@ TABLES = ("state", "context", "executable", "holder")
 LISTS = ("variable_files", "backend_files", "remains")
 
 
+def ledger_of(start: Path) -> Path:
+    """Return the ledger of a folder: the nearest one on the way up to the top of its repository.
+
+    So it is found from wherever in a project a step runs, as pytest finds the root directory. Where
+    there is none it is that of the folder itself.
+    """
+    places = list(_places(start))
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+def is_ledger_of(start: Path, ledger: Path) -> bool:
+    """Tell whether a ledger, which need not be there yet, will be that of a folder."""
+    nearest = next((one for one in _places(start) if one == ledger or one.is_dir()), None)
+    return nearest == ledger
+
+
+def _places(start: Path) -> Iterator[Path]:
+    for folder in (start, *start.parents):
+        yield folder / FOLDER
+        if (folder / ".git").exists():
+            return
+
+
 def new_id(now: datetime) -> str:
     """Make a name for an entry; names sort by time, those of one second by their microsecond."""
     second = f"{now.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}"
@@ -240,6 +267,15 @@ class Ledger:
                 noted[address] = Noted(address=address, id=line.get("id", ""), is_there=True)
         return tuple(noted.values())
 
+    def made(self, entry_id: str) -> dict[str, frozenset[str]]:
+        """Return the ids of all that was ever created, by address; empty where none was told."""
+        found: dict[str, frozenset[str]] = {}
+        for line in self._journal_lines(entry_id):
+            if line.get("what") in {"creating", "created"}:
+                address, told = line.get("address", ""), line.get("id", "")
+                found[address] = found.get(address, frozenset()) | ({told} - {""})
+        return found
+
     def journals(self) -> frozenset[str]:
         """Return the ids of the entries that have a journal."""
         try:
@@ -289,6 +325,14 @@ class Ledger:
         names = self._names()
         with without_collector():
             return [self.read(name.removesuffix(SUFFIX)) for name in names]
+
+    def require_readable(self) -> None:
+        """Make sure that the folder can be read, if there is one.
+
+        Raises:
+            LedgerError: It cannot.
+        """
+        self._names()
 
     def read(self, entry_id: str) -> Entry | Damaged:
         """Read one entry."""
@@ -340,7 +384,8 @@ class Ledger:
                 "The ledger cannot be read.",
                 where=str(self.folder),
                 cause=error.strerror or str(error),
-                remedy="Make it readable, or name another folder (--ledger).",
+                remedy="Make it a folder that you may read, or name another one: --ledger DIR, for"
+                " pytest --tf-ledger DIR.",
             ) from error
 
     def _prepare(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.authvariables import SUBSCRIPTION, TENANT
 from pytest_tfoidc.clock import Clock
 from pytest_tfoidc.redaction import Redactor
 from pytest_tfoidc.terraform.audit.audit import CACHE_NAME
@@ -122,6 +123,14 @@ class Record:
         self._is_summed_up = False
         self._left_behind: list[str] = []
 
+    def foreign_in(self, state: str) -> tuple[str, ...]:
+        """Return the addresses in a state of what was not made here.
+
+        Raises:
+            ValueError: It is no state.
+        """
+        return foreign_in(state, self._ledger.made(self._id), has_gone_on=False)
+
     @property
     def entry(self) -> Entry | None:
         """The entry, as long as there is one."""
@@ -178,7 +187,7 @@ class Record:
             variables=tuple(self._variables()),
             variable_files=tuple(_relative(f, facts.root) for f in inputs.variable_files),
             backend_files=tuple(_relative(f, facts.root) for f in inputs.backend_files),
-            context=facts.context,
+            context={**facts.context, **dict(self._own_context())},
             executable={
                 "product": executable.product,
                 "version": executable.version,
@@ -189,6 +198,13 @@ class Record:
             kind=kind,
             test=test,
         )
+
+    def _own_context(self) -> Iterator[tuple[str, str]]:
+        """Yield where this workspace works, which may have variables of its own."""
+        environment = self._workspace.runner.environment
+        for name, variable in (("tenant_id", TENANT[0]), ("subscription_id", SUBSCRIPTION[0])):
+            if environment.get(variable):
+                yield name, environment[variable]
 
     def _keep_files(self, entry: Entry) -> None:
         for name in KEPT:
@@ -420,20 +436,53 @@ def managed(state: str) -> tuple[str, ...]:
     Raises:
         ValueError: It is no state.
     """
-    if not state.strip():
-        return ()
-    found = json.loads(state)
+    return tuple(address for address, _ in managed_ids(state))
+
+
+def managed_ids(state: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the addresses of the resources in a state, and what Terraform may tell as their ids.
+
+    Raises:
+        ValueError: It is no state.
+    """
+    found = json.loads(state) if state.strip() else {}
+    for resource in found.get("resources") or ():
+        if resource.get("mode") == "managed":
+            for instance in resource.get("instances") or ():
+                values = instance.get("attributes") or {}
+                ids = (values.get(name) for name in ("id", "name"))
+                yield _address(resource, instance), frozenset(i for i in ids if isinstance(i, str))
+
+
+def foreign_in(
+    state: str, made: Mapping[str, frozenset[str]], *, has_gone_on: bool = True
+) -> tuple[str, ...]:
+    """Return the addresses in a state of what was not made by who has this journal.
+
+    What was moved to another address is known by its id, whatever its case.
+
+    Args:
+        state: As `state pull` prints it.
+        made: By address: the ids that were told; none where it was made and no id was told.
+        has_gone_on: Others may have destroyed what was made, and made it anew, with another id. In
+            the run itself a new id comes from a provider's upgrade.
+
+    Raises:
+        ValueError: It is no state.
+    """
+    all_ids = {one.casefold() for ids in made.values() for one in ids}
     return tuple(
-        _address(resource, instance)
-        for resource in found.get("resources") or ()
-        if resource.get("mode") == "managed"
-        for instance in resource.get("instances") or ()
+        address
+        for address, ids in managed_ids(state)
+        if all_ids.isdisjoint(one.casefold() for one in ids)
+        and (address not in made or (has_gone_on and made[address]))
     )
 
 
 def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
     module = f"{resource['module']}." if resource.get("module") else ""
-    key = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+    index = json.dumps(instance.get("index_key"), ensure_ascii=False)  # as Terraform tells it
+    key = f"[{index}]" if "index_key" in instance else ""
     return f"{module}{resource.get('type')}.{resource.get('name')}{key}"
 
 

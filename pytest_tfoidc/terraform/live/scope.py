@@ -14,7 +14,7 @@ from pytest_tfoidc.terraform.module import RootModule
 
 SUBSCRIPTION_ID = "subscription_id"
 # Arguments by which a resource is put into a subscription that its provider does not name.
-SCOPES = ("parent_id", "scope", SUBSCRIPTION_ID)
+SCOPES = ("parent_id", "scope", "resource_id", "target_resource_id", SUBSCRIPTION_ID)
 IN_ID = re.compile(r"^/subscriptions/([^/]+)", re.IGNORECASE)
 VARIABLE = re.compile(r"var\.([A-Za-z_][\w-]*)$")
 OPTION = "--tf-allowed-subscription"
@@ -55,8 +55,18 @@ def _refused(named: NamedSubscription, allowed: Collection[str]) -> Subscription
     remedy = "Sign in to the test subscription, or allow this one as well."
     if not named.id:
         what = "A subscription is named that cannot be told before the apply."
-        remedy = "Name it by a literal or by a variable of the root module."
+        remedy = "Name it by a literal, or by a variable of the root module that has a value."
     return SubscriptionError(what, where=named.where, cause=cause, remedy=remedy)
+
+
+def no_subscription(allowed: Collection[str]) -> SubscriptionError:
+    """Return the error where neither the environment nor every module names a subscription."""
+    return SubscriptionError(
+        "No subscription is named, so nobody can tell which one would be touched.",
+        where="ARM_SUBSCRIPTION_ID",
+        cause=f"it is not set, and {OPTION} allows {', '.join(sorted(allowed))} only",
+        remedy="Set it, or give `subscription_id` in the provider blocks of the modules.",
+    )
 
 
 def written_in(module: RootModule) -> Iterator[NamedSubscription]:
@@ -83,7 +93,7 @@ def planned_in(plan: Mapping[str, Any]) -> Iterator[NamedSubscription]:
     configs = plan.get("configuration", {}).get("provider_config", {})
     for key, config in configs.items():
         given = config.get("expressions", {}).get(SUBSCRIPTION_ID)
-        if given is not None:
+        if given is not None and given.get("constant_value", "") is not None:
             is_root = not config.get("module_address")
             yield NamedSubscription(_value(given, variables if is_root else {}), f"provider {key}")
     for change in plan.get("resource_changes", ()):

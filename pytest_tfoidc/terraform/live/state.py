@@ -197,6 +197,8 @@ class LiveStates:
         Raises:
             LiveStateError: As for `place`.
         """
+        if self.mode == ISOLATED and backend in {"", LOCAL}:
+            return "each test has a state of its own, a file in the ledger's folder"
         if not backend:
             return "each test keeps its state in its own copy of the module"
         place = self.place(backend, config, name="…")
@@ -228,9 +230,15 @@ def _cut(text: str, length: int) -> str:
     return text[: max(1, length)].rstrip("-_") or MARK
 
 
+def workspaces_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the `workspaces` block of a `remote` or `cloud` block; in JSON it may be in a list."""
+    given = config.get("workspaces")
+    block = given[0] if isinstance(given, list) and given else given
+    return block if isinstance(block, Mapping) else {}
+
+
 def _workspace_of(config: Mapping[str, Any]) -> str:
-    workspaces = config.get("workspaces")
-    named = workspaces.get("name") if isinstance(workspaces, Mapping) else None
+    named = workspaces_of(config).get("name")
     return named if isinstance(named, str) else ""
 
 
@@ -238,9 +246,10 @@ def _base(rule: KeyRule, backend: str, config: Mapping[str, Any]) -> str:
     given = config.get(rule.attribute, rule.default)
     if given is None:
         raise LiveStateError(
-            f"The {backend} backend has no `{rule.attribute}`.",
+            f"The {backend} backend has no `{rule.attribute}` that can be read.",
             where=f'backend "{backend}"',
-            cause="the state of a live test is put beside the one that it names",
+            cause="the state of a live test is put beside the one that it names, and it is not"
+            " given, or by an expression",
             remedy=f"Give it in the backend block, or with --tf-backend-config"
             f" {rule.attribute}=…: the name that a deployment would use will do, for tests never"
             " touch it.",
@@ -347,6 +356,18 @@ def require_no_imports(messages: tuple[dict[str, Any], ...], *, module: str) -> 
     if imported:
         names = ", ".join(c.get("resource", {}).get("addr", "?") for c in imported)
         raise imports_error(names, module=module)
+
+
+def require_no_imports_in(plan: Mapping[str, Any], *, module: str) -> None:
+    """Make sure of the same for what `show -json` says of a plan.
+
+    Raises:
+        ForeignResourceError: It would import something.
+    """
+    changes = plan.get("resource_changes") or ()
+    imported = [c["address"] for c in changes if c.get("change", {}).get("importing")]
+    if imported:
+        raise imports_error(", ".join(imported), module=module)
 
 
 def imports_error(names: str, *, module: str) -> ForeignResourceError:
