@@ -340,6 +340,11 @@ TYPES: dict[str, Rules] = {
         adds=sql_server,
         implied={
             "connectionPolicies/default": fixed(properties={"connectionType": "Default"}),
+            "databases/master": fixed(
+                kind="v12.0,system",
+                sku={"name": "System", "tier": "System", "capacity": 0},
+                properties={"status": "Online", "maxSizeBytes": 32 * GIBIBYTE},
+            ),
             "securityAlertPolicies/default": OFF,
             "sqlVulnerabilityAssessments/default": OFF,
             "auditingSettings/default": OFF,
