@@ -122,6 +122,16 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
          ("publicNetworkAccess",), "Disabled"),
         ("Microsoft.Compute/disks/d", {"publicNetworkAccess": ""},
          ("publicNetworkAccess",), "Enabled"),
+        ("Microsoft.Compute/virtualMachineScaleSets/s", {}, ("orchestrationMode",), "Uniform"),
+        ("Microsoft.Compute/virtualMachineScaleSets/s", {"orchestrationMode": "Flexible"},
+         ("orchestrationMode",), "Flexible"),
+        ("Microsoft.Network/publicIPAddresses/p", {}, ("publicIPAddressVersion",), "IPv4"),
+        ("Microsoft.Storage/storageAccounts/s", {}, ("networkAcls", "defaultAction"), "Allow"),
+        ("Microsoft.Storage/storageAccounts/s", {"networkAcls": {"defaultAction": "Deny"}},
+         ("networkAcls", "defaultAction"), "Deny"),
+        ("Oracle.Database/cloudVmClusters/c", {}, ("lifecycleState",), "Available"),
+        ("Microsoft.OperationalInsights/workspaces/w", {}, ("workspaceCapping", "dailyQuotaGb"),
+         -1.0),
         ("Microsoft.Batch/batchAccounts/b", {}, ("accountEndpoint",),
          "b.westeurope.batch.azure.com"),
         ("Microsoft.Network/loadBalancers/l",
@@ -144,6 +154,29 @@ def test_azure_fills_what_nobody_wrote(
     for step in at:
         found = found[step]
     assert found == expected
+
+
+def test_a_storage_account_has_the_tier_that_the_name_of_its_sku_tells(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Storage/storageAccounts/s"
+    for name, tier in (("Premium_LRS", "Premium"), ("Standard_ZRS", "Standard")):
+        arm("PUT", path, {**BODY, "sku": {"name": name}})
+        assert arm("GET", path).json["sku"] == {"name": name, "tier": tier}
+
+
+@pytest.mark.parametrize(
+    ("owner", "path", "named"),
+    [
+        ("Microsoft.ContainerService/managedClusters/c", "agentPools/p",
+         {"osType": "Linux", "type": "VirtualMachineScaleSets", "count": 1}),
+        ("Microsoft.Sql/servers/s", "elasticPools/p", {"maxSizeBytes": 32 << 30}),
+    ],
+)  # fmt: skip
+def test_what_was_written_bare_reads_as_azure_fills_it(
+    arm: Arm, owner: str, path: str, named: dict[str, Any]
+) -> None:
+    put(arm, f"{P}/{owner}")
+    found = put(arm, f"{P}/{owner}/{path}")
+    assert {name: found[name] for name in named} == named
 
 
 def test_a_block_that_is_not_there_is_not_made_to_be_filled(arm: Arm) -> None:

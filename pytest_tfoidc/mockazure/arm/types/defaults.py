@@ -51,6 +51,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "networkAcls.virtualNetworkRules[].ignoreMissingVnetServiceEndpoint": False
     },
     "Microsoft.Compute/disks": {
+        "/sku": {"name": "Standard_LRS", "tier": "Standard"},
         "diskState": "Unattached",
         "networkAccessPolicy": "AllowAll",
         "publicNetworkAccess": "Enabled",
@@ -82,7 +83,13 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "trigger.sourceTriggers[].status": "Enabled",
         "trigger.timerTriggers[].status": "Enabled",
     },
-    "Microsoft.ContainerService/managedClusters/agentPools": {"mode": "User"},
+    "Microsoft.Compute/virtualMachineScaleSets": {"orchestrationMode": "Uniform"},
+    "Microsoft.ContainerService/managedClusters/agentPools": {
+        "count": 1,
+        "mode": "User",
+        "osType": "Linux",
+        "type": "VirtualMachineScaleSets",
+    },
     "Microsoft.DBforPostgreSQL/serverGroupsv2": {
         "administratorLogin": "citus",
         "serverNames": [
@@ -133,15 +140,39 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.Network/loadBalancers": {
         "inboundNatPools[].properties.idleTimeoutInMinutes": 4,
     },
+    "Microsoft.Network/natGateways": {
+        "/sku": {"name": "Standard"},
+        "idleTimeoutInMinutes": 4,
+    },
     "Microsoft.Network/networkWatchers/packetCaptures": {
         "bytesToCapturePerPacket": 0,
         "timeLimitInSeconds": 18000,
         "totalBytesPerSession": GIBIBYTE,
     },
+    "Microsoft.Network/publicIPAddresses": {
+        "/sku": {"name": "Basic", "tier": "Regional"},
+        "/sku.tier": "Regional",
+        "idleTimeoutInMinutes": 4,
+        "publicIPAddressVersion": "IPv4",
+        "publicIPAllocationMethod": "Dynamic",
+    },
+    "Microsoft.Network/routeTables": {"disableBgpRoutePropagation": False},
     "Microsoft.Network/virtualNetworkGateways": {"disableIPSecReplayProtection": False},
     "Microsoft.Network/virtualNetworks/subnets": {
         "privateEndpointNetworkPolicies": "Disabled",
         "privateLinkServiceNetworkPolicies": "Enabled",
+    },
+    "Microsoft.OperationalInsights/workspaces": {
+        "retentionInDays": 30,
+        "sku": {"name": "pergb2018"},
+        "workspaceCapping": {"dailyQuotaGb": -1.0, "dataIngestionStatus": "RespectQuota"},
+    },
+    **{
+        f"Oracle.Database/{kind}": {"lifecycleState": "Available"}
+        for kind in (
+            *("autonomousDatabases", "cloudExadataInfrastructures", "cloudVmClusters"),
+            *("dbSystems", "exadbVmClusters", "exascaleDbStorageVaults"),
+        )
     },
     "Microsoft.RecoveryServices/vaults/backupPolicies": {
         "settings.isCompression": False,
@@ -157,6 +188,26 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.SignalRService/webPubSub": {"/sku.capacity": 1},
     "Microsoft.SignalRService/webPubSub/hubs": {"anonymousConnectPolicy": "deny"},
     "Microsoft.SignalRService/webPubSub/sharedPrivateLinkResources": {"status": "Pending"},
+    "Microsoft.Sql/servers/elasticPools": {
+        "/sku": {"name": "GP_Gen5", "tier": "GeneralPurpose", "family": "Gen5", "capacity": 2},
+        "licenseType": "LicenseIncluded",
+        "maxSizeBytes": 32 * GIBIBYTE,
+        "perDatabaseSettings": {"minCapacity": 0, "maxCapacity": 2},
+        "zoneRedundant": False,
+    },
+    "Microsoft.Storage/storageAccounts": {
+        "/kind": "StorageV2",
+        "/sku": {"name": "Standard_LRS", "tier": "Standard"},
+        "/sku.tier": "{tier}",
+        "networkAcls": {
+            "bypass": "AzureServices",
+            "defaultAction": "Allow",
+            "ipRules": [],
+            "virtualNetworkRules": [],
+        },
+        "supportsHttpsTrafficOnly": True,
+    },
+    "Microsoft.Web/serverFarms": {"reserved": False},
     "Microsoft.Sql/managedInstances/vulnerabilityAssessments": {
         "recurringScans.emailSubscriptionAdmins": True,
         "recurringScans.isEnabled": False,
