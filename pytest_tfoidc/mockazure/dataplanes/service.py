@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Document = dict[str, Any]
-CREATED, MAX_BODY = 201, 4 * 1024 * 1024
+MAX_BODY = 4 * 1024 * 1024  # bytes
 KEYED = re.compile(r"\('([^']*)'\)")  # an entry's name as OData writes it: indexes('NAME')
 METHODS = ("GET", "PUT", "PATCH", "POST", "DELETE")
 
@@ -34,7 +34,8 @@ class Plane:
     `audience`: of the access tokens that open it. `owner`: the type, in lower case, of the resource
     that has to be there under the host's first label; empty where hosts are called otherwise.
     `name`: the property that says what an entry is called. `root`: the beginning of paths that
-    lead to lists. `silent`: writing an entry answers nothing. `deleted`: the status of a DELETE.
+    lead to lists. `silent`: writing an entry answers nothing. `created`: the status of
+    what makes an entry. `deleted`: that of a DELETE.
     """
 
     audience: str
@@ -42,12 +43,15 @@ class Plane:
     name: str = "name"
     root: str = ""
     silent: bool = False
+    created: int = 200
     deleted: int = 204
 
 
 PLANES: Mapping[str, Plane] = {
     "search.windows.net": Plane(
-        audience="https://search.azure.com", owner="microsoft.search/searchservices"
+        audience="https://search.azure.com",
+        owner="microsoft.search/searchservices",
+        created=201,
     ),
     "dev.azuresynapse.net": Plane(
         audience="https://dev.azuresynapse.net", owner="microsoft.synapse/workspaces"
@@ -78,6 +82,7 @@ PLANES: Mapping[str, Plane] = {
         owner="microsoft.batch/batchaccounts",
         name="id",
         silent=True,
+        created=201,
         deleted=202,
     ),
 }
@@ -210,7 +215,7 @@ def _get(held: dict[str, Document], path: str, plane: Plane) -> Response:
 def _put(held: dict[str, Document], path: str, plane: Plane, body: Document) -> Response:
     is_new = path.lower() not in held
     document = {plane.name: path.rpartition("/")[2], **body}
-    return _written(held, path, plane, document, status=CREATED if is_new else 200)
+    return _written(held, path, plane, document, status=plane.created if is_new else 200)
 
 
 def _patch(held: dict[str, Document], path: str, plane: Plane, body: Document) -> Response:
@@ -230,7 +235,7 @@ def _post(held: dict[str, Document], path: str, plane: Plane, body: Document) ->
     below = f"{path}/{name}"
     if below.lower() in held:
         raise RefusedError(409, "ResourceAlreadyExists", f"'{below}' is already there.")
-    return _written(held, below, plane, body, status=CREATED)
+    return _written(held, below, plane, body, status=plane.created)
 
 
 def _written(

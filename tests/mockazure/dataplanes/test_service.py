@@ -75,7 +75,8 @@ def test_what_is_written_is_read_back_until_it_is_deleted(
 ) -> None:
     assert planes(plane, "GET", path).status == 404
     written = planes(plane, "PUT", path, {"properties": {"a": 1}})
-    assert (written.status, written.json) == (201, {**name, "properties": {"a": 1}})
+    created = 201 if plane is SEARCH else 200  # azurerm takes an organization that is 201 for lost
+    assert (written.status, written.json) == (created, {**name, "properties": {"a": 1}})
     assert planes(plane, "GET", path).json == written.json
     assert planes(plane, "PUT", path, {"properties": {"b": 2}}).status == 200
     assert planes(plane, "GET", path).json == {**name, "properties": {"b": 2}}
