@@ -140,6 +140,8 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
         ("Microsoft.MachineLearningServices/workspaces/w", {}, ("publicNetworkAccess",), "Enabled"),
         ("Microsoft.DBforPostgreSQL/serverGroupsv2/g", {}, ("serverNames", 0, "name"), "g-c"),
         ("Microsoft.Search/searchServices/s", {}, ("endpoint",), "https://s.search.windows.net"),
+        ("Microsoft.Elastic/monitors/m", {"userInfo": {"emailAddress": "ada@example.org"}},
+         ("elasticProperties", "elasticCloudUser", "emailAddress"), "ada@example.org"),
         ("Microsoft.Kusto/clusters/k", {}, ("uri",), "https://k.westeurope.kusto.windows.net"),
         ("Microsoft.Network/trafficmanagerprofiles/t", {"dnsConfig": {"relativeName": "mine"}},
          ("dnsConfig", "fqdn"), "mine.trafficmanager.net"),

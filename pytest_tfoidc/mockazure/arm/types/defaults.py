@@ -7,9 +7,10 @@ not made. A path that begins with `/` leads from the resource itself, others fro
 In texts, `{name}`, `{id}`, `{scope}`, `{path}` (the scope without its slash), `{group}`,
 `{subscription}`, `{tenant}`, `{location}`, `{guid}` and `{tier}` (which the name of its SKU tells)
 are the resource's. So are `{service}` (the name of what it lies in), `{upper}` (its name),
-`{label}` (of its DNS settings), `{account}` (the id of a storage account beside it), and what is
-always the same for its id: `{hex}`, `{word}` (8 letters or digits), `{number}` and `{octets}`. To
-add a fact, write its line. What only Azure can say is in `computed`.
+`{label}` (of its DNS settings), `{email}` (of the user whom it names), `{account}` (the id of a
+storage account beside it), and what is always the same for its id: `{hex}`, `{word}` (8 letters or
+digits), `{number}` and `{octets}`. To add a fact, write its line. What only Azure can say is in
+`computed`.
 """
 
 from __future__ import annotations
@@ -345,6 +346,7 @@ def _names(new: New) -> Mapping[str, str]:
         "region": REGIONS.get(new.location, "weu"),
         "service": new.scope.rpartition("/")[2],
         "upper": new.name.upper(),
+        "email": str(part(new.properties, "userInfo").get("emailAddress") or ""),
         "word": digits[:8],
         "name": new.name,
         "id": new.id,
