@@ -224,7 +224,7 @@ class ResourceManager:
             return contents.answer(self._estate, call)
         if analytics.is_analytics(call.place):
             return analytics.answer(self._estate, call)
-        return None
+        return listings.plain(self._estate, call)
 
     @staticmethod
     def _only_get(call: Call, answer: Callable[[], Response]) -> Response:

@@ -180,13 +180,16 @@ def test_a_cluster_has_networks_that_nobody_asked_for(
     assert (network["serviceCidr"], "podCidr" in network) == ("10.0.0.0/16", pods)
 
 
-def test_the_settings_of_an_hdinsight_cluster_are_read_with_a_post(arm: Arm) -> None:
+def test_the_settings_of_an_hdinsight_cluster_are_read_together_and_one_by_one(arm: Arm) -> None:
     path = f"{P}/Microsoft.HDInsight/clusters/c"
     gateway = {"restAuthCredential.isEnabled": True, "restAuthCredential.password": "p"}
     put(arm, path, clusterDefinition={"configurations": {"gateway": gateway}})
     found = arm("POST", f"{path}/configurations").json["configurations"]
     told = {"restAuthCredential.isEnabled": "true", "restAuthCredential.password": "p"}
     assert (found["gateway"], found["core-site"]) == (told, {})
+    assert arm("GET", f"{path}/configurations/gateway").json == told
+    assert arm("GET", f"{path}/configurations/none").status == 404
+    assert arm("GET", f"{path}x/configurations/gateway").status == 404
     monitor = f"{path}/extensions/clustermonitoring"
     states = [arm("GET", monitor).json["clusterMonitoringEnabled"]]
     arm("PUT", monitor, {"workspaceId": "w"})
