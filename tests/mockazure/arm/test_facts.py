@@ -507,3 +507,39 @@ def test_an_action_that_takes_its_time_tells_what_it_made_where_it_is_polled(arm
     assert arm("GET", disk).json["properties"]["diskState"] == "ActiveSAS"
     arm("POST", f"{disk}/endGetAccess")
     assert arm("GET", disk).json["properties"]["diskState"] == "Unattached"
+
+
+@pytest.mark.parametrize(
+    ("owner", "setting", "expected"),
+    [
+        ("Microsoft.DBforMariaDB/servers/s", "configurations/wait_timeout",
+         {"source": "system-default"}),
+        ("Microsoft.DBforPostgreSQL/servers/s", "configurations/backslash_quote",
+         {"source": "system-default"}),
+        ("Microsoft.Sql/servers/s", "automaticTuning/current", {"desiredState": "Auto"}),
+        ("Microsoft.Synapse/workspaces/w", "azureADOnlyAuthentications/default",
+         {"azureADOnlyAuthentication": False}),
+        ("Microsoft.Synapse/workspaces/w", "securityAlertPolicies/Default", {"state": "Disabled"}),
+        ("Microsoft.ApiManagement/service/a", "templates/InviteUserNotificationMessage",
+         {"isDefault": True}),
+    ],
+)  # fmt: skip
+def test_settings_are_there_with_what_they_are_of(
+    arm: Arm, owner: str, setting: str, expected: dict[str, Any]
+) -> None:
+    assert arm("GET", f"{P}/{owner}/{setting}").status == 404
+    put(arm, f"{P}/{owner}")
+    found = arm("GET", f"{P}/{owner}/{setting}").json["properties"]
+    assert {name: found[name] for name in expected} == expected
+    changed = arm("PATCH", f"{P}/{owner}/{setting}", {"properties": {"mine": 1}})
+    assert (changed.status, changed.json["properties"]["mine"]) == (200, 1)
+    assert arm("GET", f"{P}/{owner}/{setting}").json["properties"]["mine"] == 1
+
+
+def test_a_template_that_was_written_is_no_default_any_more(arm: Arm) -> None:
+    service = f"{P}/Microsoft.ApiManagement/service/a"
+    put(arm, service)
+    template = f"{service}/templates/NewComment"
+    assert put(arm, template, subject="mine")["isDefault"] is False
+    arm("DELETE", template)
+    assert arm("GET", template).json["properties"]["isDefault"] is True
