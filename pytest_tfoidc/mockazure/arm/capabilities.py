@@ -1,4 +1,4 @@
-"""What Azure tells of a resource by itself: its logs and metrics, and where private endpoints lead.
+"""Capabilities of resources: their logs and metrics, and where private endpoints lead.
 
 Two fact sheets. To add a type, write its line. A type without one has metrics and no logs, and
 no part that a private endpoint could lead to.

@@ -29,7 +29,7 @@ METHODS = ("GET", "PUT", "PATCH", "POST", "DELETE")
 
 @dataclass(frozen=True, kw_only=True)
 class Plane:
-    """What the services of a kind have in common.
+    """The facts that the services of a kind have in common.
 
     `audience`: of the access tokens that open it. `owner`: the type, in lower case, of the resource
     that has to be there under the host's first label; empty where hosts are called otherwise.

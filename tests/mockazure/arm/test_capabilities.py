@@ -1,4 +1,4 @@
-"""What Azure tells of a resource by itself: its logs and metrics, and where endpoints lead."""
+"""Capabilities that Azure tells of by itself: logs, metrics, and where endpoints lead."""
 
 from __future__ import annotations
 
