@@ -41,6 +41,7 @@ from pytest_tfoidc.mockazure.directory import (
 from pytest_tfoidc.mockazure.entra import Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.issuer import ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.keyvault.access import BEFOREHAND
 from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.planes import Planes
 from pytest_tfoidc.mockazure.proxy import (
@@ -112,6 +113,7 @@ AUDIENCES = {  # of the services that hold data
     (DEVOPS_HOST,): DEVOPS_AUDIENCE,
 }
 WHILE_PUTTING = {"x-ms-version": "2023-11-03", "accept": "application/json"}
+CONFLICT = 409
 FAILED = 400  # from here on, an HTTP status tells of a failure
 EXCERPT = 300  # characters of a service's own words
 SIGNATURE_ONLY: Options = {
@@ -361,6 +363,8 @@ class MockAzure(LoopbackServer):
     ) -> None:
         """Put a blob, a secret or a resource of Azure DevOps there that no client made.
 
+        A POST may find it there already: each project has a repository of its name.
+
         Raises:
             UsageError: The service refuses it, or there is none for this host.
         """
@@ -373,7 +377,7 @@ class MockAzure(LoopbackServer):
         token = self.access_tokens.issue(
             audience=audience,
             client_id=self.directory.client_id,
-            object_id=OBJECT_ID,
+            object_id=BEFOREHAND if ".vault." in host else OBJECT_ID,
             tenant_id=self._planes.tenant_of_account(host.partition(".")[0])
             or self.directory.tenant_id,
         )
@@ -382,7 +386,8 @@ class MockAzure(LoopbackServer):
         length = {"content-length": str(len(content))}
         request = Request(method, "https", host, target, {**own, **length, **headers}, content)
         response = service(request)
-        if response.status >= FAILED:
+        is_there = method == "POST" and response.status == CONFLICT
+        if response.status >= FAILED and not is_there:
             said = response.body.decode("utf-8", "replace")[:EXCERPT]
             raise UsageError(f"The service answers {response.status}.", cause=said)
 
