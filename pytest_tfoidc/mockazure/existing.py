@@ -194,7 +194,8 @@ def _read(path: Path) -> Iterator[Existing]:
 
 def _parsed(path: Path) -> Any:  # noqa: ANN401 - whatever stands in the file
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode(json.detect_encoding(content))  # PowerShell's `>` writes UTF-16
         value = json.loads(text) if path.suffix.lower() == ".json" else _yaml(text, path)
         return _plain(value)
     except (OSError, ValueError, RecursionError) as error:

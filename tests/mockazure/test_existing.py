@@ -97,6 +97,14 @@ def test_yaml_and_lists_and_parents_in_any_order(azure: Azure, tmp_path: Path) -
     assert read(azure, NETWORK)["location"] == "northeurope"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+def test_a_file_as_any_shell_writes_it(tmp_path: Path, encoding: str, suffix: str) -> None:
+    path = tmp_path / f"existing{suffix}"
+    path.write_text(json.dumps([FLAT, USER]), encoding=encoding)
+    assert len(read_existing([path])) == 2
+
+
 def test_who_uses_a_subscription_first_owns_what_was_there(azure: Azure, tmp_path: Path) -> None:
     put(azure, tmp_path, {"id": GROUP, "location": "westeurope"})
     assert azure.mock.resource_manager.tenant_of(SUBSCRIPTION) == ""
