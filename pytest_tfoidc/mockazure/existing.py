@@ -19,6 +19,7 @@ from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, Place, parse_seg
 from pytest_tfoidc.mockazure.arm.subscriptions import NAMESPACES
 from pytest_tfoidc.mockazure.directory import GUID
 from pytest_tfoidc.mockazure.existing_vaults import KINDS, VAULT, id_of, letting_in, request_for
+from pytest_tfoidc.mockazure.organizationhosts import DEVOPS_HOST, organization_of
 from pytest_tfoidc.mockazure.requests import split_path
 
 if TYPE_CHECKING:
@@ -359,7 +360,7 @@ def _data(entry: Document, url: str, where: str, folder: Path) -> Existing:
         )
     if host.startswith(("graph.", "microsoftgraph.")) and len(segments) > 2:  # noqa: PLR2004 - v1.0
         return _of_graph(entry, tuple(segments[1:]), where)
-    if host == "dev.azure.com" and "_apis" in segments:
+    if (host == DEVOPS_HOST or organization_of(host)) and "_apis" in segments:
         return _of_devops(entry, url, where)
     raise _unknown(where, f"{host} is neither a key vault's nor a blob's")
 

@@ -42,6 +42,7 @@ from pytest_tfoidc.mockazure.entra import Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.issuer import ISSUER_HOSTS, Issuer
 from pytest_tfoidc.mockazure.keyvault.access import BEFOREHAND
+from pytest_tfoidc.mockazure.organizationhosts import DEVOPS_HOST, as_devops, organization_of
 from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.planes import Planes
 from pytest_tfoidc.mockazure.proxy import (
@@ -104,8 +105,6 @@ SERVICES = {  # as faults and inspection name them
     "key-vaults": KEY_VAULT_HOSTS,
     "app-configuration": CONFIGURATION_HOSTS,
 }
-DEVOPS_HOST = "dev.azure.com"
-ORGANIZATION_HOSTS = ("*.vssps.visualstudio.com",)  # an organization's own host, of old
 DEVOPS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
 AUDIENCES = {  # of the services that hold data
     STORAGE_HOSTS: "https://storage.azure.com",
@@ -179,7 +178,6 @@ class MockAzure(LoopbackServer):
         self.services: dict[tuple[str, ...], Service] = {
             EVERY_LOGIN_HOST: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
-            ORGANIZATION_HOSTS: self._answer_organization,
             STORAGE_HOSTS: self._planes.handle_storage,
             WEBSITE_HOSTS: self._planes.handle_website,
             RESOURCE_MANAGER_HOSTS: self._planes.resource_manager.handle,
@@ -372,6 +370,7 @@ class MockAzure(LoopbackServer):
         host = parts.hostname or ""
         service = self._service(host)
         audience = next((a for hosts, a in AUDIENCES.items() if matches(host, hosts)), "")
+        audience = DEVOPS_AUDIENCE if organization_of(host) else audience
         if service is None or not audience:
             raise UsageError(f"The stand-in does not play {host}.")
         token = self.access_tokens.issue(
@@ -470,6 +469,8 @@ class MockAzure(LoopbackServer):
     def _service(self, host: str) -> Service | None:
         if "_" in host:  # no host of Azure's has one, and no certificate may name one
             return None
+        if organization_of(host):
+            return self._answer_organization
         for patterns, service in self.services.items():
             if matches(host, patterns):
                 return service
@@ -546,6 +547,7 @@ class MockAzure(LoopbackServer):
 
     def _is_played(self, request: Request) -> bool:
         """Tell whether a request of one of our hosts is answered here."""
+        request = as_devops(request)
         if request.host != DEVOPS_HOST or request.path.rstrip("/").endswith("/oidctoken"):
             return True
         return ".well-known" in request.path or self.devops.plays(request)
@@ -615,9 +617,8 @@ class MockAzure(LoopbackServer):
 
     def _answer_organization(self, request: Request) -> Response:
         """Answer what an organization's own host is asked, as dev.azure.com answers it."""
-        organization = request.host.partition(".")[0]
-        inner = replace(request, host=DEVOPS_HOST, target=f"/{organization}{request.target}")
-        return self.devops.handle(inner) if self._is_played(inner) else self._not_played(inner)
+        inner = as_devops(request)
+        return self.devops.handle(inner) if self._is_played(inner) else self._not_played(request)
 
     def _not_played(self, request: Request) -> Response:
         """Refuse what only the real host has; say which."""

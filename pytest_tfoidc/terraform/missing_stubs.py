@@ -13,7 +13,7 @@ from pytest_tfoidc.events import RequestAnswered
 Stub = dict[str, Any]
 
 RESOURCE_MANAGER = "management."
-DEVOPS_HOST = "dev.azure.com"
+DEVOPS_HOSTS = ("dev.azure.com", ".visualstudio.com")
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 FILTER = re.compile(r"\b(\w+) eq '((?:[^'\n]|''){1,200})'")  # of OData
 QUOTED = re.compile(r"([\"'`])((?:(?!\1)[^\n]){1,200})\1")
@@ -131,7 +131,7 @@ def stub_of(kind: str, host: str, asked: str) -> Stub:
         return {"id": f"https://{host}/" + "/".join(parts[:2]), **value}
     if ".blob." in host and len(parts) > 1:
         return {"url": f"https://{host}{path}", "content": ""}
-    if host == DEVOPS_HOST and kind in DEVOPS:
+    if host.endswith(DEVOPS_HOSTS) and kind in DEVOPS:
         return {"url": f"https://{host}/" + "/".join(parts[:-1]), "name": parts[-1]}
     return _of_graph(kind, parts[-1], "")
 
@@ -160,7 +160,7 @@ def _in_any_group(arm_type: str, name: str, answers: Sequence[RequestAnswered]) 
 def _of_a_list(kind: str, name: str, answers: Sequence[RequestAnswered]) -> Stub:
     ending, rest = DEVOPS[kind]
     for one in reversed(answers):
-        if one.host == DEVOPS_HOST and one.path.lower().endswith(ending):
+        if one.host.endswith(DEVOPS_HOSTS) and one.path.lower().endswith(ending):
             return {"url": f"https://{one.host}{one.path}", "name": name, **rest}
     return {}
 

@@ -240,12 +240,15 @@ def test_a_management_group_as_it_is_shown(azure: Azure, tmp_path: Path) -> None
 
 
 def test_projects_and_repositories_as_they_are_listed(azure: Azure, tmp_path: Path) -> None:
-    project, own, more = (f"f0000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
+    project, own = (f"f0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
     top = "https://dev.azure.com/contoso"
     repositories = f"{top}/{project}/_apis/git/repositories"
     listed = [
         {"id": own, "name": "Shop", "url": f"{repositories}/{own}"},  # which each project has
-        {"id": more, "name": "infra", "url": f"{repositories}/{more}"},
+        {
+            "name": "infra",
+            "url": f"https://contoso.visualstudio.com/{project}/_apis/git/repositories",
+        },
         {"id": project, "name": "Shop", "url": f"{top}/_apis/projects/{project}"},
     ]
     put(azure, tmp_path, listed)
