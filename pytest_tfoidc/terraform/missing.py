@@ -43,6 +43,7 @@ OUTPUT = re.compile(r"\.outputs(?:\.([\w-]+)|\[\"([^\"]+)\"\])|attribute named \
 NO_STATE = "No stored state was found"
 INTERPOLATED = re.compile(r"(\$\{[^}]*\})")
 OF_A_WORKSPACE = r"(?:env:.+)?"  # what the azurerm backend adds to a key
+DEFAULT_WORKSPACE = "default"
 EMPTY = "no attributes"
 
 
@@ -133,11 +134,15 @@ def _data_source(complaint: Complaint, answers: Sequence[RequestAnswered]) -> Mi
 
 @dataclass(frozen=True, kw_only=True)
 class _State:
-    """A `terraform_remote_state` of the configuration. `config`: its literal values and texts."""
+    """A `terraform_remote_state` of the configuration. `config`: its literal values and texts.
+
+    `workspace`: the pattern of what its Terraform workspace adds to the key.
+    """
 
     name: str
     backend: str
     config: Mapping[str, str]
+    workspace: str = ""
 
     @property
     def address(self) -> str:
@@ -147,7 +152,7 @@ class _State:
         """Tell whether a blob, by account, container and key, may be this state."""
         names = ("storage_account_name", "container_name", "key")
         for name, value in zip(names, place, strict=True):
-            ending = OF_A_WORKSPACE if name == "key" else ""
+            ending = self.workspace if name == "key" else ""
             if not re.fullmatch(_pattern(self.config.get(name, "")) + ending, value):
                 return False
         return True
@@ -252,7 +257,22 @@ def _states(files: Sequence[Path]) -> Iterator[_State]:
                 if block.labels[:1] == (REMOTE,) and len(block.labels) > 1:
                     backend = block.body.literal("backend")
                     config = _texts(block.body)
-                    yield _State(name=block.labels[1], backend=str(backend), config=config)
+                    yield _State(
+                        name=block.labels[1],
+                        backend=str(backend),
+                        config=config,
+                        workspace=_workspace(block.body),
+                    )
+
+
+def _workspace(body: parser.Body) -> str:
+    """Return the pattern of what the backend adds to a key for the workspace that a block names."""
+    if "workspace" not in body.attributes:
+        return ""
+    name = body.literal("workspace")
+    if not isinstance(name, str):
+        return OF_A_WORKSPACE
+    return "" if name == DEFAULT_WORKSPACE else f"env:{re.escape(name)}"
 
 
 def _texts(body: parser.Body) -> dict[str, str]:

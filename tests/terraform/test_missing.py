@@ -268,7 +268,7 @@ def attribute_error(code: str, value: str) -> Complaint:
             id="a key by an expression",
         ),
         pytest.param(
-            STATE,
+            STATE.replace("  config", "  workspace = terraform.workspace\n  config"),
             "input = [for s in data.terraform_remote_state.network : s.outputs.subnet_id]",
             's.outputs is object with 1 attribute "cidr"',
             "network.tfstateenv%3Aprod",
@@ -287,6 +287,23 @@ def test_a_remote_state_is_told_by_the_request_for_it(
     assert read.what == f"the state tfstate/{shown} of stshopstate"
     assert read.address == "data.terraform_remote_state.network"
     assert read.stub["content"]["outputs"] == {"subnet_id": {"value": "", "type": "string"}}
+
+
+def test_a_state_of_another_workspace_is_none_of_a_block_that_names_its_own(
+    tmp_path: Path,
+) -> None:
+    each = STATE.replace('"network.tfstate"', '"${each.key}.tfstate"')
+    prod = STATE.replace("  config", '  workspace = "prod"\n  config').replace(
+        '" "network"', '" "prod"'
+    )
+    (tmp_path / "main.tf").write_text(each + prod, encoding="utf-8")
+    complaint = attribute_error("s.outputs.subnet_id", "s.outputs is object with no attributes")
+    events = answers_of("hub.tfstate", "network.tfstateenv%3Aprod")
+    reads = missing_reads([complaint], events, files=[tmp_path / "main.tf"])
+    assert [(read.address.rpartition(".")[2], read.what.split()[2]) for read in reads] == [
+        ("network", "tfstate/hub.tfstate"),
+        ("prod", "tfstate/network.tfstateenv:prod"),
+    ]
 
 
 def test_each_absent_state_of_several_is_named(tmp_path: Path) -> None:
