@@ -362,7 +362,7 @@ def _data(entry: Document, url: str, where: str, folder: Path) -> Existing:
         return _of_graph(entry, tuple(segments[1:]), where)
     if (host == DEVOPS_HOST or organization_of(host)) and "_apis" in segments:
         return _of_devops(entry, url, where)
-    raise _unknown(where, f"{host} is neither a key vault's nor a blob's")
+    raise _unknown(where, f"{host} is neither in a key vault nor a blob")
 
 
 def _of_devops(entry: Document, url: str, where: str) -> Existing:

@@ -1,4 +1,4 @@
-"""What a file of resources says of key vaults: secrets, keys and certificates, and who may ask."""
+"""Key vaults in files of resources: secrets, keys and certificates, and who may ask for them."""
 
 from __future__ import annotations
 

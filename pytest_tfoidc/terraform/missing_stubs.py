@@ -58,7 +58,7 @@ ANY_GROUP = "existing"  # to be corrected, where it counts
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a data source has looked for. `by`: the property that it was looked for by."""
+    """The object that a data source has looked for. `by`: the property that told it."""
 
     name: str
     by: str = ""
