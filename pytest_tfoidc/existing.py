@@ -21,6 +21,8 @@ from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.module import read_module
 
 OPTION = "--tf-existing"
+NO_VALUE = "No value for required variable"
+VARIABLES = "var-file"  # what a PATH may be followed by beside its backend's values
 REHEARSED = "TFOIDC_REHEARSAL_EXISTING"  # what a rehearsal has set up already
 
 
@@ -30,6 +32,7 @@ class SetupModule:
 
     path: Path
     backend: Mapping[str, str] = field(default_factory=dict)
+    variable_files: tuple[Path, ...] = ()
 
     @property
     def config(self) -> dict[str, str]:
@@ -55,7 +58,8 @@ def parse_beforehand(texts: Sequence[str], *, base: Path) -> Beforehand:
     """Read the option's values; nothing is applied yet.
 
     Args:
-        texts: Each a file, or a module's folder, which `,NAME=VALUE` may follow for its backend.
+        texts: Each a file, or a module's folder, which `,NAME=VALUE` may follow for its backend,
+            and `,var-file=FILE` for its variables.
         base: The folder that they are relative to.
 
     Raises:
@@ -67,7 +71,7 @@ def parse_beforehand(texts: Sequence[str], *, base: Path) -> Beforehand:
         name, _, rest = (text, "", "") if whole.exists() else text.partition(",")
         path = base / name
         if path.is_dir():
-            modules.append(SetupModule(path=path, backend=_backend(rest, text)))
+            modules.append(_module(path, rest, text, base))
         elif path.is_file() and is_file_of_resources(path) and not rest:
             files.append(path)
         else:
@@ -76,12 +80,23 @@ def parse_beforehand(texts: Sequence[str], *, base: Path) -> Beforehand:
     return Beforehand(files=tuple(files), modules=tuple(modules))
 
 
-def _backend(rest: str, text: str) -> dict[str, str]:
+def _module(path: Path, rest: str, text: str, base: Path) -> SetupModule:
     pairs = [part.partition("=") for part in rest.split(",") if part]
     if any(not name.strip() or not equals for name, equals, _ in pairs):
         remedy = "Write PATH,NAME=VALUE, as in network,key=network.tfstate."
         raise UsageError("A backend's value is no pair.", where=f"{OPTION} {text}", remedy=remedy)
-    return {name.strip(): value for name, _, value in pairs}
+    given = [(name.strip(), value) for name, _, value in pairs]
+    files = tuple((base / value).absolute() for name, value in given if name == VARIABLES)
+    missing = next((file for file in files if not file.is_file()), None)
+    if missing is not None:
+        raise UsageError(
+            "There is no such file of variables.",
+            where=f"{OPTION} {text}",
+            cause=f"{missing} is not there",
+            remedy="Correct the path; it is relative to what PATH is relative to.",
+        )
+    backend = {name: value for name, value in given if name != VARIABLES}
+    return SetupModule(path=path, backend=backend, variable_files=files)
 
 
 def _neither(text: str, path: Path) -> UsageError:
@@ -128,9 +143,8 @@ def apply_modules(session: OidcSession, beforehand: Beforehand) -> None:
         TfOidcError: One cannot be applied. What follows it is not tried.
     """
     for module in beforehand.modules:
-        with session.setup_workspace(
-            module.path, inputs=Inputs(backend=module.config)
-        ) as workspace:
+        inputs = Inputs(backend=module.config, variable_files=module.variable_files)
+        with session.setup_workspace(module.path, inputs=inputs) as workspace:
             try:
                 workspace.init()
                 workspace.apply()
@@ -139,11 +153,14 @@ def apply_modules(session: OidcSession, beforehand: Beforehand) -> None:
 
 
 def _failed(module: SetupModule, error: TerraformError) -> TerraformError:
+    remedy = error.remedy or "Mend the set-up module; nothing else was run."
+    if NO_VALUE in error.what:
+        remedy = f"Give it values: PATH,{VARIABLES}=FILE, its own terraform.tfvars, or TF_VAR_…."
     return TerraformError(
         f"What exists beforehand cannot be set up: {error.what}",
         where=f"{OPTION} {module.path}",
         cause=error.cause,
-        remedy=error.remedy or "Mend the set-up module; nothing else was run.",
+        remedy=remedy,
         output=error.output,
         exit_code=error.exit_code,
     )

@@ -18,6 +18,8 @@ from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.arm.resource_ids import NAMESPACE, Place, parse_segments
 from pytest_tfoidc.mockazure.arm.subscriptions import NAMESPACES
 from pytest_tfoidc.mockazure.directory import GUID
+from pytest_tfoidc.mockazure.existing_vaults import KINDS, VAULT, id_of, letting_in, request_for
+from pytest_tfoidc.mockazure.organizationhosts import DEVOPS_HOST, organization_of
 from pytest_tfoidc.mockazure.requests import split_path
 
 if TYPE_CHECKING:
@@ -171,11 +173,20 @@ def _put(mock: MockAzure, one: Existing) -> None:
         ) from error
 
 
-def _read(path: Path) -> Iterator[Existing]:
+def entries_of(path: Path) -> list[Any]:
+    """Return the entries of a file, whatever they are: it holds one, or a list.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
     value = _parsed(path)
     if isinstance(value, dict) and isinstance(value.get("value"), list) and "id" not in value:
         value = value["value"]
-    for number, entry in enumerate(value if isinstance(value, list) else [value], start=1):
+    return value if isinstance(value, list) else [value]
+
+
+def _read(path: Path) -> Iterator[Existing]:
+    for number, entry in enumerate(entries_of(path), start=1):
         where = f"{path}, entry {number}"
         if not isinstance(entry, dict):
             raise _unknown(where, "it is no object")
@@ -184,7 +195,8 @@ def _read(path: Path) -> Iterator[Existing]:
 
 def _parsed(path: Path) -> Any:  # noqa: ANN401 - whatever stands in the file
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode(json.detect_encoding(content))  # PowerShell's `>` writes UTF-16
         value = json.loads(text) if path.suffix.lower() == ".json" else _yaml(text, path)
         return _plain(value)
     except (OSError, ValueError, RecursionError) as error:
@@ -230,7 +242,7 @@ def _unknown(where: str, cause: str) -> UsageError:
 
 def _existing(entry: Document, where: str, folder: Path) -> Existing:
     url = str(entry.get("url") or "")
-    named = url if url.startswith("https://") else str(entry.get("id") or url)
+    named = url if url.startswith("https://") else str(entry.get("id") or url or id_of(entry))
     if named.startswith("/"):
         return _resource(entry, named, where)
     if named.startswith("https://"):
@@ -285,7 +297,9 @@ def _resource(entry: Document, resource_id: str, where: str) -> Existing:
     return Existing(
         key=place.key,
         where=where,
-        put=lambda mock: mock.resource_manager.add(place.id, body),
+        put=lambda mock: mock.resource_manager.add(
+            place.id, letting_in(mock, body) if place.type_key == VAULT else body
+        ),
         order=len(place.segments),
     )
 
@@ -293,7 +307,7 @@ def _resource(entry: Document, resource_id: str, where: str) -> Existing:
 def _check_type(entry: Document, place: Place, where: str) -> None:
     if place.is_tenant or place.words or not place.pairs:
         raise _unknown(where, f"{place.id or '/'} is no resource's id")
-    told = str(entry.get("type") or "")
+    told = str(entry.get("type") or "").removeprefix("/providers/")  # of a management group
     if told and told.lower() != place.type_key:
         raise _unknown(where, f"its type is {told}, and by its id {place.kind}")
     namespace = place.namespace.lower()
@@ -328,11 +342,11 @@ def _inner(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _data(entry: Document, url: str, where: str, folder: Path) -> Existing:
-    """Return a secret of a key vault, a blob, or an entry of Graph's."""
+    """Return what is in a key vault, a blob, or an entry of Graph's or Azure DevOps'."""
     parts = urlsplit(url)
     host, segments = parts.hostname or "", [s for s in parts.path.split("/") if s]
-    if ".vault." in host and segments[:1] == ["secrets"] and len(segments) > 1:
-        return _secret(entry, host, segments[1], where)
+    if ".vault." in host and segments[:1] and segments[0] in KINDS and len(segments) > 1:
+        return _of_a_vault(entry, host, segments, where)
     if ".blob." in host and len(segments) > 1:
         content = _content(entry, where, folder)
         target = "/" + quote("/".join(segments))
@@ -346,13 +360,17 @@ def _data(entry: Document, url: str, where: str, folder: Path) -> Existing:
         )
     if host.startswith(("graph.", "microsoftgraph.")) and len(segments) > 2:  # noqa: PLR2004 - v1.0
         return _of_graph(entry, tuple(segments[1:]), where)
-    if host == "dev.azure.com" and "_apis" in segments:
+    if (host == DEVOPS_HOST or organization_of(host)) and "_apis" in segments:
         return _of_devops(entry, url, where)
-    raise _unknown(where, f"{host} is neither a key vault's secret nor a blob")
+    raise _unknown(where, f"{host} is neither in a key vault nor a blob")
 
 
 def _of_devops(entry: Document, url: str, where: str) -> Existing:
     """Return a project, a repository, a pool, …: what a POST to its list in Azure DevOps makes."""
+    own_id = str(entry.get("id") or "").lower()
+    collection, _, last = url.rstrip("/").rpartition("/")
+    if own_id and last.lower() == own_id:  # as it is shown and listed, under a URL of its own
+        url = collection
     body = {k: v for k, v in entry.items() if k != "url"}
     name = next((str(body[n]) for n in ("name", "displayName", "principalName") if n in body), "")
     headers = {"content-type": "application/json"}
@@ -383,17 +401,19 @@ def _of_graph(entry: Document, segments: tuple[str, ...], where: str) -> Existin
     )
 
 
-def _secret(entry: Document, host: str, name: str, where: str) -> Existing:
-    if "value" not in entry:
-        raise _unknown(where, "a secret has a `value`")
-    body = {k: entry[k] for k in ("value", "contentType", "tags", "attributes") if k in entry}
-    url = f"https://{host}/secrets/{quote(name)}"
-    content = json.dumps(body).encode()
+def _of_a_vault(entry: Document, host: str, segments: Sequence[str], where: str) -> Existing:
+    """Return a secret, a key or a certificate of a key vault."""
+    kind, name = segments[:2]
+    try:
+        wanted = request_for(entry, host, kind, name)
+    except UsageError as error:
+        raise _unknown(where, error.what) from error
+    content = json.dumps(wanted.body).encode()
     headers = {"content-type": "application/json"}
     return Existing(
-        key=url.lower(),
+        key=f"https://{host}/{kind}/{name}".lower(),
         where=where,
-        put=lambda mock: mock.put_there(f"{url}?api-version=7.4", content, headers),
+        put=lambda mock: mock.put_there(wanted.url, content, headers, method=wanted.method),
         order=DATA,
     )
 

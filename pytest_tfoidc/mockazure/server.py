@@ -41,6 +41,8 @@ from pytest_tfoidc.mockazure.directory import (
 from pytest_tfoidc.mockazure.entra import Entra
 from pytest_tfoidc.mockazure.faults import Fault, Faults, SetFault, prepare, send
 from pytest_tfoidc.mockazure.issuer import ISSUER_HOSTS, Issuer
+from pytest_tfoidc.mockazure.keyvault.access import BEFOREHAND
+from pytest_tfoidc.mockazure.organizationhosts import DEVOPS_HOST, as_devops, organization_of
 from pytest_tfoidc.mockazure.pipelines import step_environment
 from pytest_tfoidc.mockazure.planes import Planes
 from pytest_tfoidc.mockazure.proxy import (
@@ -109,8 +111,6 @@ SERVICES = {  # as faults and inspection name them
     "app-configuration": CONFIGURATION_HOSTS,
     "data-planes": DATA_HOSTS,
 }
-DEVOPS_HOST = "dev.azure.com"
-ORGANIZATION_HOSTS = ("*.vssps.visualstudio.com",)  # an organization's own host, of old
 DEVOPS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
 AUDIENCES = {  # of the services that hold data
     STORAGE_HOSTS: "https://storage.azure.com",
@@ -118,6 +118,7 @@ AUDIENCES = {  # of the services that hold data
     (DEVOPS_HOST,): DEVOPS_AUDIENCE,
 }
 WHILE_PUTTING = {"x-ms-version": "2023-11-03", "accept": "application/json"}
+CONFLICT = 409
 FAILED = 400  # from here on, an HTTP status tells of a failure
 EXCERPT = 300  # characters of a service's own words
 SIGNATURE_ONLY: Options = {
@@ -183,7 +184,6 @@ class MockAzure(LoopbackServer):
         self.services: dict[tuple[str, ...], Service] = {
             EVERY_LOGIN_HOST: self.entra.handle,
             ISSUER_HOSTS: self._answer_pipeline,
-            ORGANIZATION_HOSTS: self._answer_organization,
             STORAGE_HOSTS: self._planes.handle_storage,
             WEBSITE_HOSTS: self._planes.handle_website,
             RESOURCE_MANAGER_HOSTS: self._planes.resource_manager.handle,
@@ -368,6 +368,8 @@ class MockAzure(LoopbackServer):
     ) -> None:
         """Put a blob, a secret or a resource of Azure DevOps there that no client made.
 
+        A POST may find it there already: each project has a repository of its name.
+
         Raises:
             UsageError: The service refuses it, or there is none for this host.
         """
@@ -375,12 +377,13 @@ class MockAzure(LoopbackServer):
         host = parts.hostname or ""
         service = self._service(host)
         audience = next((a for hosts, a in AUDIENCES.items() if matches(host, hosts)), "")
+        audience = DEVOPS_AUDIENCE if organization_of(host) else audience
         if service is None or not audience:
             raise UsageError(f"The stand-in does not play {host}.")
         token = self.access_tokens.issue(
             audience=audience,
             client_id=self.directory.client_id,
-            object_id=OBJECT_ID,
+            object_id=BEFOREHAND if ".vault." in host else OBJECT_ID,
             tenant_id=self._planes.tenant_of_account(host.partition(".")[0])
             or self.directory.tenant_id,
         )
@@ -389,7 +392,8 @@ class MockAzure(LoopbackServer):
         length = {"content-length": str(len(content))}
         request = Request(method, "https", host, target, {**own, **length, **headers}, content)
         response = service(request)
-        if response.status >= FAILED:
+        is_there = method == "POST" and response.status == CONFLICT
+        if response.status >= FAILED and not is_there:
             said = response.body.decode("utf-8", "replace")[:EXCERPT]
             raise UsageError(f"The service answers {response.status}.", cause=said)
 
@@ -472,6 +476,8 @@ class MockAzure(LoopbackServer):
     def _service(self, host: str) -> Service | None:
         if "_" in host:  # no host of Azure's has one, and no certificate may name one
             return None
+        if organization_of(host):
+            return self._answer_organization
         for patterns, service in self.services.items():
             if matches(host, patterns):
                 return service
@@ -548,6 +554,7 @@ class MockAzure(LoopbackServer):
 
     def _is_played(self, request: Request) -> bool:
         """Tell whether a request of one of our hosts is answered here."""
+        request = as_devops(request)
         if request.host != DEVOPS_HOST or request.path.rstrip("/").endswith("/oidctoken"):
             return True
         return ".well-known" in request.path or self.devops.plays(request)
@@ -617,9 +624,8 @@ class MockAzure(LoopbackServer):
 
     def _answer_organization(self, request: Request) -> Response:
         """Answer what an organization's own host is asked, as dev.azure.com answers it."""
-        organization = request.host.partition(".")[0]
-        inner = replace(request, host=DEVOPS_HOST, target=f"/{organization}{request.target}")
-        return self.devops.handle(inner) if self._is_played(inner) else self._not_played(inner)
+        inner = as_devops(request)
+        return self.devops.handle(inner) if self._is_played(inner) else self._not_played(request)
 
     def _not_played(self, request: Request) -> Response:
         """Refuse what only the real host has; say which."""

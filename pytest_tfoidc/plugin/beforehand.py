@@ -130,12 +130,39 @@ class DraftReport:
         """Write the file, and say so."""
         if not self._stubs:
             return
-        stubs = list(self._stubs.values())
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(_written(stubs, self._file), encoding="utf-8")
-        count = f"{len(stubs)} stub{'' if len(stubs) == 1 else 's'}"
-        where = f"{self._file} has {count} of what was read and is not there"
-        terminalreporter.line(f"tfoidc: {where}; fill them in, and give it to --tf-existing")
+        try:
+            kept = add_stubs(self._file, list(self._stubs.values()))
+        except (OSError, UsageError) as error:
+            cause = error.cause if isinstance(error, UsageError) else error.strerror
+            terminalreporter.line(f"tfoidc: no stubs were written to {self._file}: {cause}")
+            return
+        stubs = f"{len(self._stubs)} stub{'' if len(self._stubs) == 1 else 's'}"
+        where = f"{self._file} has {stubs} of what was read and is not there"
+        before = " beside what was there before" if kept else ""
+        terminalreporter.line(
+            f"tfoidc: {where}{before}; fill them in, and give it to --tf-existing"
+        )
+
+
+def add_stubs(file: Path, stubs: Sequence[Mapping[str, Any]]) -> int:
+    """Write stubs to a file, behind those that it has: the user may have filled them in.
+
+    Returns:
+        How many entries were there before.
+
+    Raises:
+        UsageError: The file is there and cannot be read.
+        OSError: It cannot be written.
+    """
+    from pytest_tfoidc.mockazure.existing import entries_of  # noqa: PLC0415 - late
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    before = entries_of(file) if file.is_file() and file.stat().st_size else []
+    known = {_key(one) for one in before}
+    new = [dict(one) for one in stubs if _key(one) not in known]
+    if new or not before:
+        file.write_text(_written([*before, *new], file), encoding="utf-8")
+    return len(before)
 
 
 def _key(stub: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.events import Event, RequestAnswered
 from pytest_tfoidc.terraform.hcl import parser
+from pytest_tfoidc.terraform.missing_stubs import last_name, names_in, stub_of, wanted
 
 REMEDY = (
     "say what is there beforehand with --tf-existing (a module, or a file of resources);"
@@ -26,7 +27,7 @@ NOT_FOUND = 404
 DATA = re.compile(r"(?:^|\.)data\.([\w-]+)\.([\w-]+)")
 NOTHING = re.compile(
     r"not\s+(?:be\s+)?found|\bno\s[^.\n]{0,80}\bfound|does\s*n[o']t\s+exist|could not find"
-    r"|unable to find|returned no|\b404\b",
+    r"|unable to find|returned no|\b404\b|locating storage account \"[^\"]+\"$",
     re.IGNORECASE,
 )
 # What fails for another reason, whatever its words are.
@@ -35,7 +36,6 @@ REFUSED = re.compile(
     r"|status(?:\s+code)?:?\s+(?!404)\d{3}\b",
     re.IGNORECASE,
 )
-QUOTED = re.compile(r"[\"'`]([^\"'`\n]{1,200})[\"'`]")
 REMOTE = "terraform_remote_state"
 REMOTE_STATE = re.compile(rf"data\.{REMOTE}\.([\w-]+)(?:\[[^\]]*\])?\.outputs")
 OUTPUTS = re.compile(r"\boutputs\b")
@@ -43,19 +43,8 @@ OUTPUT = re.compile(r"\.outputs(?:\.([\w-]+)|\[\"([^\"]+)\"\])|attribute named \
 NO_STATE = "No stored state was found"
 INTERPOLATED = re.compile(r"(\$\{[^}]*\})")
 OF_A_WORKSPACE = r"(?:env:.+)?"  # what the azurerm backend adds to a key
+DEFAULT_WORKSPACE = "default"
 EMPTY = "no attributes"
-RESOURCE_MANAGER = "management."
-GRAPH: dict[
-    str, tuple[str, dict[str, Any]]
-] = {  # what tells an object's type in a file of resources, by the data source's type
-    "azuread_user": ("userPrincipalName", {"displayName": ""}),
-    "azuread_group": ("displayName", {"mailNickname": "", "securityEnabled": True}),
-    "azuread_service_principal": (
-        "displayName",
-        {"appId": "", "servicePrincipalType": "Application"},
-    ),
-    "azuread_application": ("displayName", {"appId": ""}),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,49 +122,27 @@ def _data_source(complaint: Complaint, answers: Sequence[RequestAnswered]) -> Mi
         for answer in answers
         if answer.status == NOT_FOUND
         and answer.method in {"GET", "HEAD"}
-        and _name(answer.path).lower() in text
+        and names_in(answer, text)
     ]
-    if asked:
-        best = max(asked, key=lambda answer: len(_name(answer.path)))
-        stub = _stub(named[1], best.host, best.path)
-        return MissingRead(address=complaint.address, what=_name(best.path), stub=stub)
-    quoted = QUOTED.findall(complaint.text)
-    what = quoted[-1] if quoted else "something"
-    stub = _stub(named[1], "", what) if quoted else {}
-    return MissingRead(address=complaint.address, what=what, stub=stub)
-
-
-def _name(path: str) -> str:
-    return path.rstrip("/").rpartition("/")[2]
-
-
-def _stub(kind: str, host: str, path: str) -> dict[str, Any]:
-    """Return what a file of resources would say of it, to be filled in."""
-    name = _name(path)
-    if host.startswith(RESOURCE_MANAGER):
-        shown = {"name": name, "location": "westeurope"}
-        segments = [s for s in path.split("/") if s]
-        if "providers" not in [s.lower() for s in segments]:
-            return {"id": path, **shown, "properties": {}}
-        start = max(i for i, s in enumerate(segments) if s.lower() == "providers") + 1
-        words = [segments[start], *segments[start + 1 :: 2]]
-        return {"id": path, "type": "/".join(words), **shown, "properties": {}}
-    if ".vault." in host:
-        parts = [s for s in path.split("/") if s]
-        return {"id": f"https://{host}/" + "/".join(parts[:2]), "value": ""}
-    if kind in GRAPH:
-        named_by, rest = GRAPH[kind]
-        return {**rest, named_by: name}
-    return {}
+    if asked:  # of a group and a network in it, the network
+        best = max(asked, key=lambda answer: names_in(answer, text))
+        stub = stub_of(named[1], best.host, best.path)
+        return MissingRead(address=complaint.address, what=last_name(best.path), stub=stub)
+    found = wanted(named[1], complaint.text, answers)
+    return MissingRead(address=complaint.address, what=found.name, stub=found.stub)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _State:
-    """A `terraform_remote_state` of the configuration. `config`: its literal values and texts."""
+    """A `terraform_remote_state` of the configuration. `config`: its literal values and texts.
+
+    `workspace`: the pattern of what its Terraform workspace adds to the key.
+    """
 
     name: str
     backend: str
     config: Mapping[str, str]
+    workspace: str = ""
 
     @property
     def address(self) -> str:
@@ -185,7 +152,7 @@ class _State:
         """Tell whether a blob, by account, container and key, may be this state."""
         names = ("storage_account_name", "container_name", "key")
         for name, value in zip(names, place, strict=True):
-            ending = OF_A_WORKSPACE if name == "key" else ""
+            ending = self.workspace if name == "key" else ""
             if not re.fullmatch(_pattern(self.config.get(name, "")) + ending, value):
                 return False
         return True
@@ -290,7 +257,22 @@ def _states(files: Sequence[Path]) -> Iterator[_State]:
                 if block.labels[:1] == (REMOTE,) and len(block.labels) > 1:
                     backend = block.body.literal("backend")
                     config = _texts(block.body)
-                    yield _State(name=block.labels[1], backend=str(backend), config=config)
+                    yield _State(
+                        name=block.labels[1],
+                        backend=str(backend),
+                        config=config,
+                        workspace=_workspace(block.body),
+                    )
+
+
+def _workspace(body: parser.Body) -> str:
+    """Return the pattern of what the backend adds to a key for the workspace that a block names."""
+    if "workspace" not in body.attributes:
+        return ""
+    name = body.literal("workspace")
+    if not isinstance(name, str):
+        return OF_A_WORKSPACE
+    return "" if name == DEFAULT_WORKSPACE else f"env:{re.escape(name)}"
 
 
 def _texts(body: parser.Body) -> dict[str, str]:

@@ -23,22 +23,25 @@ class SavedPlans:
 
     Args:
         module: The module, as the user knows it.
-        copy: Where Terraform runs, and writes plans.
-        folder: Where a plan is kept when a later one has its name.
+        folder: Where Terraform writes them; what a later one of their name replaces is kept there.
 
     Attributes:
         files: The plans' files, in order; a name may come twice.
     """
 
-    def __init__(self, module: Path, *, copy: Path, folder: Path) -> None:
+    def __init__(self, module: Path, *, folder: Path) -> None:
         self._module = module
-        self._copy = copy
         self._folder = folder
         self.files: list[Path] = []
         self._kept: dict[int, tuple[Plan, Path]] = {}  # by the plan's identity
         self._latest: dict[str, Plan] = {}  # by the plan's path, like those below
         self._changes: dict[str, tuple[tuple[str, str], ...]] = {}
         self._given: dict[str, GivenVariables] = {}
+
+    def place(self, name: str) -> Path:
+        """Return where a plan of this name is to be written."""
+        self._folder.mkdir(exist_ok=True)
+        return self._folder / name
 
     def add(
         self,
@@ -66,7 +69,7 @@ class SavedPlans:
 
     def _keep(self, path: Path) -> Path:
         """Keep a plan where no later one of the same name overwrites it, and return where."""
-        kept = self._folder / f"plan-{len(self._kept)}"
+        kept = self._folder / f".kept-{len(self._kept)}"
         try:
             os.link(path, kept)
         except OSError:  # a file system without links
@@ -80,7 +83,7 @@ class SavedPlans:
         Raises:
             UsageError: It is a plan of another workspace.
         """
-        if plan.path.parent != self._copy:
+        if plan.path.parent != self._folder:
             raise UsageError(
                 "The plan is one of another workspace.",
                 where=str(self._module),

@@ -72,6 +72,7 @@ from pytest_tfoidc.terraform.variablesfile import (
 )
 
 BACKEND_FILE = ".tfoidc.tfbackend"
+PLANS = "plans"  # beside the copy: a module that hashes its own folder must not see them
 PLAN_FILE = "tfplan"
 STATEFUL = frozenset({"apply", "destroy", "plan", "refresh", "import"})  # read or write a state
 APPLY_PLAN_FILE = "tfplan-apply"
@@ -188,7 +189,7 @@ class Workspace:
         except BaseException:
             shortages.remove_tree(self.base)
             raise
-        self.plans = SavedPlans(module, copy=self.path, folder=self.base)
+        self.plans = SavedPlans(module, folder=self.base / PLANS)
         self.guard = self._make_guard(item)
         states, recorder = setting.live_states, setting.recorder
         if recorder and states and states.mode == ISOLATED and self.backend.type in {"", LOCAL}:
@@ -478,7 +479,7 @@ class Workspace:
             UsageError: A variable has a value that Terraform cannot take.
         """
         given = self._give(variables)
-        path = self.path / out
+        path = self.plans.place(out)
         write_private(path, "")  # Terraform keeps the mode of what is there
         try:
             done = self.run(
@@ -486,7 +487,7 @@ class Workspace:
                 input=False,
                 json=Flag,
                 detailed_exitcode=Flag,
-                out=out,
+                out=str(path),
                 destroy=Flag if destroy else None,
                 refresh_only=Flag if refresh_only else None,
                 accept=(0, CHANGES),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_tfoidc.errors import UsageError
+from pytest_tfoidc.mockazure.directory import AZURE_DEVOPS_APP_ID
 from pytest_tfoidc.mockazure.existing import put_existing, read_existing
 from tests.mockazure.azurekit import ARM, Azure
 
@@ -94,6 +95,14 @@ def test_yaml_and_lists_and_parents_in_any_order(azure: Azure, tmp_path: Path) -
     put(azure, tmp_path, text, "existing.yaml")
     assert read(azure, GROUP)["tags"] == {"since": "2024-01-31"}
     assert read(azure, NETWORK)["location"] == "northeurope"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+def test_a_file_as_any_shell_writes_it(tmp_path: Path, encoding: str, suffix: str) -> None:
+    path = tmp_path / f"existing{suffix}"
+    path.write_text(json.dumps([FLAT, USER]), encoding=encoding)
+    assert len(read_existing([path])) == 2
 
 
 def test_who_uses_a_subscription_first_owns_what_was_there(azure: Azure, tmp_path: Path) -> None:
@@ -195,6 +204,59 @@ def test_a_secrets_value_is_in_no_error(azure: Azure, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         put(azure, tmp_path, secret)
     assert "hunter2" not in str(caught.value)
+
+
+HUB_VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv-hub"
+VAULT_URL = "https://kv-hub.vault.azure.net"
+OBJECTS = [
+    {"id": f"{VAULT_URL}/secrets/pw/0123", "value": "hunter2-hunter2", "kid": None},
+    {"attributes": {}, "key": {"kid": f"{VAULT_URL}/keys/shown/0123", "kty": "RSA", "n": "x"}},
+    {"attributes": {}, "kid": f"{VAULT_URL}/keys/listed", "name": "listed"},
+    {"id": f"{VAULT_URL}/certificates/tls/0123", "sid": f"{VAULT_URL}/secrets/tls", "cer": "x"},
+]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"enableRbacAuthorization": True}, {"accessPolicies": []}],
+    ids=["who may is not said", "roles", "policies"],
+)
+def test_secrets_keys_and_certificates_whoever_may_ask(
+    azure: Azure, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    vault = {"id": HUB_VAULT, "name": "kv-hub", "properties": settings}
+    put(azure, tmp_path, [*OBJECTS, vault])
+    bearer = azure.bearer("https://vault.azure.net")
+    for path in ("secrets/pw", "keys/shown", "keys/listed", "certificates/tls"):
+        url = f"{VAULT_URL}/{path}?api-version=7.4"
+        answer = azure.send("GET", url, headers=bearer)
+        assert answer.status_code == (403 if settings else 200), answer.text
+
+
+def test_a_management_group_as_it_is_shown(azure: Azure, tmp_path: Path) -> None:
+    path = "/providers/Microsoft.Management/managementGroups/hub"
+    put(azure, tmp_path, {"id": path, "name": "hub", "type": path.rpartition("/")[0]})
+    assert read(azure, path)["name"] == "hub"
+
+
+def test_projects_and_repositories_as_they_are_listed(azure: Azure, tmp_path: Path) -> None:
+    project, own = (f"f0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+    top = "https://dev.azure.com/contoso"
+    repositories = f"{top}/{project}/_apis/git/repositories"
+    listed = [
+        {"id": own, "name": "Shop", "url": f"{repositories}/{own}"},  # which each project has
+        {
+            "name": "infra",
+            "url": f"https://contoso.visualstudio.com/{project}/_apis/git/repositories",
+        },
+        {"id": project, "name": "Shop", "url": f"{top}/_apis/projects/{project}"},
+    ]
+    put(azure, tmp_path, listed)
+    bearer = azure.bearer(AZURE_DEVOPS_APP_ID)
+    url = f"{top}/Shop/_apis/git/repositories?api-version=7.1"
+    answer = azure.send("GET", url, headers=bearer).json()
+    assert {one["name"] for one in answer["value"]} == {"Shop", "infra"}
+    assert {one["project"]["id"] for one in answer["value"]} == {project}
 
 
 @given(text=st.text(max_size=200), suffix=st.sampled_from([".json", ".yaml"]))

@@ -111,8 +111,9 @@ def test_what_is_not_played_is_refused_with_a_word_or_reaches_an_allowed_host(
 ) -> None:
     page = f"https://{HOST}/example-org/_packaging/feed/nuget/v3/index.json"
     rest = f"https://{HOST}/example-org/_apis/tfvc/items"
+    of_old = "https://example-org.visualstudio.com/_packaging/feed/nuget/v3/index.json"
     with stand_in(outside) as mock:
-        for url, status in ((page, 403), (rest, 404)):
+        for url, status in ((page, 403), (rest, 404), (of_old, 403)):
             answer = get(mock, url)
             assert answer.status_code == status
             assert f"does not play {url}" in answer.text

@@ -241,6 +241,11 @@ def test_an_organization_and_a_project_that_are_named_are_there(azure: Azure) ->
     assert platform["name"] == "platform"
     assert [p["name"] for p in get("contoso/_apis/projects").json()["value"]] == ["platform"]
     assert [p["name"] for p in get("tfoidc/_apis/projects").json()["value"]] == ["stand-in"]
+    for old in ("contoso.visualstudio.com", "Contoso.VisualStudio.com/DefaultCollection"):
+        listed = azure.send("GET", f"https://{old}/_apis/projects", headers=headers).json()
+        assert [p["name"] for p in listed["value"]] == ["platform"]
+    with pytest.raises(requests.exceptions.ProxyError, match="--tf-allow-host"):
+        azure.send("GET", "https://marketplace.visualstudio.com/_apis/projects")
     azure.send("DELETE", f"{base}/contoso/_apis/projects/{platform['id']}", headers=headers)
     assert get(f"contoso/_apis/projects/{platform['id']}").status_code == 404
     unknown = azure.send("GET", f"{base}/fabrikam/_apis/projects")

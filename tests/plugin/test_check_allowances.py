@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pytest_tfoidc.checks.allowances import check_allowances
+from pytest_tfoidc.errors import UsageError
 from tests.project_kit import Project, text_of
 
 ALWAYS = """\
@@ -151,6 +155,22 @@ def test_a_table_that_cannot_be_read_is_said_at_start(
     result.stderr.fnmatch_lines(
         [f"*{message}", "Where: *pyproject.toml*tool.pytest_tfoidc.checks*"]
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tool.pytest_tfoidc.check]\nallow = []", r"\[tool\.pytest_tfoidc\.check\] is not known"),
+        ('[tool.pytest_tfoidc]\ntf_module = "x"', r"stand in \[tool\.pytest\.ini_options\]"),
+        ("[tool]\npytest_tfoidc = 3", r"\[tool\.pytest_tfoidc\.checks\] is no table"),
+        ("[tool.pytest_tfoidc.checks]\nallow = [{ match = 3 }]", "has no text to match"),
+    ],
+)
+def test_what_nobody_would_read_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=said):
+        check_allowances(file)
 
 
 def test_allowances_may_stand_in_tables_of_their_own(project: Project) -> None:

@@ -325,6 +325,19 @@ def test_links_that_lead_in_a_circle_are_not_followed_for_ever(project: Project)
     result.stdout.fnmatch_lines(["*/linked/test_b.py::test_b PASSED*"])
 
 
+HASHES_ITSELF = """\
+resource "terraform_data" "deploy" {
+  triggers_replace = [for name in fileset(path.module, "**") : filesha1("${path.module}/${name}")]
+}
+"""
+
+
+def test_a_module_that_hashes_its_own_folder_sees_no_plan_in_it(project: Project) -> None:
+    shop = watched(project)
+    write(shop.folder, {"main.tf": HASHES_ITSELF, "src/app.js": "x"})
+    shop.run("--tf-module=shop", "--tf-check=delayed_apply").assert_outcomes(passed=1)
+
+
 def test_a_fixture_of_state_is_read(project: Project) -> None:
     shop = watched(project)
     state = (

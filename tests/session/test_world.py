@@ -169,6 +169,39 @@ def test_a_set_up_module_that_fails_is_told_once_and_nothing_is_run(hub: Project
     assert "Traceback" not in text
 
 
+TAKES_A_ZONE = """
+variable "zone" { type = string }
+output "zone" { value = var.zone }
+"""
+READS_IT = """
+terraform {
+  backend "azurerm" {}
+}
+data "terraform_remote_state" "network" {
+  backend = "azurerm"
+  config = {
+    storage_account_name = "tfoidcstandin"
+    container_name       = "tfstate"
+    key                  = "setup.tfstate"
+    use_azuread_auth     = true
+  }
+}
+resource "terraform_data" "zone" { input = data.terraform_remote_state.network.outputs.zone }
+"""
+
+
+def test_a_set_up_module_is_given_its_variables(project: Project) -> None:
+    files = {"../setup/main.tf": TAKES_A_ZONE, "../prod.tfvars": 'zone = "example.org"\n'}
+    project.module(main=READS_IT, files=files)
+    refused = project.check("none", "--tf-existing=setup")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Give it values: PATH,var-file=FILE" in text_of(refused)
+    missing = project.check("none", "--tf-existing=setup,var-file=test.tfvars")
+    assert f"{project.path / 'test.tfvars'} is not there" in text_of(missing)
+    given = project.check("delayed_apply", "--tf-existing=setup,var-file=prod.tfvars")
+    given.assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -15,6 +15,8 @@ SUBSCRIPTION = "/subscriptions/99999999-8888-7777-6666-555555555555"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/rg-hub"
 NETWORK = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/vnet-hub"
 ARM, VAULT, GRAPH = "management.azure.com", "kv-hub.vault.azure.net", "graph.microsoft.com"
+BLOBS, DEVOPS = "sthub.blob.core.windows.net", "dev.azure.com"
+ADA = "11111111-0000-4000-8000-000000000002"
 STATE = """
 data "terraform_remote_state" "network" {
   backend = "azurerm"
@@ -80,6 +82,83 @@ def found(address: str, text: str, *events: RequestAnswered) -> tuple[MissingRea
             "admins",
             {"displayName": "admins", "mailNickname": "", "securityEnabled": True},
         ),
+        (
+            "data.azuread_application.shop",
+            f"Application not found\nno applications found matching filter: \"appId eq '{ADA}'\"",
+            answered(GRAPH, "/v1.0/applications", 200),
+            ADA,
+            {"displayName": "", "appId": ADA},
+        ),
+        (
+            "data.azuread_user.ada",
+            f'User not found with object ID: "{ADA}"',
+            answered(GRAPH, f"/v1.0/users/{ADA}"),
+            ADA,
+            {"userPrincipalName": "", "displayName": "", "id": ADA},
+        ),
+        (
+            "data.azuread_users.all",
+            'User with UPN "ada@example.org" was not found',
+            answered(GRAPH, "/v1.0/users/ada%40example.org"),
+            "ada@example.org",
+            {"userPrincipalName": "ada@example.org", "displayName": ""},
+        ),
+        (
+            "data.azurerm_key_vault_certificate.tls",
+            f'a Certificate named "tls" was not found in Key Vault at URI "https://{VAULT}/"',
+            answered(VAULT, "/certificates/tls/"),
+            "tls",
+            {"id": f"https://{VAULT}/certificates/tls"},
+        ),
+        (
+            "data.azurerm_storage_blob.page",
+            'the Blob "web/page.html" was not found in Container "site"',
+            answered(BLOBS, "/site/web/page.html"),
+            "page.html",
+            {"url": f"https://{BLOBS}/site/web/page.html", "content": ""},
+        ),
+        (
+            "data.azurerm_storage_blob.page",
+            'locating Storage Account "sthub"',
+            answered(ARM, f"{SUBSCRIPTION}/providers/Microsoft.Storage/storageAccounts", 200),
+            "sthub",
+            {
+                "id": f"{SUBSCRIPTION}/resourceGroups/existing/providers/"
+                "Microsoft.Storage/storageAccounts/sthub",
+                "type": "Microsoft.Storage/storageAccounts",
+                "name": "sthub",
+                "location": "westeurope",
+                "properties": {},
+            },
+        ),
+        (
+            "data.azurerm_private_dns_zone.blobs",
+            'No Private DNS Zones found with name: "privatelink.blob.core.windows.net"',
+            answered(ARM, f"{SUBSCRIPTION}/resources", 200),
+            "privatelink.blob.core.windows.net",
+            {
+                "id": f"{SUBSCRIPTION}/resourceGroups/existing/providers/"
+                "Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net",
+                "type": "Microsoft.Network/privateDnsZones",
+                "name": "privatelink.blob.core.windows.net",
+                "location": "global",
+                "properties": {},
+            },
+        ),
+        (
+            "data.azuredevops_agent_pool.own",
+            "Unable to find agent pool with name: own-pool",
+            answered(DEVOPS, "/contoso/_apis/distributedtask/pools", 200),
+            "own-pool",
+            {"url": f"https://{DEVOPS}/contoso/_apis/distributedtask/pools", "name": "own-pool"},
+        ),
+        (
+            "data.azuredevops_team.shop",
+            "Get Team (Team Name: Shop). Error: VS800075: 'Shop' does not exist",
+            answered(DEVOPS, "/contoso/_apis/projects/p/teams/Shop"),
+            "Shop",
+            {"url": f"https://{DEVOPS}/contoso/_apis/projects/p/teams", "name": "Shop"},
+        ),
     ],
 )
 def test_a_read_that_found_nothing_is_told(
@@ -88,6 +167,20 @@ def test_a_read_that_found_nothing_is_told(
     (read,) = found(address, text, event, answered(ARM, f"{SUBSCRIPTION}/resourceGroups/other"))
     assert str(read) == f"`{address}` reads {what}, which does not exist on the stand-in."
     assert stub is None or dict(read.stub) == stub
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("vnet", "vnet"), ("hub", "hub"), ("rg-hub", "rg-hub"), ("", "rg-hub")],
+)
+def test_of_a_group_and_what_lies_in_it_the_one_that_was_read_is_told(name: str, told: str) -> None:
+    inner = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/{name or 'hub'}"
+    text = 'Resource Group (Name: "rg-hub") was not found'
+    if name:
+        text = f'Network (Resource Group Name: "rg-hub"\nNetwork Name: "{name}") was not found'
+    (read,) = found("data.azurerm_any.one", text, answered(ARM, GROUP), answered(ARM, inner))
+    assert read.what == told
+    assert read.stub["id"] == (inner if name else GROUP)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +268,7 @@ def attribute_error(code: str, value: str) -> Complaint:
             id="a key by an expression",
         ),
         pytest.param(
-            STATE,
+            STATE.replace("  config", "  workspace = terraform.workspace\n  config"),
             "input = [for s in data.terraform_remote_state.network : s.outputs.subnet_id]",
             's.outputs is object with 1 attribute "cidr"',
             "network.tfstateenv%3Aprod",
@@ -194,6 +287,23 @@ def test_a_remote_state_is_told_by_the_request_for_it(
     assert read.what == f"the state tfstate/{shown} of stshopstate"
     assert read.address == "data.terraform_remote_state.network"
     assert read.stub["content"]["outputs"] == {"subnet_id": {"value": "", "type": "string"}}
+
+
+def test_a_state_of_another_workspace_is_none_of_a_block_that_names_its_own(
+    tmp_path: Path,
+) -> None:
+    each = STATE.replace('"network.tfstate"', '"${each.key}.tfstate"')
+    prod = STATE.replace("  config", '  workspace = "prod"\n  config').replace(
+        '" "network"', '" "prod"'
+    )
+    (tmp_path / "main.tf").write_text(each + prod, encoding="utf-8")
+    complaint = attribute_error("s.outputs.subnet_id", "s.outputs is object with no attributes")
+    events = answers_of("hub.tfstate", "network.tfstateenv%3Aprod")
+    reads = missing_reads([complaint], events, files=[tmp_path / "main.tf"])
+    assert [(read.address.rpartition(".")[2], read.what.split()[2]) for read in reads] == [
+        ("network", "tfstate/hub.tfstate"),
+        ("prod", "tfstate/network.tfstateenv:prod"),
+    ]
 
 
 def test_each_absent_state_of_several_is_named(tmp_path: Path) -> None:

@@ -322,14 +322,14 @@ class UpgradeStep:
     def _keep_state(self) -> None:
         if not self.workspace.is_deployed:
             return
-        path = self.workspace.path / SNAPSHOT
+        path = self.workspace.base / SNAPSHOT
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(self.workspace.state_text())
         self.snapshot = path
 
     def _shown(self, plan: Plan) -> dict[str, Any]:
-        done = self.workspace.run("show", plan.path.name, json=Flag)
+        done = self.workspace.run("show", str(plan.path), json=Flag)
         shown: dict[str, Any] = json.loads(done.stdout)
         return shown
 

@@ -21,6 +21,7 @@ OPTION = "--tf-upgrade"
 TABLE = "tool.pytest_tfoidc.upgrades"
 FEW_NAMES = 2  # of one address, in the allowances that are offered
 CHECKS_TABLE = "tool.pytest_tfoidc.checks"
+TABLES = frozenset({"checks", "upgrades"})
 KEYS = {"step", "allow", "reason", "modules", "downgrade", "override"}
 EXAMPLE = """Write, for instance:
   [tool.pytest_tfoidc.upgrades.azurerm-5]
@@ -102,7 +103,7 @@ def read_table(pyproject: Path, name: str, *, example: str) -> Mapping[str, Any]
     """Return a table of [tool.pytest_tfoidc], empty where there is none.
 
     Raises:
-        UsageError: The file cannot be read, or it is no table.
+        UsageError: The file cannot be read, it is no table, or there is one that nobody reads.
     """
     if not pyproject.is_file():
         return {}
@@ -112,10 +113,19 @@ def read_table(pyproject: Path, name: str, *, example: str) -> Mapping[str, Any]
         raise UsageError(
             "pyproject.toml cannot be read.", where=str(pyproject), cause=str(error)
         ) from error
-    found = content.get("tool", {}).get("pytest_tfoidc", {}).get(name, {})
+    own = content.get("tool", {}).get("pytest_tfoidc", {})
+    found = own.get(name, {}) if isinstance(own, dict) else own
     if not isinstance(found, dict):
         what = f"[tool.pytest_tfoidc.{name}] is no table."
         raise UsageError(what, where=str(pyproject), remedy=example)
+    unknown = sorted(own.keys() - TABLES)
+    if unknown:
+        raise UsageError(
+            f"[tool.pytest_tfoidc.{unknown[0]}] is not known.",
+            where=str(pyproject),
+            cause=f"nobody reads it: there are {' and '.join(sorted(TABLES))}",
+            remedy="Correct it; options such as tf_module stand in [tool.pytest.ini_options].",
+        )
     return found
 
 
@@ -142,8 +152,9 @@ def read_allowances(entry: Mapping[str, Any], *, where: str) -> Iterator[Allowan
         single = {"match": allowed} if isinstance(allowed, str) else allowed
         pattern, reason = single.get("match"), single.get("reason") or entry.get("reason")
         if not isinstance(pattern, str) or not isinstance(reason, str) or not reason.strip():
+            lacking = "reason" if isinstance(pattern, str) else "text to match"
             raise UsageError(
-                f"The allowance {pattern or allowed!r} has no reason.",
+                f"The allowance {pattern or allowed!r} has no {lacking}.",
                 where=where,
                 remedy='Write allow = [{ match = "…", reason = "…" }], or one `reason` for all.',
             )
