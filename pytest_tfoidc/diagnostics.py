@@ -6,11 +6,12 @@ https://developer.hashicorp.com/terraform/internals/machine-readable-ui
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 LONGEST = 200  # characters of a first line, before its place
+FEW = 3  # so many are named in a sentence, the others counted
 # Where Terraform's summary only says what kind of rule it was, and the detail has the user's words.
 USERS_WORDS = frozenset(
     {
@@ -34,6 +35,9 @@ AZCORE = re.compile(r"ERROR CODE: (\w+)")  # as Microsoft's clients write it
 MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)+)"')
 ENTRA = re.compile(r"\bAADSTS\d+: .+")
 TRACE = re.compile(r"\s*(?:Trace ID:|Correlation ID:|Timestamp:).*")
+CLAUSE = re.compile(r"; |, and so ")  # what follows it says less
+# Terraform's preface to what is wrong, or OpenTofu's.
+PREFACE = re.compile(r"\bencountered problems during initiali[sz]ation\b")
 SENTENCE = re.compile(r"(?<=[^.\s][.!?])\s+(?=[A-Z\"'`(])")
 HEAD = re.compile(r"^(Error|Warning): ", re.MULTILINE)
 ON = re.compile(r"^\s+on (.+?) line (\d+)")
@@ -112,6 +116,8 @@ class Diagnostic:
         if unsuitable is not None:
             return f"{unsuitable['name']}: {_sentence(unsuitable['why'])}"
         more = _sentence(self.detail.strip().split("\n\n")[0])
+        if len(summary) + len(more) > LONGEST:
+            more = CLAUSE.split(more, maxsplit=1)[0]
         if not more or len(summary) + len(more) > LONGEST:
             return summary
         return f"{summary}: {more}"
@@ -129,6 +135,13 @@ def with_place(text: str, place: str) -> str:
     if len(said) > LONGEST:
         said = said[:LONGEST].rsplit(" ", 1)[0] + " …"
     return f"{said} ({place})" if place else said
+
+
+def few(names: Sequence[str], *, joint: str = ", ") -> str:
+    """Name the first of several in a sentence, and count the others."""
+    shown = joint.join(names[:FEW])
+    more = len(names) - FEW
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _coded(text: str) -> str:

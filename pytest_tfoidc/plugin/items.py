@@ -94,7 +94,11 @@ class ModuleItem(pytest.Item):
         """Show what happened and what to do, then Terraform's words; no traceback of ours."""
         error = shortage(excinfo.value) or excinfo.value
         text = told(error, self._run, item=self.nodeid)
-        return super().repr_failure(excinfo) if text is None else text
+        if text is None:
+            return super().repr_failure(excinfo)
+        from pytest_tfoidc.plugin.representation import in_words  # noqa: PLC0415 - for failures only
+
+        return in_words(text, self.path)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Name the item as its id does."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_tfoidc import shortages
 from pytest_tfoidc.diagnostics import (
     LONGEST,
+    PREFACE,
     Diagnostic,
     diagnostics_in,
     read_diagnostic,
@@ -91,11 +92,12 @@ class Failures:
         read = (read_diagnostic(one, redact) for one in done.diagnostics)
         found = tuple(filter(None, read)) or diagnostics_in(redact(done.text))
         given = {str(self.base / file): what for file, what in GIVEN.items()}
+        said = [one for one in found if not PREFACE.search(one.summary)]
         return tuple(
             dataclasses.replace(one, file=given[one.file], line=0)
             if one.file in given
             else dataclasses.replace(one, file=self._as_given(one.file))
-            for one in map(self._required, found)
+            for one in map(self._required, said or found)
         )
 
     def _required(self, one: Diagnostic) -> Diagnostic:

@@ -18,6 +18,7 @@ import filelock
 
 from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.diagnostics import few
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
 from pytest_tfoidc.events import (
@@ -61,7 +62,7 @@ from pytest_tfoidc.terraform.savedplans import CHANGES, SavedPlans
 from pytest_tfoidc.terraform.slots import Slots
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.state import State
-from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
+from pytest_tfoidc.terraform.upgrade.plan_diff import Change, change_lines, planned_changes
 from pytest_tfoidc.terraform.values import no_such
 from pytest_tfoidc.terraform.variablesfile import (
     as_json_file,
@@ -526,9 +527,10 @@ class Workspace:
             variables = given.values
         plan = self.plan(out="tfplan-after", refresh_only=refresh_only, variables=variables)
         if plan.has_changes:
-            lines = map(str, self.changes(plan))
-            redact = self.setting.redactor.clean
-            raise UnexpectedChangesError(plan, tuple(redact(line) for line in lines))
+            changes, redact = self.changes(plan), self.setting.redactor.clean
+            named = few(tuple(dict.fromkeys(change.address for change in changes)))
+            lines = tuple(map(redact, change_lines(changes)))
+            raise UnexpectedChangesError(plan, lines, named=redact(named))
 
     def evaluate(self, expression: str, *, variables: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - whatever the expression is
         """Return the value of an expression of Terraform's language, by `terraform console`.

@@ -76,17 +76,33 @@ def test_checks_say_what_is_wrong_first_and_tell_it_once(project: Project) -> No
     assert [line.partition(" - ")[2] for line in summary_of(result)] == [HEADLINE, HEADLINE]
 
 
-def test_what_several_workers_have_told_in_full_is_told_by_one(project: Project) -> None:
+def test_what_several_workers_have_told_in_full_is_told_by_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "1")  # pytest cuts no line of its summary there
     project.module(main=VALIDATED)
     result = project.check("all", "--tf-var=env=qa", "-n2", "--junitxml=junit.xml")
     result.assert_outcomes(failed=5)
     junit = ET.parse(project.path / "junit.xml")  # noqa: S314 - pytest has written it
     failures = [str(failure.text) for failure in junit.iter("failure")]
+    assert {failure.get("message") for failure in junit.iter("failure")} == {HEADLINE}
     for texts in ([text_of(result)], failures):
         text = "\n".join(texts)
         assert text.count("This was checked by the validation rule") == 1
         assert text.count("which tells the rest.") == 4
     assert [line.partition(" - ")[2] for line in summary_of(result)] == 5 * [HEADLINE]
+
+
+def test_a_preface_of_terraform_is_not_what_is_wrong(project: Project) -> None:
+    twice = 'resource "terraform_data" "x" {}\n'
+    project.module(main=twice, files={"more.tf": twice})
+    result = project.check("delayed_apply", "-vv")
+    said = (
+        'Duplicate resource "terraform_data" configuration: A terraform_data resource named "x"'
+        " was already declared at main.tf:1,1-30 (more.tf:1)"
+    )
+    assert [line.partition(" - ")[2] for line in summary_of(result)] == [said]
+    assert "encountered problems" not in text_of(result)
 
 
 def test_python_tests_of_several_workers_tell_it_once(project: Project) -> None:
