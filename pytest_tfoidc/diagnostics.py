@@ -30,8 +30,15 @@ UNSUITABLE = re.compile(
     r"given value is not suitable for (?P<name>\S+) declared at"
     r" (?P<file>\S+?):(?P<line>\d+),[\d-]+: (?P<why>.+)"
 )
-SERVICE = re.compile(r"\bwith error: (\w+: .+)")  # as HashiCorp's clients write it
+# As HashiCorp's clients write it, and those before them.
+SERVICE = re.compile(
+    r"\bunexpected status \d+(?: \([^)]*\))? with (?:(?:OData )?error: )?"
+    r"((?!response: )\w+: .+)"
+)
+POLLED = re.compile(r'Status: "(\w*)" Code: "(\w*)" Message: "((?:[^"\\]|\\.)+)"')
+AUTOREST = re.compile(r'\bCode="(\w+)" Message="((?:[^"\\]|\\.)+)"')
 AZCORE = re.compile(r"ERROR CODE: (\w+)")  # as Microsoft's clients write it
+LINE_END = re.compile(r"\\[rn]")  # as a text in quotes has it
 MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)+)"')
 ENTRA = re.compile(r"\bAADSTS\d+: .+")
 TRACE = re.compile(r"\s*(?:Trace ID:|Correlation ID:|Timestamp:).*")
@@ -152,6 +159,12 @@ def _coded(text: str) -> str:
     service = SERVICE.search(text)
     if service is not None:
         return _sentence(service[1])
+    old = AUTOREST.search(text)
+    if old is not None:
+        return f"{old[1]}: {_sentence(LINE_END.sub(' ', old[2]))}"
+    polled = POLLED.search(text)
+    if polled is not None:
+        return f"{polled[2] or polled[1]}: {_sentence(polled[3])}"
     code = AZCORE.search(text)
     if code is None or code[1] == "UNAVAILABLE":
         return ""
