@@ -34,13 +34,14 @@ def told(error: BaseException, run: PytestRun, *, item: str) -> str | None:
     """
     from pytest_tfoidc.checks.explaining import explain  # noqa: PLC0415 - heavy
     from pytest_tfoidc.checks.parts import CheckFailure  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.plan import UnexpectedChangesError  # noqa: PLC0415 - heavy
 
     if isinstance(error, TerraformError):
         text = explain(error, run.session)
         return run.told_once(text, item=item, about=CHANGING.sub("", error.output))
     if isinstance(error, CheckFailure):
         return run.told_once(str(error), item=item, about=error.about)
-    return str(error) if isinstance(error, TfOidcError) else None
+    return str(error) if isinstance(error, (TfOidcError, UnexpectedChangesError)) else None
 
 
 def properties_of(run: PytestRun, folder: Path) -> list[tuple[str, object]]:

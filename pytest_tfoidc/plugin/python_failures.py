@@ -22,7 +22,9 @@ from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.plugin.items import told
 from pytest_tfoidc.plugin.representation import in_words, tell
 from pytest_tfoidc.plugin.run import RUN
+from pytest_tfoidc.terraform.plan import UnexpectedChangesError
 
+OURS = (TfOidcError, UnexpectedChangesError)
 # What stands between a test and Terraform, and is nobody's business who reads of a failure.
 MACHINERY = tuple(Path(str(one.__file__)).parent for one in (pytest_tfoidc, _pytest, pluggy))
 
@@ -38,7 +40,7 @@ def complete_report(
         report: What pytest made of it.
     """
     excinfo = call.excinfo
-    if excinfo is None or not isinstance(excinfo.value, TfOidcError) or not report.failed:
+    if excinfo is None or not isinstance(excinfo.value, OURS) or not report.failed:
         return
     text = told(excinfo.value, item.config.stash[RUN], item=item.nodeid)
     shown = report.longrepr

@@ -96,23 +96,31 @@ class _Failure:
         return _entry(source=source, wrong=told.splitlines(), place=entry.reprfileloc)
 
     def _entry(self, diagnostic: Diagnostic) -> ReprEntry:
+        message, before = self._first_words(diagnostic)
+        said = [diagnostic.summary, diagnostic.detail]
         if diagnostic.summary == ASSERTION:
             said = [diagnostic.detail]
-        else:
-            said = [diagnostic.summary, diagnostic.detail]
+        elif before == [message] and "\n\n" not in diagnostic.detail.strip():
+            said = [diagnostic.summary]  # the first line has the detail
         where = [f"with {diagnostic.address}"] if diagnostic.address else []
         words = "\n".join(text for text in (*said, *where) if text)
         wrong = [*words.splitlines(), *(f"  {value}" for value in diagnostic.values)]
-        message = said[0].splitlines()[0] if said[0] else diagnostic.summary
         path, line = self._place(diagnostic)
-        diagnosis = self._diagnosis(diagnostic)
-        if diagnosis:
-            message = diagnosis[0]
         return _entry(
             source=[*self._source(diagnostic)],
-            wrong=[*diagnosis, *wrong],
+            wrong=[*before, *wrong],
             place=ReprFileLocation(path, line, message),
         )
+
+    def _first_words(self, diagnostic: Diagnostic) -> tuple[str, list[str]]:
+        """Return what is wrong in one line, and the lines that stand before Terraform's words."""
+        before = self._diagnosis(diagnostic)
+        if before:
+            return before[0], before
+        if diagnostic.summary == ASSERTION:
+            return next(iter(diagnostic.detail.splitlines()), diagnostic.summary), []
+        message = diagnostic.headline
+        return message, [] if message.startswith(diagnostic.summary) else [message]
 
     def _entry_of_text(self, text: str, *, source: Iterable[str] = ()) -> ReprEntry:
         lines = text.splitlines()

@@ -57,6 +57,7 @@ from pytest_tfoidc.terraform.module import RootModule, read_module, tests_need_i
 from pytest_tfoidc.terraform.paths import with_paths_of_variables
 from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
+from pytest_tfoidc.terraform.restless import restless_cause
 from pytest_tfoidc.terraform.runner import Completed, Runner, both
 from pytest_tfoidc.terraform.savedplans import CHANGES, SavedPlans
 from pytest_tfoidc.terraform.slots import Slots
@@ -528,9 +529,12 @@ class Workspace:
         plan = self.plan(out="tfplan-after", refresh_only=refresh_only, variables=variables)
         if plan.has_changes:
             changes, redact = self.changes(plan), self.setting.redactor.clean
-            named = few(tuple(dict.fromkeys(change.address for change in changes)))
-            lines = tuple(map(redact, change_lines(changes)))
-            raise UnexpectedChangesError(plan, lines, named=redact(named))
+            addresses = tuple(dict.fromkeys(change.address for change in changes))
+            cause = restless_cause(self.configuration, addresses)
+            lines = [*change_lines(changes), *([f"Cause: {cause}"] if cause else [])]
+            raise UnexpectedChangesError(
+                plan, tuple(map(redact, lines)), named=redact(few(addresses))
+            )
 
     def evaluate(self, expression: str, *, variables: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - whatever the expression is
         """Return the value of an expression of Terraform's language, by `terraform console`.

@@ -226,6 +226,16 @@ def test_mistakes_in_a_test_are_told_where_they_were_made_and_once(project: Proj
     assert "contextlib" not in text_of(result)
 
 
+def test_what_would_change_is_told_by_the_first_line_with_what_sets_it(project: Project) -> None:
+    test = "def test_it(tf_deployed):\n    tf_deployed.assert_no_changes()\n"
+    main = 'resource "terraform_data" "x" {\n  input = timestamp()\n}\n'
+    project.module(main=main, files={"test_it.py": test})
+    result = project.run("--tf-module=module", "--tf-check=none", "-vv")
+    words = "The plan is not empty: terraform_data.x would change."
+    assert [line.partition(" - ")[2] for line in summary_of(result)] == [words]
+    result.stdout.fnmatch_lines([f"E   {words}", "E   Cause: *timestamp() (main.tf:2), *"])
+
+
 def test_other_failures_of_a_test_are_shown_as_pytest_shows_them(project: Project) -> None:
     project.module(files={"test_it.py": "def test_it(tf_module):\n    assert 1 == 2\n"})
     result = project.run("--tf-module=module", "--tf-check=none")
