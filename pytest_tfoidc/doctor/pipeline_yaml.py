@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_tfoidc.doctor.environment import misspelt
@@ -38,6 +38,7 @@ UNSUPPORTED = {
     ("servicefabricdeploy", 1): "Service Fabric cannot use them",
 }
 TERRAFORM_TASK_FLOOR = 5
+OTHER_PROVIDERS = frozenset({"aws", "gcp", "oci"})  # as TerraformTask names them
 TASK = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]+?)(?:V\d+)?@(\d+)")
 PASSES_TOKEN = re.compile(
     r"-backend-config[= ]\s*[\"']?"
@@ -124,6 +125,7 @@ class _Step:
     environment: dict[str, str]
     is_open: bool = False
     action: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def runs_terraform(self) -> bool:
@@ -216,7 +218,9 @@ def _task(step: _Step, where: str) -> Iterator[Finding]:
     if found is None:
         return
     name, version = found[1].lower(), int(found[2])
-    if name == "terraformtask" and version < TERRAFORM_TASK_FLOOR:
+    asks = step.inputs.get("command") != "validate"
+    asks = asks and step.inputs.get("provider", "azurerm") not in OTHER_PROVIDERS
+    if name == "terraformtask" and version < TERRAFORM_TASK_FLOOR and asks:
         yield finding("TFO402", where=where, what=f"{step.task} caches the ID token.")
     reason = UNSUPPORTED.get((name, version))
     if reason is not None:
@@ -399,6 +403,7 @@ def _step(node: Any, others: Others) -> _Step | None:  # noqa: ANN401 - as above
         environment=environment,
         is_open=is_open or _scalar(entries).startswith(EXPRESSION),
         action=action,
+        inputs={name: _scalar(value) for name, value in inputs.items()},
     )
 
 
