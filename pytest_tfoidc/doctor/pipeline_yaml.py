@@ -17,6 +17,7 @@ from pytest_tfoidc.doctor.scripts import Others, plain, runs_terraform, sets, wi
 LOCAL = "./"  # actions and workflows of the same repository
 CALLED = "workflow_call"
 SCRIPTS = ("script", "bash", "pwsh", "powershell", "run")
+GIVEN = ("inputs", "parameters", "env")  # a `script` in them is a value, and no step
 FOLDERS = ("working-directory", "workingDirectory", "cwd")
 RUNNERS = frozenset({"azurecli", "azurepowershell", "bash", "cmdline", "powershell", "shellscript"})
 # Task and version: what the table says, in short.
@@ -173,8 +174,12 @@ def _document(document: Any, file: str, others: Others) -> Iterator[Finding]:  #
         for step in _composite(top, others):
             yield from _any_step(step, f"{file}:{step.line}")
     elif _is_azure_devops(top):
-        for node in _walk(document):
-            yield from _azure_devops(node, file, others)
+        nodes = [*_walk(document)]
+        given = {id(_mapping(node).get(name)) for node in nodes for name in GIVEN}
+        for node in nodes:
+            yield from _shared(_mapping(node).get("variables"), file)
+            if id(node) not in given:
+                yield from _azure_devops(node, file, others)
 
 
 def _is_azure_devops(top: dict[str, Any]) -> bool:
@@ -193,7 +198,6 @@ def _extends(top: dict[str, Any]) -> bool:
 
 
 def _azure_devops(node: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - as above
-    yield from _shared(_mapping(node).get("variables"), file)
     step = _step(node, others)
     if step is None:
         return

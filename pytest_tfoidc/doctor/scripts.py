@@ -79,6 +79,11 @@ ROOT = re.compile(
     r"|\$env:(?:GITHUB_WORKSPACE|BUILD_SOURCESDIRECTORY))(?:/s(?=/))?[/\\]",
     re.IGNORECASE,
 )
+# The folder of the script that says so.
+BESIDE = re.compile(
+    r"\$\([ \t]*dirname[ \t]+[\"']?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?[\"']?[ \t]*\)"
+    r"|\$\{(?:0|BASH_SOURCE)%/\*\}|\$PSScriptRoot\b"
+)
 SCRIPT_SUFFIXES = (".sh", ".bash", ".ps1", ".cmd", ".bat")
 SPACED = re.compile(r"\$\{\{[ \t]*([^{}\n]*?)[ \t]*\}\}")
 MAKES = re.compile(r"(?:^|[\s;&|(])make((?:[ \t]+[^\s;&|<>]+)*)", re.MULTILINE)
@@ -179,7 +184,7 @@ def with_called(script: str, *, folder: str, others: Others) -> str:
             seen.add(name)
             content = _recipes(others(name), made) if made is not None else others(name)
             if content:
-                parts.append(plain(content))
+                parts.append(BESIDE.sub(f"./{posixpath.dirname(name)}", plain(content)))
                 waiting.append(parts[-1])
     return "\n".join(parts)
 

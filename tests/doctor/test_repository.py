@@ -94,6 +94,14 @@ HEALTHY = {
     ),
     "words for people": ("p.yml", step("Write-Host 'set ARM_OIDC_TOKEN=x, ARM_CLIENT_SECRET=y'")),
     "a text in a file": ("p.yml", step('@"\n$env:ARM_OIDC_TOKEN = 1\n"@ | Out-File help.txt')),
+    "a task with its script": (
+        "p.yml",
+        f"{task('Bash@3')}      script: terraform apply\n    env: {{A: $(System.AccessToken)}}\n",
+    ),
+    "a template that is given a script": (
+        "p.yml",
+        "steps:\n  - template: t.yml\n    parameters: {script: terraform apply}\n",
+    ),
     "a newer file copy": ("azure-pipelines.yml", task("AzureFileCopy@6")),
     "no sign-in": ("azure-pipelines.yml", step("terraform init -backend=false", "A: b")),
     "yaml that is no pipeline": ("values.yaml", "replicas: 2\nenv: {ARM_OIDC_TOKEN: x}\n"),

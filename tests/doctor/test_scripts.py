@@ -92,6 +92,16 @@ def test_a_script_of_the_repository_is_read(script: str, folder: str, called: st
 
 
 @pytest.mark.parametrize(
+    "call",
+    ['source "$(dirname "$0")/lib.sh"', ". ${BASH_SOURCE%/*}/lib.sh", "& $PSScriptRoot\\lib.sh"],
+)
+def test_a_script_beside_another_is_read(call: str) -> None:
+    files = {"ci/run.sh": call, "ci/lib.sh": "terraform apply", "lib.sh": ""}
+    whole = with_called("ci/run.sh", folder="", others=lambda name: files.get(name, ""))
+    assert runs_terraform(whole)
+
+
+@pytest.mark.parametrize(
     ("script", "signs_in"),
     [("make deploy", "yes"), ("make -C . init", "yes"), ("make", ""), ("make lint", "")],
 )
