@@ -255,6 +255,13 @@ def test_a_module_in_the_root_is_named_after_its_folder_and_its_ids_can_be_paste
     )
 
 
+def test_ids_of_a_module_outside_of_the_root_name_it(project: Project) -> None:
+    project.module()
+    (project.path / "tests").mkdir()
+    result = project.check("delayed_apply", "--rootdir=tests", "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["../module::oidc::delayed_apply"])
+
+
 def test_checks_that_were_skipped_are_named_with_the_reason(project: Project) -> None:
     tests = project.path / "module/tests"
     tests.mkdir(parents=True)
