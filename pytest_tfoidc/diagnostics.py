@@ -6,7 +6,7 @@ https://developer.hashicorp.com/terraform/internals/machine-readable-ui
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +128,13 @@ class Diagnostic:
         if not more or len(summary) + len(more) > LONGEST:
             return summary
         return f"{summary}: {more}"
+
+
+def in_order(told: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Put those of one kind in the order of their places: Terraform says them in any order."""
+    found = tuple(told)
+    kinds = [one.summary for one in found]
+    return tuple(sorted(found, key=lambda one: (kinds.index(one.summary), one.file, one.line)))
 
 
 def wanted_provider(diagnostic: Diagnostic) -> str:

@@ -13,7 +13,7 @@ from _pytest._code.code import (  # pytest has no public names for them
     ReprTraceback,
 )
 
-from pytest_tfoidc.diagnostics import Diagnostic, with_place
+from pytest_tfoidc.diagnostics import Diagnostic, in_order, with_place
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.plugin.runblocks import FileErrored, RunErrored, RunFailed, RunItem
@@ -47,7 +47,7 @@ class _Failure:
 
     def of_run(self, result: RunResult) -> ReprExceptionInfo:
         """Show the run block, what was wrong in it, and Terraform's other words under it."""
-        entries = [self._entry(d) for d in result.diagnostics if d.is_error]
+        entries = [self._entry(d) for d in in_order(result.diagnostics) if d.is_error]
         if result.cause or not entries:
             cause = result.cause or "Terraform gave no reason."
             entries.append(self._entry_of_text(cause, source=self._header()))
@@ -60,7 +60,7 @@ class _Failure:
             left = "\n  ".join(result.left_behind)
             what = f"The teardown left behind: {left}\nRemedy: destroy it by hand."
             entries.append(self._entry_of_text(what))
-        entries += [self._entry(d) for d in result.diagnostics if d.is_error]
+        entries += [self._entry(d) for d in in_order(result.diagnostics) if d.is_error]
         if result.cause:
             entries.append(self._entry_of_text(result.cause))
         return self._put_together(entries, result.diagnostics)

@@ -93,6 +93,28 @@ def test_what_several_workers_have_told_in_full_is_told_by_one(
     assert [line.partition(" - ")[2] for line in summary_of(result)] == 5 * [HEADLINE]
 
 
+def test_paths_are_the_users_and_the_order_is_that_of_the_files(project: Project) -> None:
+    rule = """\
+variable "{0}" {{
+  default = 1
+  validation {{
+    condition     = var.{0} > 2
+    error_message = "{0} must be above 2, see ${{abspath(path.module)}}/{0}.md"
+  }}
+}}
+"""
+    names = "abcde"
+    runs = {"tests/a.tftest.hcl": 'run "it" {}\n'}
+    folder = project.module(main="".join(map(rule.format, names)), files=runs)
+    result = project.check("delayed_apply", "-vv")
+    first = f"a must be above 2, see {folder}/a.md (main.tf:3)"
+    words = [line.partition(" - ")[2] for line in summary_of(result)]
+    assert words == [first, first]
+    assert str(project.temp) not in text_of(result)
+    told = [text_of(result).rindex(f'variable "{name}"') for name in names]
+    assert told == sorted(told)
+
+
 def test_a_preface_of_terraform_is_not_what_is_wrong(project: Project) -> None:
     twice = 'resource "terraform_data" "x" {}\n'
     project.module(main=twice, files={"more.tf": twice})
