@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.appconfig.service import ConfigurationStores
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
     from pytest_tfoidc.mockazure.arm.service import ResourceManager
+    from pytest_tfoidc.mockazure.dataplanes.service import DataPlanes
     from pytest_tfoidc.mockazure.devops.service import AzureDevOps
     from pytest_tfoidc.mockazure.directory import Directory
     from pytest_tfoidc.mockazure.graph.service import Graph
@@ -123,13 +124,14 @@ class Planes:
         self.devops = Lazy(self._make_devops, lock=lock)
         self.key_vaults = Lazy(self._make_key_vaults, lock=lock)
         self.configurations = Lazy(self._make_configurations, lock=lock)
+        self.data_planes = Lazy(self._make_data_planes, lock=lock)
         access_tokens.time_jumps = self._time_jumps
 
     @property
     def all(self) -> tuple[Lazy[Any], ...]:
         """All services, in the order in which their content is kept."""
         made = (self.blobs, self.resource_manager, self.graph, self.devops)
-        return (*made, self.key_vaults, self.configurations, self.storage)
+        return (*made, self.key_vaults, self.configurations, self.storage, self.data_planes)
 
     def handle_storage(self, request: Request) -> Response:
         """Answer a request to a storage account; blobs need none of its other services."""
@@ -250,6 +252,11 @@ class Planes:
             estate=self.resource_manager(),
             keys=_configuration_keys,
         )
+
+    def _make_data_planes(self) -> DataPlanes:
+        from pytest_tfoidc.mockazure.dataplanes.service import DataPlanes
+
+        return DataPlanes(access_tokens=self._tokens, owners=self.resource_manager())
 
     # What they know of each other, as Azure's do
 

@@ -92,6 +92,11 @@ GRAPH_HOSTS = (
     "microsoftgraph.chinacloudapi.cn",
 )
 KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.azure.cn")
+DATA_HOSTS = (  # of services that keep what is written at a path
+    *("*.search.windows.net", "*.dev.azuresynapse.net", "*.purview.azure.com"),
+    *("*.digitaltwins.azure.net", "*.azureiotcentral.com", "*.api.adu.microsoft.com"),
+    "*.batch.azure.com",
+)
 CONFIGURATION_HOSTS = ("*.azconfig.io", "*.azconfig.azure.us", "*.azconfig.azure.cn")
 SERVICES = {  # as faults and inspection name them
     "entra": EVERY_LOGIN_HOST,
@@ -102,6 +107,7 @@ SERVICES = {  # as faults and inspection name them
     "graph": GRAPH_HOSTS,
     "key-vaults": KEY_VAULT_HOSTS,
     "app-configuration": CONFIGURATION_HOSTS,
+    "data-planes": DATA_HOSTS,
 }
 DEVOPS_HOST = "dev.azure.com"
 ORGANIZATION_HOSTS = ("*.vssps.visualstudio.com",)  # an organization's own host, of old
@@ -184,6 +190,7 @@ class MockAzure(LoopbackServer):
             GRAPH_HOSTS: self._planes.graph.handle,
             KEY_VAULT_HOSTS: self._planes.key_vaults.handle,
             CONFIGURATION_HOSTS: self._planes.configurations.handle,
+            DATA_HOSTS: self._planes.data_planes.handle,
         }
         self.faults = Faults(clock=clock, services=SERVICES)
         self.requests = SeenRequests(SERVICES)
@@ -472,7 +479,7 @@ class MockAzure(LoopbackServer):
 
     def takes_access_tokens(self, host: str) -> bool:
         """Tell whether a host is a service that checks access tokens."""
-        planes = (*STORAGE_HOSTS, *KEY_VAULT_HOSTS, *CONFIGURATION_HOSTS)
+        planes = (*STORAGE_HOSTS, *KEY_VAULT_HOSTS, *CONFIGURATION_HOSTS, *DATA_HOSTS)
         return matches(host, (*planes, *RESOURCE_MANAGER_HOSTS, *GRAPH_HOSTS))
 
     async def answer(self, request: Request, connection: Connection) -> bool:

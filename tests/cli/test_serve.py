@@ -166,11 +166,11 @@ def test_resources_are_there_in_the_next_run(tmp_path: Path) -> None:
     [
         "",
         "[]",
-        '{"format": 2, "held": []}',
-        '{"format": 1, "held": {"$object": ["Popen", {"args": "true"}]}}',
-        '{"format": 1, "held": {"$object": ["Stamp", {"no": 1}]}}',
-        '{"format": 1, "held": {"$eval": "1"}}',
-        '{"format": 1, "held": {"$bytes": "%"}}',
+        '{"format": 0, "held": []}',
+        '{"format": 2, "held": {"$object": ["Popen", {"args": "true"}]}}',
+        '{"format": 2, "held": {"$object": ["Stamp", {"no": 1}]}}',
+        '{"format": 2, "held": {"$eval": "1"}}',
+        '{"format": 2, "held": {"$bytes": "%"}}',
     ],
 )
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path, text: str) -> None:

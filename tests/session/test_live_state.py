@@ -219,12 +219,14 @@ def test_the_state_object_goes_with_what_it_held_and_not_before(how: str, tmp_pa
             assert read(place.blob) is None
 
 
+@pytest.mark.parametrize("selected", [(), ("TF_WORKSPACE=blue",)], ids=["default", "selected"])
 def test_a_state_in_s3_is_a_tests_own_and_its_object_is_removed(
-    pipeline: Pipeline, s3: tuple[str, Any]
+    pipeline: Pipeline, s3: tuple[str, Any], selected: tuple[str, ...]
 ) -> None:
     url, client = s3
     pipeline.main.write_text(S3.replace("ENDPOINT", url), encoding="utf-8")
-    pipeline.prefix = ("env", "-u", "TFOIDC_REHEARSAL")  # a rehearsal has azurerm's backend
+    # A rehearsal has azurerm's backend.
+    pipeline.prefix = ("env", "-u", "TFOIDC_REHEARSAL", *selected)
     printed, states = pipeline.run(["--tf-check=delayed_apply", "-k", "oidc"])
     assert "s3: bucket states, region eu-west-1, key prod.tfstate.tfoidc/" in printed
     assert "1 passed" in printed, printed

@@ -26,12 +26,15 @@ WITHOUT_BODY = frozenset(
         *(f"{_SERVICE}/{k}" for k in ("gateways/apis", "groups/users")),
         *(f"{_SERVICE}/notifications/recipient{k}" for k in ("emails", "users")),
         "microsoft.appplatform/spring/serviceregistries",
+        "microsoft.cdn/profiles/rulesets",
+        "microsoft.containerregistry/registries/packages/archives/versions",
         *(f"microsoft.dbfor{k}/flexibleservers/backups" for k in ("mysql", "postgresql")),
         "microsoft.eventgrid/domains/topics",
         "microsoft.security/servervulnerabilityassessments",
         *(f"microsoft.sql/servers/{k}" for k in ("dnsaliases", "outboundfirewallrules")),
         "microsoft.sql/servers/jobagents/jobs/executions",
         *(f"microsoft.web/sites/{k}siteextensions" for k in ("", "slots/")),
+        *(f"microsoft.web/sites/{k}extensions" for k in ("", "slots/")),
     }
 )
 API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:-[A-Za-z0-9.-]+)?")

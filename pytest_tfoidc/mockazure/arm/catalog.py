@@ -1,4 +1,4 @@
-"""Offers of Azure in a region: images, sizes, versions of Kubernetes, and tags of services.
+"""Offers of Azure in a region: images, sizes, versions of Kubernetes, tags of services, and more.
 
 Of images every publisher, offer and SKU has one version, as every name of a configuration is
 taken. The rest are few of Azure's own, and addresses that are always the same.
@@ -6,13 +6,16 @@ taken. The rest are few of Azure's own, and addresses that are always the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfoidc.mockazure.arm.regions import REGIONS, hierarchy
 from pytest_tfoidc.mockazure.arm.types.base import guid
 
 if TYPE_CHECKING:
+    from pytest_tfoidc.mockazure.arm.call import Call
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
 
 IMAGE = "1.0.20240101"
@@ -35,6 +38,19 @@ TAGS = (
     *("GatewayManager", "LogicApps", "MicrosoftContainerRegistry", "ServiceBus", "Sql", "Storage"),
 )
 MEBIBYTES = 1024  # of a GiB
+OF_REGION = re.compile(r"location\s+eq\s+'([^']*)'", re.IGNORECASE)  # the filter on SKUs
+WINDOWS = {  # of maintenance that SQL databases can choose: when, and how often
+    "1": ("22:00", "week Monday, Tuesday, Wednesday, Thursday"),
+    "2": ("22:00", "week Friday, Saturday, Sunday"),
+}
+ORACLE = {  # what Oracle offers in every region
+    "autonomousDatabaseCharacterSets": {"characterSet": ("AL32UTF8", "WE8ISO8859P1")},
+    "autonomousDatabaseNationalCharacterSets": {"characterSet": ("AL16UTF16", "UTF8")},
+    "autonomousDbVersions": {"version": ("19c", "23ai")},
+    "dbSystemDbVersions": {"version": ("19.27.0.0", "23.9.0.25.07")},
+    "giVersions": {"version": ("19.0.0.0", "23.0.0.0")},
+    "dbSystemShapes": {"shapeName": ("Exadata.X9M", "Exadata.X11M")},
+}
 Offers = Callable[["Place"], object]
 
 
@@ -115,16 +131,126 @@ def _sizes(_: Place) -> dict[str, Any]:
     }
 
 
+def _skus(place: Place) -> dict[str, Any]:
+    """Return the sizes of virtual machines of every region, with its zones."""
+    del place
+    return {"value": [_sku(size, region) for region in REGIONS for size in SIZES]}
+
+
+def _sku(size: str, region: str) -> dict[str, Any]:
+    cores, memory = SIZES[size]
+    tier, _, short = size.partition("_")
+    facts = {
+        "vCPUs": cores,
+        "vCPUsAvailable": cores,
+        "MemoryGB": memory,
+        "MaxDataDiskCount": cores * 2,
+        "PremiumIO": "s" in short,
+        "EncryptionAtHostSupported": True,
+        "AcceleratedNetworkingEnabled": cores > 1,
+        "HyperVGenerations": "V1,V2",
+        "CpuArchitectureType": "x64",
+    }
+    zones = [f"{number}" for number in range(1, REGIONS[region].zones + 1)]
+    return {
+        "resourceType": "virtualMachines",
+        "name": size,
+        "tier": tier,
+        "size": short,
+        "family": f"standard{short}Family",
+        "locations": [region],
+        "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
+        "capabilities": [{"name": name, "value": f"{value}"} for name, value in facts.items()],
+        "restrictions": [],
+    }
+
+
+def _geography(place: Place) -> dict[str, Any]:
+    """Return the parts of the world."""
+    about = {"id": place.id, "name": place.name, "type": place.kind}
+    return {**about, "properties": {"geographicHierarchy": hierarchy()}}
+
+
+def _maintenance(place: Place) -> dict[str, Any]:
+    """Return the windows of maintenance that SQL databases and managed instances can choose."""
+    return {
+        "value": [
+            _window(place, region.shown, scope, number)
+            for region in REGIONS.values()
+            for scope in ("DB", "MI")
+            for number in WINDOWS
+        ]
+    }
+
+
+def _window(place: Place, region: str, scope: str, number: str) -> dict[str, Any]:
+    start, every = WINDOWS[number]
+    name = f"SQL_{region.replace(' ', '')}_{scope}_{number}"
+    return {
+        "id": f"{place.id}/{name}",
+        "name": name,
+        "type": place.kind,
+        "location": region.replace(" ", "").lower(),
+        "properties": {
+            "extensionProperties": {"description": f"{start} to 06:00, {every}"},
+            "maintenanceScope": f"SQL{scope}",
+            "maintenanceWindow": {
+                "startDateTime": f"2020-01-01 {start}",
+                "duration": "08:00",
+                "recurEvery": every,
+                "timeZone": "UTC",
+            },
+            "visibility": "Public",
+        },
+    }
+
+
+def _oracle(place: Place) -> dict[str, Any]:
+    """Return what Oracle offers."""
+    kind = place.type_key.rpartition("/")[2]
+    facts = next(facts for name, facts in ORACLE.items() if name.lower() == kind)
+    ((field, values),) = facts.items()
+    more = {"availableCoreCount": 126, "minimumCoreCount": 0} if field == "shapeName" else {}
+    return {
+        "value": [
+            {
+                "id": f"{place.id}/{value}",
+                "name": value,
+                "type": place.kind,
+                "properties": {field: value, **more},
+            }
+            for value in values
+        ]
+    }
+
+
 OFFERS: dict[str, Offers] = {
     "microsoft.compute/locations/publishers/artifacttypes/offers/skus/versions": _images,
     "microsoft.compute/locations/vmsizes": _sizes,
     "microsoft.containerservice/locations/kubernetesversions": _kubernetes,
     "microsoft.containerservice/locations/orchestrators": _orchestrators,
+    "microsoft.compute/skus": _skus,
+    "microsoft.maintenance/publicmaintenanceconfigurations": _maintenance,
     "microsoft.network/locations/servicetags": _tags,
+    "microsoft.network/trafficmanagergeographichierarchies": _geography,
+    **{f"oracle.database/locations/{kind.lower()}": _oracle for kind in ORACLE},
 }
+
+
+ONE = (_images, _geography)  # those that are asked for by a name
 
 
 def offers(place: Place) -> Offers | None:
     """Return what answers for a path of what Azure offers; None for any other."""
     found = OFFERS.get(place.type_key)
-    return found if found is not None and (not place.pairs or found is _images) else None
+    return found if found is not None and (not place.pairs or found in ONE) else None
+
+
+def answer(call: Call, offered: Offers) -> object:
+    """Return what is offered; only that of a region where a filter says so."""
+    found = offered(call.place)
+    wanted = OF_REGION.search(call.query.get("$filter", ""))
+    if wanted is None or not isinstance(found, dict):
+        return found
+    region = wanted[1].lower().replace(" ", "")
+    return {**found, "value": [o for o in found["value"] if region in o.get("locations", [region])]}

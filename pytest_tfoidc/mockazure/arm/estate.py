@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
 from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import guid
 from pytest_tfoidc.mockazure.arm.types.table import ALWAYS, RECOVERABLE, rules_for
+from pytest_tfoidc.mockazure.requests import split_path
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.call import Call
@@ -26,6 +28,18 @@ VIEWS = {  # what says more of itself than was written, because of other resourc
     hubs.PEERINGS: hubs.with_remote,
 }
 MANAGEMENT_GROUPS = "microsoft.management/managementgroups"
+# Ids of what data planes hold, and in each that of the resource that it belongs to.
+HELD_ELSEWHERE = re.compile(
+    r"""(.*/(?:
+        Microsoft\.KeyVault/(?:vaults|managedHSMs)/[^/]+(?=/(?:secrets|keys|certificates)/)
+      | Microsoft\.Storage/storageAccounts/[^/]+
+        (?=/(?:blobServices/default/containers|fileServices/default/(?:file)?shares
+          |queueServices/default/queues|tableServices/default/tables)/)
+      | Microsoft\.ContainerService/managedClusters/[^/]+(?=/namespaces/)
+      | Microsoft\.DocumentDB/databaseAccounts/[^/]+(?=/dbs/)
+    ))/.+""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 class Estate:
@@ -278,7 +292,17 @@ class Estate:
             return True
         if _is_root(call, parent):
             return True
-        return self.find(call, parent) is not None
+        return self.find(call, parent) is not None or self._is_held_elsewhere(call, parent)
+
+    def _is_held_elsewhere(self, call: Call, scope: Place) -> bool:
+        """Tell whether a scope is what a data plane holds, of a resource that is there.
+
+        Roles are assigned to it, and locks laid on it, but Resource Manager does not know it.
+        """
+        owner = HELD_ELSEWHERE.fullmatch(scope.id)
+        if owner is None or not call.place.id[len(scope.id) :].lower().startswith("/providers/"):
+            return False
+        return self._is_there(call, parse_segments(split_path(owner[1])))
 
     def check_locks(self, place: Place, *, verb: str, levels: tuple[str, ...]) -> None:
         """Check that no management lock stands in the way. `verb`: delete or write.

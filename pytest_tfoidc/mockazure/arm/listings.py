@@ -195,6 +195,21 @@ def act(estate: Estate, call: Call) -> Response:
     return verbs.begun(call, operation)
 
 
+def plain(estate: Estate, call: Call) -> Response | None:
+    """Read an entry that has no id of its own; None where a path is something else."""
+    place = call.place
+    makes = rules_for(place.parent.kind).plain.get(place.type_key.rpartition("/")[2])
+    if makes is None or not place.pairs or call.method != "GET":
+        return None
+    owner = estate.find(call, place.parent)
+    if owner is None:
+        raise not_found(place.parent)
+    entries = {n.lower(): one for n, one in makes(documents.as_new(owner, place, call)).items()}
+    if place.name.lower() not in entries:
+        raise not_found(place)
+    return Response.json(entries[place.name.lower()])
+
+
 def _change(estate: Estate, call: Call, document: Document) -> None:
     """Write what an action changes, in its resource and in others, where it changes anything."""
     place = call.place.parent

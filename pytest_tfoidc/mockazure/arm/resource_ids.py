@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 PROVIDERS = "providers"
+SCOPE_WORDS = ("subscriptions", "resourceGroups")  # at the beginning of ids
 SUBSCRIPTION_TYPE = "Microsoft.Resources/subscriptions"
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 MAX_SEGMENTS = 64  # deeper than any id of Azure, and it bounds the work
@@ -25,6 +26,8 @@ DELETED_BY_GROUP = "/locations/resourcegroups"  # groups as they stand in lists 
 @dataclass(frozen=True)
 class Place:
     """The place that a path names. Segments are percent-decoded, in the case in which they came.
+
+    Only the words at the beginning, `subscriptions` and `resourceGroups`, are as Azure has them.
 
     `kind` is the resource type with the namespace, as it came; `pairs` says whether each type has
     its name: then it is a resource, else a collection, a singleton or an action. `words` are the
@@ -132,12 +135,24 @@ def parse_segments(segments: tuple[str, ...]) -> Place:
     """
     if len(segments) > MAX_SEGMENTS:
         raise ValueError("too many segments")
+    segments = _with_azures_words(segments)
     place, index = _scope(segments)
     while index < len(segments):
         if segments[index].lower() != PROVIDERS or len(segments) < index + 3:
             return Place(segments, words=segments[index:], parent_length=index)
         place, index = _provider_part(segments, index)
     return place
+
+
+def _with_azures_words(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return segments whose first words are written as Azure writes them, however they came."""
+    if not segments or segments[0].lower() != SCOPE_WORDS[0]:
+        return segments
+    words = tuple(
+        word if found.lower() == word.lower() else found
+        for found, word in zip(segments[:3:2], SCOPE_WORDS, strict=False)
+    )
+    return (*words[:1], *segments[1:2], *words[1:], *segments[3:])
 
 
 def _scope(segments: tuple[str, ...]) -> tuple[Place, int]:

@@ -25,6 +25,7 @@ from pytest_tfoidc.httpserver import Request, Response
 from pytest_tfoidc.mockazure.arm import (
     access,
     analytics,
+    capabilities,
     catalog,
     contents,
     errors,
@@ -216,12 +217,14 @@ class ResourceManager:
         """Answer for what is no resource: offers, contents, analytics; None for any other."""
         offered = catalog.offers(call.place)
         if offered is not None:
-            return self._only_get(call, lambda: Response.json(offered(call.place)))
+            return self._only_get(call, lambda: Response.json(catalog.answer(call, offered)))
+        if capabilities.is_capability(call.place):
+            return self._only_get(call, lambda: capabilities.answer(self._estate, call))
         if contents.is_content(call.place):
             return contents.answer(self._estate, call)
         if analytics.is_analytics(call.place):
             return analytics.answer(self._estate, call)
-        return None
+        return listings.plain(self._estate, call)
 
     @staticmethod
     def _only_get(call: Call, answer: Callable[[], Response]) -> Response:

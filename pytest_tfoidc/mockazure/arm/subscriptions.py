@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.arm import errors
 from pytest_tfoidc.mockazure.arm.listings import listed
+from pytest_tfoidc.mockazure.arm.regions import REGIONS, locations
 from pytest_tfoidc.mockazure.arm.types.base import guid
 from pytest_tfoidc.mockazure.arm.types.table import TYPES
 
@@ -18,27 +19,6 @@ if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
     from pytest_tfoidc.mockazure.arm.store import Document
 
-REGIONS = {
-    "westeurope": "West Europe",
-    "northeurope": "North Europe",
-    "germanywestcentral": "Germany West Central",
-    "francecentral": "France Central",
-    "swedencentral": "Sweden Central",
-    "switzerlandnorth": "Switzerland North",
-    "uksouth": "UK South",
-    "ukwest": "UK West",
-    "eastus": "East US",
-    "eastus2": "East US 2",
-    "centralus": "Central US",
-    "westus2": "West US 2",
-    "westus3": "West US 3",
-    "canadacentral": "Canada Central",
-    "brazilsouth": "Brazil South",
-    "southeastasia": "Southeast Asia",
-    "japaneast": "Japan East",
-    "australiaeast": "Australia East",
-    "centralindia": "Central India",
-}
 # Namespaces that azurerm registers or asks for, beside those of the table of types.
 _SERVICES = (
     "ApiManagement",
@@ -248,7 +228,10 @@ class Subscriptions:
                 ("tenants",): lambda: [_tenant(tenant)],
             }
             if not subscription
-            else {("locations",): lambda: _locations(subscription), ("tagnames",): list}
+            else {
+                ("locations",): lambda: locations(subscription, edges=_with_edges(call)),
+                ("tagnames",): list,
+            }
         )
         return listed(call, lists[words]()) if words in lists else None
 
@@ -271,7 +254,7 @@ class Subscriptions:
             "resourceTypes": [
                 {
                     "resourceType": kind,
-                    "locations": list(REGIONS.values()),
+                    "locations": [region.shown for region in REGIONS.values()],
                     "apiVersions": errors.SUPPORTED_VERSIONS.split(","),
                     "capabilities": "None",
                 }
@@ -368,6 +351,10 @@ class Subscriptions:
         self.add(self.subscription_id)
 
 
+def _with_edges(call: Call) -> bool:
+    return call.query.get("includeextendedlocations", "").lower() == "true"
+
+
 def _registration(subscription: str, namespace: str) -> str:
     return f"{subscription}|{namespace}".lower()
 
@@ -382,18 +369,3 @@ def _tenant(tenant_id: str) -> Document:
         "defaultDomain": "pytest-tfoidc.onmicrosoft.com",
         "domains": ["pytest-tfoidc.onmicrosoft.com"],
     }
-
-
-def _locations(subscription: str) -> list[Document]:
-    scope = f"/subscriptions/{subscription}/locations"
-    return [
-        {
-            "id": f"{scope}/{name}",
-            "name": name,
-            "type": "Region",
-            "displayName": shown,
-            "regionalDisplayName": shown,
-            "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
-        }
-        for name, shown in REGIONS.items()
-    ]

@@ -391,6 +391,7 @@ class LiveGuard(Guard):
             (folder / "main.tf.json").write_text(json.dumps(backend), encoding="utf-8")
             (folder / "main.tf.json").chmod(0o600)
             runner = self._workspace.runner_in(folder)
+            runner.environment.pop("TF_WORKSPACE", None)  # init would make it
             pairs = [f"{k}={v}" for k, v in settings.items()]
             done = runner.run("init", input=False, no_color=Flag, backend_config=pairs)
             if done.exit_code == 0:

@@ -122,6 +122,16 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
          ("publicNetworkAccess",), "Disabled"),
         ("Microsoft.Compute/disks/d", {"publicNetworkAccess": ""},
          ("publicNetworkAccess",), "Enabled"),
+        ("Microsoft.Compute/virtualMachineScaleSets/s", {}, ("orchestrationMode",), "Uniform"),
+        ("Microsoft.Compute/virtualMachineScaleSets/s", {"orchestrationMode": "Flexible"},
+         ("orchestrationMode",), "Flexible"),
+        ("Microsoft.Network/publicIPAddresses/p", {}, ("publicIPAddressVersion",), "IPv4"),
+        ("Microsoft.Storage/storageAccounts/s", {}, ("networkAcls", "defaultAction"), "Allow"),
+        ("Microsoft.Storage/storageAccounts/s", {"networkAcls": {"defaultAction": "Deny"}},
+         ("networkAcls", "defaultAction"), "Deny"),
+        ("Oracle.Database/cloudVmClusters/c", {}, ("lifecycleState",), "Available"),
+        ("Microsoft.OperationalInsights/workspaces/w", {}, ("workspaceCapping", "dailyQuotaGb"),
+         -1.0),
         ("Microsoft.Batch/batchAccounts/b", {}, ("accountEndpoint",),
          "b.westeurope.batch.azure.com"),
         ("Microsoft.Network/loadBalancers/l",
@@ -130,6 +140,8 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
         ("Microsoft.MachineLearningServices/workspaces/w", {}, ("publicNetworkAccess",), "Enabled"),
         ("Microsoft.DBforPostgreSQL/serverGroupsv2/g", {}, ("serverNames", 0, "name"), "g-c"),
         ("Microsoft.Search/searchServices/s", {}, ("endpoint",), "https://s.search.windows.net"),
+        ("Microsoft.Elastic/monitors/m", {"userInfo": {"emailAddress": "ada@example.org"}},
+         ("elasticProperties", "elasticCloudUser", "emailAddress"), "ada@example.org"),
         ("Microsoft.Kusto/clusters/k", {}, ("uri",), "https://k.westeurope.kusto.windows.net"),
         ("Microsoft.Network/trafficmanagerprofiles/t", {"dnsConfig": {"relativeName": "mine"}},
          ("dnsConfig", "fqdn"), "mine.trafficmanager.net"),
@@ -144,6 +156,29 @@ def test_azure_fills_what_nobody_wrote(
     for step in at:
         found = found[step]
     assert found == expected
+
+
+def test_a_storage_account_has_the_tier_that_the_name_of_its_sku_tells(arm: Arm) -> None:
+    path = f"{P}/Microsoft.Storage/storageAccounts/s"
+    for name, tier in (("Premium_LRS", "Premium"), ("Standard_ZRS", "Standard")):
+        arm("PUT", path, {**BODY, "sku": {"name": name}})
+        assert arm("GET", path).json["sku"] == {"name": name, "tier": tier}
+
+
+@pytest.mark.parametrize(
+    ("owner", "path", "named"),
+    [
+        ("Microsoft.ContainerService/managedClusters/c", "agentPools/p",
+         {"osType": "Linux", "type": "VirtualMachineScaleSets", "count": 1}),
+        ("Microsoft.Sql/servers/s", "elasticPools/p", {"maxSizeBytes": 32 << 30}),
+    ],
+)  # fmt: skip
+def test_what_was_written_bare_reads_as_azure_fills_it(
+    arm: Arm, owner: str, path: str, named: dict[str, Any]
+) -> None:
+    put(arm, f"{P}/{owner}")
+    found = put(arm, f"{P}/{owner}/{path}")
+    assert {name: found[name] for name in named} == named
 
 
 def test_a_block_that_is_not_there_is_not_made_to_be_filled(arm: Arm) -> None:
@@ -164,6 +199,7 @@ def test_an_iot_hub_has_an_endpoint_and_policies_with_keys(arm: Arm) -> None:
     )
     assert found["eventHubEndpoints"]["events"]["partitionIds"] == ["0", "1"]
     assert found["eventHubEndpoints"]["events"]["endpoint"].startswith("sb://")
+    assert "minTlsVersion" not in found  # azurerm 4 would replace the hub
     policies = {p["keyName"]: p for p in arm("POST", f"{hub}/listkeys").json["value"]}
     assert {"iothubowner", "mine"} <= policies.keys()
     assert policies["mine"]["primaryKey"] == "k"
@@ -471,3 +507,39 @@ def test_an_action_that_takes_its_time_tells_what_it_made_where_it_is_polled(arm
     assert arm("GET", disk).json["properties"]["diskState"] == "ActiveSAS"
     arm("POST", f"{disk}/endGetAccess")
     assert arm("GET", disk).json["properties"]["diskState"] == "Unattached"
+
+
+@pytest.mark.parametrize(
+    ("owner", "setting", "expected"),
+    [
+        ("Microsoft.DBforMariaDB/servers/s", "configurations/wait_timeout",
+         {"source": "system-default"}),
+        ("Microsoft.DBforPostgreSQL/servers/s", "configurations/backslash_quote",
+         {"source": "system-default"}),
+        ("Microsoft.Sql/servers/s", "automaticTuning/current", {"desiredState": "Auto"}),
+        ("Microsoft.Synapse/workspaces/w", "azureADOnlyAuthentications/default",
+         {"azureADOnlyAuthentication": False}),
+        ("Microsoft.Synapse/workspaces/w", "securityAlertPolicies/Default", {"state": "Disabled"}),
+        ("Microsoft.ApiManagement/service/a", "templates/InviteUserNotificationMessage",
+         {"isDefault": True}),
+    ],
+)  # fmt: skip
+def test_settings_are_there_with_what_they_are_of(
+    arm: Arm, owner: str, setting: str, expected: dict[str, Any]
+) -> None:
+    assert arm("GET", f"{P}/{owner}/{setting}").status == 404
+    put(arm, f"{P}/{owner}")
+    found = arm("GET", f"{P}/{owner}/{setting}").json["properties"]
+    assert {name: found[name] for name in expected} == expected
+    changed = arm("PATCH", f"{P}/{owner}/{setting}", {"properties": {"mine": 1}})
+    assert (changed.status, changed.json["properties"]["mine"]) == (200, 1)
+    assert arm("GET", f"{P}/{owner}/{setting}").json["properties"]["mine"] == 1
+
+
+def test_a_template_that_was_written_is_no_default_any_more(arm: Arm) -> None:
+    service = f"{P}/Microsoft.ApiManagement/service/a"
+    put(arm, service)
+    template = f"{service}/templates/NewComment"
+    assert put(arm, template, subject="mine")["isDefault"] is False
+    arm("DELETE", template)
+    assert arm("GET", template).json["properties"]["isDefault"] is True

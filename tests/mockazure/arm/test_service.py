@@ -6,7 +6,7 @@ import pytest
 
 from pytest_tfoidc.errors import UsageError
 from pytest_tfoidc.mockazure.federated import FederatedCredential
-from tests.mockazure.armclient import NET, RG, SUBSCRIPTION, TENANT, VNET, Arm, S
+from tests.mockazure.armclient import NET, READER, RG, SUBSCRIPTION, TENANT, VNET, Arm, S
 
 IDENTITY = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
 
@@ -263,3 +263,18 @@ def test_the_clouds_metadata_needs_no_token(arm: Arm, host: str, name: str, stor
     assert found == listed
     assert (found["name"], found["suffixes"]["storage"]) == (name, storage)
     assert found["authentication"]["loginEndpoint"].startswith("https://login.")
+
+
+@pytest.mark.parametrize("written", ["resourcegroups", "RESOURCEGROUPS", "resourceGroups"])
+def test_ids_have_azures_words_however_a_client_writes_them(arm: Arm, written: str) -> None:
+    path = f"{S}/{written}/Mine"  # azurerm 4 writes groups in lower case
+    made = arm("PUT", path, {"location": "westeurope"})
+    assert made.json["id"] == f"{S}/resourceGroups/Mine"
+    role = f"{S}/providers/Microsoft.Authorization/roleDefinitions/{READER}"
+    assignment = f"{path}/providers/Microsoft.Authorization/roleAssignments/{READER}"
+    body = {"properties": {"principalId": "p", "roleDefinitionId": role}}
+    found = arm("PUT", assignment, body).json
+    assert found["properties"]["scope"] == made.json["id"]  # else each plan replaces it
+    assert found["id"].startswith(f"{S}/resourceGroups/Mine/")
+    other = "/providers/Microsoft.Any/resourcegroups/one"
+    assert arm("PUT", other, {"properties": {}}).json["id"] == other

@@ -308,6 +308,12 @@ def test_what_has_only_a_name_needs_no_body_and_no_parent_of_its_own(arm: Arm) -
     path = f"{machine}/providers/Microsoft.Security/serverVulnerabilityAssessments/default"
     assert arm("PUT", path).status in {200, 201}
 
+    made(arm, "Microsoft.Cdn/profiles", "door")
+    rules = f"{P}/Microsoft.Cdn/profiles/door/ruleSets/rules"
+    assert arm("PUT", rules).status in {200, 201}
+    assert arm("GET", rules).json["name"] == "rules"
+    assert arm("PUT", f"{rules}/rules/one").status == 400  # this has more than a name
+
     made(arm, "Microsoft.Web/sites", "site")
     kind = "Microsoft.Web/sites/site/hybridConnectionNamespaces/relay/relays"
     assert made(arm, kind, "hybrid")["name"] == "hybrid"

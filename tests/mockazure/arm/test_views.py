@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.mockazure.armclient import RG, Arm
+from tests.mockazure.armclient import READER, RG, Arm, S
 
 P = f"{RG}/providers"
 SPRING = f"{P}/Microsoft.AppPlatform/spring/s"
@@ -180,13 +180,16 @@ def test_a_cluster_has_networks_that_nobody_asked_for(
     assert (network["serviceCidr"], "podCidr" in network) == ("10.0.0.0/16", pods)
 
 
-def test_the_settings_of_an_hdinsight_cluster_are_read_with_a_post(arm: Arm) -> None:
+def test_the_settings_of_an_hdinsight_cluster_are_read_together_and_one_by_one(arm: Arm) -> None:
     path = f"{P}/Microsoft.HDInsight/clusters/c"
     gateway = {"restAuthCredential.isEnabled": True, "restAuthCredential.password": "p"}
     put(arm, path, clusterDefinition={"configurations": {"gateway": gateway}})
     found = arm("POST", f"{path}/configurations").json["configurations"]
     told = {"restAuthCredential.isEnabled": "true", "restAuthCredential.password": "p"}
     assert (found["gateway"], found["core-site"]) == (told, {})
+    assert arm("GET", f"{path}/configurations/gateway").json == told
+    assert arm("GET", f"{path}/configurations/none").status == 404
+    assert arm("GET", f"{path}x/configurations/gateway").status == 404
     monitor = f"{path}/extensions/clustermonitoring"
     states = [arm("GET", monitor).json["clusterMonitoringEnabled"]]
     arm("PUT", monitor, {"workspaceId": "w"})
@@ -411,3 +414,53 @@ def test_a_machines_disk_goes_on_saying_what_it_was_made_of(arm: Arm) -> None:
     assert found == [{**disk, "lun": 1, "sourceResource": {"id": "s"}}, {"name": "new"}, None]
     put(arm, path, storageProfile={"dataDisks": []})
     assert shown(arm, path)["storageProfile"]["dataDisks"] == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "inside", "accepted"),
+    [
+        ("Microsoft.KeyVault/vaults/one", "secrets/password", True),
+        ("Microsoft.KeyVault/vaults/one", "keys/signing", True),
+        ("Microsoft.ContainerService/managedClusters/one", "namespaces/team", True),
+        ("Microsoft.Storage/storageAccounts/one", "fileServices/default/fileshares/f", True),
+        ("Microsoft.Storage/storageAccounts/one", "blobServices/default/containers/c", True),
+        ("Microsoft.DocumentDB/databaseAccounts/one", "dbs/orders/colls/items", True),
+        ("Microsoft.Network/virtualNetworks/one", "subnets/none", False),
+        ("Microsoft.KeyVault/vaults/one", "none/password", False),
+    ],
+)
+def test_roles_are_assigned_to_what_a_data_plane_holds(
+    arm: Arm,
+    owner: str,
+    inside: str,
+    accepted: bool,  # noqa: FBT001 - a case
+) -> None:
+    role = f"{S}/providers/Microsoft.Authorization/roleDefinitions/{READER}"
+    body = {"properties": {"principalId": "p", "roleDefinitionId": role}}
+    path = f"{P}/{owner}/{inside}/providers/Microsoft.Authorization/roleAssignments/{READER}"
+    assert arm("PUT", path, body).status == 404  # its owner is not there
+    put(arm, f"{P}/{owner}")
+    assert arm("PUT", path, body).status == (201 if accepted else 404)
+    assert arm("GET", path).status == (200 if accepted else 404)
+    arm("DELETE", f"{P}/{owner}")
+    assert arm("GET", path).status == 404
+
+
+def test_a_servers_master_database_is_there_and_can_be_watched(arm: Arm) -> None:
+    server = f"{P}/Microsoft.Sql/servers/one"
+    put(arm, server)
+    master = f"{server}/databases/master"
+    assert arm("GET", master).json["properties"]["status"] == "Online"
+    setting = f"{master}/providers/Microsoft.Insights/diagnosticSettings/audit"
+    assert arm("PUT", setting, {"properties": {}}).status == 200
+    assert arm("GET", setting).status == 200
+    none = setting.replace("/master/", "/none/")
+    assert arm("PUT", none, {"properties": {}}).status == 404
+
+
+def test_a_function_app_lists_the_keys_of_its_host(arm: Arm) -> None:
+    app = f"{P}/Microsoft.Web/sites/one"
+    put(arm, app)
+    keys = arm("POST", f"{app}/host/default/listkeys").json
+    assert keys.keys() == {"masterKey", "functionKeys"}
+    assert keys["functionKeys"]["default"] not in {"", keys["masterKey"]}

@@ -136,10 +136,15 @@ def disk_access(new: New) -> Properties:
 
 
 def cluster_settings(new: New) -> Properties:
-    """Return the settings of an HDInsight cluster, which are read with a POST."""
+    """Return the settings of an HDInsight cluster, as a POST reads them."""
+    return {"configurations": cluster_files(new)}
+
+
+def cluster_files(new: New) -> Properties:
+    """Return the settings of an HDInsight cluster by the file that each is in."""
     found = part(part(new.properties, "clusterDefinition"), "configurations")
     texts = {name: {n: _as_text(v) for n, v in part(found, name).items()} for name in found}
-    return {"configurations": {"gateway": {}, "core-site": {}, **texts}}
+    return {"gateway": {}, "core-site": {}, **texts}
 
 
 def _as_text(value: object) -> str:
@@ -171,6 +176,7 @@ TYPES: dict[str, Rules] = {
     "Microsoft.App/containerApps": Rules(created=201, adds=container_app),
     "Microsoft.HDInsight/clusters": Rules(
         actions={"configurations": cluster_settings},
+        plain={"configurations": cluster_files},
         implied={
             "extensions/azureMonitor": fixed(clusterMonitoringEnabled=False),
             "extensions/clustermonitoring": fixed(clusterMonitoringEnabled=False),

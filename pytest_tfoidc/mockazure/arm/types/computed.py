@@ -128,6 +128,7 @@ COMPUTED: dict[str, dict[str, Any]] = {
                 "kibanaSsoUrl": "https://{name}.kb.{location}.azure.elastic-cloud.com/sso",
             },
             "elasticCloudUser": {
+                "emailAddress": "{email}",
                 "elasticCloudSsoDefaultUrl": "https://cloud.elastic.co/sso/{hex}",
                 "id": "{number}",
             },

@@ -236,6 +236,7 @@ NO_CONTROL = {
     "grantSqlControlToManagedIdentity": {"desiredState": "Disabled", "actualState": "Disabled"}
 }
 NOT_ONLY_ENTRA = fixed(properties={"azureADOnlyAuthentication": False})
+TUNING = fixed(properties={"actualState": "Auto", "desiredState": "Auto", "options": {}})
 SERVICE_KEY = fixed(
     properties={"serverKeyType": "ServiceManaged", "serverKeyName": "ServiceManaged"}
 )
@@ -283,6 +284,14 @@ TYPES: dict[str, Rules] = {
         adds=redis,
         actions=dict.fromkeys(("listkeys", "regeneratekey"), keys("primaryKey", "secondaryKey")),
     ),
+    **{
+        f"Microsoft.DBfor{name}/servers": Rules(implied=PARAMETERS)
+        for name in ("MariaDB", "MySQL", "PostgreSQL")
+    },
+    **{
+        f"Microsoft.DBfor{name}/servers/configurations": Rules(adds=parameters.of_written)
+        for name in ("MariaDB", "MySQL", "PostgreSQL")
+    },
     "Microsoft.DBforMySQL/flexibleServers": Rules(
         created=201, adds=mysql, implied=MYSQL_PARAMETERS
     ),
@@ -333,13 +342,26 @@ TYPES: dict[str, Rules] = {
     "Microsoft.DocumentDB/databaseAccounts/gremlinDatabases": COSMOS_CHILD,
     "Microsoft.DocumentDB/databaseAccounts/gremlinDatabases/graphs": COSMOS_CHILD,
     "Microsoft.Synapse/workspaces": Rules(
-        implied={"managedIdentitySqlControlSettings/default": fixed(properties=NO_CONTROL)}
+        implied={
+            "managedIdentitySqlControlSettings/default": fixed(properties=NO_CONTROL),
+            "azureADOnlyAuthentications/default": NOT_ONLY_ENTRA,
+            "securityAlertPolicies/default": OFF,
+        }
+    ),
+    "Microsoft.Synapse/workspaces/sqlPools": Rules(
+        implied={"vulnerabilityAssessments/default": fixed(properties={})}
     ),
     "Microsoft.Sql/servers": Rules(
         created=201,
         adds=sql_server,
         implied={
             "connectionPolicies/default": fixed(properties={"connectionType": "Default"}),
+            "automaticTuning/current": TUNING,
+            "databases/master": fixed(
+                kind="v12.0,system",
+                sku={"name": "System", "tier": "System", "capacity": 0},
+                properties={"status": "Online", "maxSizeBytes": 32 * GIBIBYTE},
+            ),
             "securityAlertPolicies/default": OFF,
             "sqlVulnerabilityAssessments/default": OFF,
             "auditingSettings/default": OFF,
@@ -368,6 +390,7 @@ TYPES: dict[str, Rules] = {
         implied={
             "backupLongTermRetentionPolicies/default": long_term_retention,
             "backupShortTermRetentionPolicies/default": RETENTION,
+            "automaticTuning/current": TUNING,
             "geoBackupPolicies/default": fixed(properties={"state": "Enabled"}),
             "securityAlertPolicies/default": OFF,
             "transparentDataEncryption/current": fixed(properties={"state": "Enabled"}),

@@ -7,9 +7,10 @@ not made. A path that begins with `/` leads from the resource itself, others fro
 In texts, `{name}`, `{id}`, `{scope}`, `{path}` (the scope without its slash), `{group}`,
 `{subscription}`, `{tenant}`, `{location}`, `{guid}` and `{tier}` (which the name of its SKU tells)
 are the resource's. So are `{service}` (the name of what it lies in), `{upper}` (its name),
-`{label}` (of its DNS settings), `{account}` (the id of a storage account beside it), and what is
-always the same for its id: `{hex}`, `{word}` (8 letters or digits), `{number}` and `{octets}`. To
-add a fact, write its line. What only Azure can say is in `computed`.
+`{label}` (of its DNS settings), `{email}` (of the user whom it names), `{account}` (the id of a
+storage account beside it), and what is always the same for its id: `{hex}`, `{word}` (8 letters or
+digits), `{number}` and `{octets}`. To add a fact, write its line. What only Azure can say is in
+`computed`.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "networkAcls.virtualNetworkRules[].ignoreMissingVnetServiceEndpoint": False
     },
     "Microsoft.Compute/disks": {
+        "/sku": {"name": "Standard_LRS", "tier": "Standard"},
         "diskState": "Unattached",
         "networkAccessPolicy": "AllowAll",
         "publicNetworkAccess": "Enabled",
@@ -82,7 +84,13 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "trigger.sourceTriggers[].status": "Enabled",
         "trigger.timerTriggers[].status": "Enabled",
     },
-    "Microsoft.ContainerService/managedClusters/agentPools": {"mode": "User"},
+    "Microsoft.Compute/virtualMachineScaleSets": {"orchestrationMode": "Uniform"},
+    "Microsoft.ContainerService/managedClusters/agentPools": {
+        "count": 1,
+        "mode": "User",
+        "osType": "Linux",
+        "type": "VirtualMachineScaleSets",
+    },
     "Microsoft.DBforPostgreSQL/serverGroupsv2": {
         "administratorLogin": "citus",
         "serverNames": [
@@ -133,15 +141,39 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.Network/loadBalancers": {
         "inboundNatPools[].properties.idleTimeoutInMinutes": 4,
     },
+    "Microsoft.Network/natGateways": {
+        "/sku": {"name": "Standard"},
+        "idleTimeoutInMinutes": 4,
+    },
     "Microsoft.Network/networkWatchers/packetCaptures": {
         "bytesToCapturePerPacket": 0,
         "timeLimitInSeconds": 18000,
         "totalBytesPerSession": GIBIBYTE,
     },
+    "Microsoft.Network/publicIPAddresses": {
+        "/sku": {"name": "Basic", "tier": "Regional"},
+        "/sku.tier": "Regional",
+        "idleTimeoutInMinutes": 4,
+        "publicIPAddressVersion": "IPv4",
+        "publicIPAllocationMethod": "Dynamic",
+    },
+    "Microsoft.Network/routeTables": {"disableBgpRoutePropagation": False},
     "Microsoft.Network/virtualNetworkGateways": {"disableIPSecReplayProtection": False},
     "Microsoft.Network/virtualNetworks/subnets": {
         "privateEndpointNetworkPolicies": "Disabled",
         "privateLinkServiceNetworkPolicies": "Enabled",
+    },
+    "Microsoft.OperationalInsights/workspaces": {
+        "retentionInDays": 30,
+        "sku": {"name": "pergb2018"},
+        "workspaceCapping": {"dailyQuotaGb": -1.0, "dataIngestionStatus": "RespectQuota"},
+    },
+    **{
+        f"Oracle.Database/{kind}": {"lifecycleState": "Available"}
+        for kind in (
+            *("autonomousDatabases", "cloudExadataInfrastructures", "cloudVmClusters"),
+            *("dbSystems", "exadbVmClusters", "exascaleDbStorageVaults"),
+        )
     },
     "Microsoft.RecoveryServices/vaults/backupPolicies": {
         "settings.isCompression": False,
@@ -157,6 +189,26 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.SignalRService/webPubSub": {"/sku.capacity": 1},
     "Microsoft.SignalRService/webPubSub/hubs": {"anonymousConnectPolicy": "deny"},
     "Microsoft.SignalRService/webPubSub/sharedPrivateLinkResources": {"status": "Pending"},
+    "Microsoft.Sql/servers/elasticPools": {
+        "/sku": {"name": "GP_Gen5", "tier": "GeneralPurpose", "family": "Gen5", "capacity": 2},
+        "licenseType": "LicenseIncluded",
+        "maxSizeBytes": 32 * GIBIBYTE,
+        "perDatabaseSettings": {"minCapacity": 0, "maxCapacity": 2},
+        "zoneRedundant": False,
+    },
+    "Microsoft.Storage/storageAccounts": {
+        "/kind": "StorageV2",
+        "/sku": {"name": "Standard_LRS", "tier": "Standard"},
+        "/sku.tier": "{tier}",
+        "networkAcls": {
+            "bypass": "AzureServices",
+            "defaultAction": "Allow",
+            "ipRules": [],
+            "virtualNetworkRules": [],
+        },
+        "supportsHttpsTrafficOnly": True,
+    },
+    "Microsoft.Web/serverFarms": {"reserved": False},
     "Microsoft.Sql/managedInstances/vulnerabilityAssessments": {
         "recurringScans.emailSubscriptionAdmins": True,
         "recurringScans.isEnabled": False,
@@ -294,6 +346,7 @@ def _names(new: New) -> Mapping[str, str]:
         "region": REGIONS.get(new.location, "weu"),
         "service": new.scope.rpartition("/")[2],
         "upper": new.name.upper(),
+        "email": str(part(new.properties, "userInfo").get("emailAddress") or ""),
         "word": digits[:8],
         "name": new.name,
         "id": new.id,

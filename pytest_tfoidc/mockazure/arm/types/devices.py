@@ -52,7 +52,6 @@ def hub(new: New) -> Properties:
         "hostName": f"{new.name}.azure-devices.net",
         "ipFilterRules": [],
         "locations": regions,
-        "minTlsVersion": "1.2",
     }
 
 

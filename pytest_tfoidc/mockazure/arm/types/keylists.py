@@ -3,6 +3,7 @@
 A fact sheet, one line an answer: the type, its actions after the last slash, and the names in the
 answer. From Azure's public API descriptions (https://github.com/Azure/azure-rest-api-specs). What
 was written under such a name is given back; anything else is always the same for an id and a name.
+A name with a dot lies in a block.
 To add a fact, write its line. Types whose answers have another shape are in the table of types.
 """
 
@@ -16,6 +17,7 @@ PAIR = "primaryKey secondaryKey"
 BOTH = f"{PAIR} primaryConnectionString secondaryConnectionString"
 MASTER = "primaryReadonlyMasterKey secondaryReadonlyMasterKey"
 TEST = f"{PAIR} primaryTestEndpoint secondaryTestEndpoint"
+HOST = "masterKey functionKeys.default"
 WORKSPACE = "appInsightsInstrumentationKey userStorageKey userStorageResourceId"
 FACTS = {
     "Microsoft.AVS/privateClouds/listAdminCredentials": "nsxtPassword vcenterPassword",
@@ -62,10 +64,12 @@ FACTS = {
     "Microsoft.Storage/storageAccounts/localUsers/listKeys,regeneratePassword": (
         "sharedKey sshPassword"
     ),
+    "Microsoft.Web/sites/functions/listKeys": "default",
     "Microsoft.Web/sites/functions/listsecrets": "key trigger_url",
-    "Microsoft.Web/sites/host/listKeys": "masterKey",
+    "Microsoft.Web/sites/host/listKeys": HOST,
+    "Microsoft.Web/sites/slots/functions/listKeys": "default",
     "Microsoft.Web/sites/slots/functions/listsecrets": "key trigger_url",
-    "Microsoft.Web/sites/slots/host/listKeys": "masterKey",
+    "Microsoft.Web/sites/slots/host/listKeys": HOST,
 }
 
 
@@ -73,7 +77,12 @@ def named(names: str) -> Answers:
     """Make the function for an answer with these names."""
 
     def answer(new: New) -> Properties:
-        return {name: new.properties.get(name) or _made(new, name) for name in names.split()}
+        found: Properties = {}
+        for name in names.split():
+            block, _, inner = name.rpartition(".")
+            place = found.setdefault(block, {}) if block else found
+            place[inner] = new.properties.get(name) or _made(new, name)
+        return found
 
     return answer
 

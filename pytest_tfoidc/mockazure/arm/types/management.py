@@ -259,6 +259,14 @@ CONNECTION_FIELDS = {
     "AzureClassicCertificate": "CertificateAssetName SubscriptionId SubscriptionName",
     "AzureServicePrincipal": "ApplicationId CertificateThumbprint SubscriptionId TenantId",
 }
+
+
+def email_template(new: New) -> Properties:
+    """Return a template of API Management's mails as nobody has written it yet."""
+    texts = dict.fromkeys(("title", "subject", "body"), new.name)
+    return {"properties": {**texts, "isDefault": True, "parameters": []}}
+
+
 _SERVICE = "Microsoft.ApiManagement/service"
 TYPES: dict[str, Rules] = {
     _SERVICE: Rules(
@@ -268,6 +276,7 @@ TYPES: dict[str, Rules] = {
         retained=2,
         implied={
             "notifications/*": fixed(properties={}),
+            "templates/*": email_template,
             "portalsettings/signin": fixed(properties=OFF),
             "portalsettings/signup": fixed(
                 properties={**OFF, "termsOfService": {**OFF, "consentRequired": False}}
@@ -284,6 +293,7 @@ TYPES: dict[str, Rules] = {
     f"{_SERVICE}/portalsettings": Rules(
         stateless=True, actions={"listsecrets": delegation_secrets}
     ),
+    f"{_SERVICE}/templates": Rules(adds=fixed(isDefault=False)),
     f"{_SERVICE}/tenant": Rules(stateless=True, actions={"listsecrets": access_secrets}),
     "Microsoft.Logic/workflows": Rules(
         created=201,

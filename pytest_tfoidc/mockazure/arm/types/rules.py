@@ -39,6 +39,8 @@ class Rules:
     `implied`: children that are there with their parent, as `TYPE/NAME` or `TYPE/*`, and their
     documents; None where there is none after all.
     `actions`: answers to POSTs, by the action's name in lower case.
+    `plain`: lists below it whose entries are read one by one, each without an id or a name: the
+    word of the list in lower case, and the entries by name.
     `changes`: properties that a POST of an action writes, by the action's name in lower case, into
     its resource and into others. See `types.changes`.
     `returned`: DELETE gives the resource back. `listed_below`: lists reach into nested scopes.
@@ -75,6 +77,7 @@ class Rules:
     child_shown: Callable[[Mapping[str, Any]], Properties] | None = None
     implied: Mapping[str, Implied] = field(default_factory=dict)
     actions: Mapping[str, Answers] = field(default_factory=dict)
+    plain: Mapping[str, Answers] = field(default_factory=dict)
     changes: Mapping[str, Changes] = field(default_factory=dict)
     returned: bool = False
     listed_below: bool = False
