@@ -6,11 +6,12 @@ https://developer.hashicorp.com/terraform/internals/machine-readable-ui
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 LONGEST = 200  # characters of a first line, before its place
+FEW = 3  # so many are named in a sentence, the others counted
 # Where Terraform's summary only says what kind of rule it was, and the detail has the user's words.
 USERS_WORDS = frozenset(
     {
@@ -29,11 +30,21 @@ UNSUITABLE = re.compile(
     r"given value is not suitable for (?P<name>\S+) declared at"
     r" (?P<file>\S+?):(?P<line>\d+),[\d-]+: (?P<why>.+)"
 )
-SERVICE = re.compile(r"\bwith error: (\w+: .+)")  # as HashiCorp's clients write it
+# As HashiCorp's clients write it, and those before them.
+SERVICE = re.compile(
+    r"\bunexpected status \d+(?: \([^)]*\))? with (?:(?:OData )?error: )?"
+    r"((?!response: )\w+: .+)"
+)
+POLLED = re.compile(r'Status: "(\w*)" Code: "(\w*)" Message: "((?:[^"\\]|\\.)+)"')
+AUTOREST = re.compile(r'\bCode="(\w+)" Message="((?:[^"\\]|\\.)+)"')
 AZCORE = re.compile(r"ERROR CODE: (\w+)")  # as Microsoft's clients write it
+LINE_END = re.compile(r"\\[rn]")  # as a text in quotes has it
 MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)+)"')
 ENTRA = re.compile(r"\bAADSTS\d+: .+")
 TRACE = re.compile(r"\s*(?:Trace ID:|Correlation ID:|Timestamp:).*")
+CLAUSE = re.compile(r"; |, and so ")  # what follows it says less
+# Terraform's preface to what is wrong, or OpenTofu's.
+PREFACE = re.compile(r"\bencountered problems during initiali[sz]ation\b")
 SENTENCE = re.compile(r"(?<=[^.\s][.!?])\s+(?=[A-Z\"'`(])")
 HEAD = re.compile(r"^(Error|Warning): ", re.MULTILINE)
 ON = re.compile(r"^\s+on (.+?) line (\d+)")
@@ -112,9 +123,18 @@ class Diagnostic:
         if unsuitable is not None:
             return f"{unsuitable['name']}: {_sentence(unsuitable['why'])}"
         more = _sentence(self.detail.strip().split("\n\n")[0])
+        if len(summary) + len(more) > LONGEST:
+            more = CLAUSE.split(more, maxsplit=1)[0]
         if not more or len(summary) + len(more) > LONGEST:
             return summary
         return f"{summary}: {more}"
+
+
+def in_order(told: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Put those of one kind in the order of their places: Terraform says them in any order."""
+    found = tuple(told)
+    kinds = [one.summary for one in found]
+    return tuple(sorted(found, key=lambda one: (kinds.index(one.summary), one.file, one.line)))
 
 
 def wanted_provider(diagnostic: Diagnostic) -> str:
@@ -131,6 +151,13 @@ def with_place(text: str, place: str) -> str:
     return f"{said} ({place})" if place else said
 
 
+def few(names: Sequence[str], *, joint: str = ", ") -> str:
+    """Name the first of several in a sentence, and count the others."""
+    shown = joint.join(names[:FEW])
+    more = len(names) - FEW
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
 def _coded(text: str) -> str:
     """Return what Entra or Resource Manager said: its code, and its first sentence."""
     entra = ENTRA.search(text)
@@ -139,6 +166,12 @@ def _coded(text: str) -> str:
     service = SERVICE.search(text)
     if service is not None:
         return _sentence(service[1])
+    old = AUTOREST.search(text)
+    if old is not None:
+        return f"{old[1]}: {_sentence(LINE_END.sub(' ', old[2]))}"
+    polled = POLLED.search(text)
+    if polled is not None:
+        return f"{polled[2] or polled[1]}: {_sentence(polled[3])}"
     code = AZCORE.search(text)
     if code is None or code[1] == "UNAVAILABLE":
         return ""

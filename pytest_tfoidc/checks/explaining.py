@@ -28,9 +28,9 @@ def explanation(error: TerraformError, session: OidcSession) -> tuple[str, str, 
         labelled = (("Cause", error.cause), ("Remedy", error.remedy))
         why = "\n".join(f"{label}: {text}" for label, text in labelled if text)
         return error.what, why, where
-    place, found = _diagnosed(error, session.executable.release)
+    told, place, found = _diagnosed(error, session.executable.release)
     if found is None or found.is_plain:
-        return error.what, str(found or ""), where
+        return told, str(found or ""), where
     if not error.diagnostics:
         where = f"{where}: {error.what}".removeprefix(": ")
     return with_place(found.headline, place), found.below_headline, where
@@ -38,12 +38,16 @@ def explanation(error: TerraformError, session: OidcSession) -> tuple[str, str, 
 
 def _diagnosed(
     error: TerraformError, release: tuple[int, int, int]
-) -> tuple[str, Diagnosis | None]:
-    """Return the first of Terraform's errors that is known: its place, and what it means."""
+) -> tuple[str, str, Diagnosis | None]:
+    """Return the first of Terraform's errors that is known: its words, place and meaning."""
     us = holder()
     whose = f"{us['user']}@{us['host']}"
     for one in error.diagnostics:
         found = diagnose(one.text, release=release, holder=whose, refused=error.refused)
         if found is not None:
-            return one.place, found
-    return "", diagnose(error.output, release=release, holder=whose, refused=error.refused)
+            return one.headline, one.place, found
+    return (
+        error.what,
+        "",
+        diagnose(error.output, release=release, holder=whose, refused=error.refused),
+    )

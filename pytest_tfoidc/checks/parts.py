@@ -10,6 +10,7 @@ from datetime import timedelta
 from pytest_tfoidc.checks.allowances import NOTHING, CheckAllowances
 from pytest_tfoidc.checks.explaining import explain
 from pytest_tfoidc.clock import format_duration
+from pytest_tfoidc.diagnostics import few
 from pytest_tfoidc.errors import TerraformError
 from pytest_tfoidc.mockazure.onecall import ForcedExpiries, OneCallTokens
 from pytest_tfoidc.mockazure.tokens import RENEW_ALWAYS
@@ -17,7 +18,7 @@ from pytest_tfoidc.reporting.summary import ClientExpiries, Evidence
 from pytest_tfoidc.session import OidcClock, OidcSession
 from pytest_tfoidc.terraform.plan import Plan
 from pytest_tfoidc.terraform.restless import await_later_second, restless_cause
-from pytest_tfoidc.terraform.upgrade.plan_diff import Change, judge
+from pytest_tfoidc.terraform.upgrade.plan_diff import Change, change_lines, judge
 from pytest_tfoidc.terraform.upgrade.spec import Allowance
 from pytest_tfoidc.terraform.upgrade.suite import CHECKS_TABLE, how_to_allow
 from pytest_tfoidc.terraform.workspace import Workspace
@@ -156,10 +157,11 @@ def require_empty(subject: Subject, plan: Plan) -> None:
 def _not_empty(workspace: Workspace, changes: Sequence[Change]) -> str:
     addresses = dict.fromkeys(change.address for change in changes)
     cause = restless_cause(workspace.configuration, tuple(addresses))
+    named = few(tuple(addresses))
     return "\n".join(
         [
-            f"The plan after the apply is not empty: {', '.join(addresses)} would change again.",
-            *map(str, changes),
+            f"The plan after the apply is not empty: {named} would change again.",
+            *change_lines(changes),
             *([f"Cause: {cause}"] if cause else []),
             HOW_TO_SETTLE,
             how_to_allow(changes),

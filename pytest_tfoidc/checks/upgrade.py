@@ -19,7 +19,7 @@ from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.executable import OPENTOFU
 from pytest_tfoidc.terraform.module import has_test_files
 from pytest_tfoidc.terraform.upgrade.floors import floor_note
-from pytest_tfoidc.terraform.upgrade.plan_diff import WARNING, Judgement
+from pytest_tfoidc.terraform.upgrade.plan_diff import WARNING, Judgement, change_lines
 from pytest_tfoidc.terraform.upgrade.spec import TERRAFORM, Step
 from pytest_tfoidc.terraform.upgrade.step import Comparison, Side, UpgradeStep
 from pytest_tfoidc.terraform.versions import parse_version
@@ -128,7 +128,7 @@ class UpgradeStory:
         upgrade, judgement = self._upgrade, comparison.judgement
         old, new = upgrade.describe(upgrade.old), upgrade.describe(upgrade.new)
         lines = [f"{new} would not leave alone what {old} has made."] if judgement.changes else []
-        lines += map(str, judgement.changes)
+        lines += change_lines(judgement.changes)
         lines += [
             f"The allowance {allowance.pattern!r} ({allowance.reason}) matches nothing: remove it."
             for allowance in judgement.unmatched

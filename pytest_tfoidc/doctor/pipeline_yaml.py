@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_tfoidc.doctor.environment import misspelt
@@ -17,6 +17,7 @@ from pytest_tfoidc.doctor.scripts import Others, plain, runs_terraform, sets, wi
 LOCAL = "./"  # actions and workflows of the same repository
 CALLED = "workflow_call"
 SCRIPTS = ("script", "bash", "pwsh", "powershell", "run")
+GIVEN = ("inputs", "parameters", "env")  # a `script` in them is a value, and no step
 FOLDERS = ("working-directory", "workingDirectory", "cwd")
 RUNNERS = frozenset({"azurecli", "azurepowershell", "bash", "cmdline", "powershell", "shellscript"})
 # Task and version: what the table says, in short.
@@ -38,6 +39,7 @@ UNSUPPORTED = {
     ("servicefabricdeploy", 1): "Service Fabric cannot use them",
 }
 TERRAFORM_TASK_FLOOR = 5
+OTHER_PROVIDERS = frozenset({"aws", "gcp", "oci"})  # as TerraformTask names them
 TASK = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]+?)(?:V\d+)?@(\d+)")
 PASSES_TOKEN = re.compile(
     r"-backend-config[= ]\s*[\"']?"
@@ -124,6 +126,7 @@ class _Step:
     environment: dict[str, str]
     is_open: bool = False
     action: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def runs_terraform(self) -> bool:
@@ -171,8 +174,12 @@ def _document(document: Any, file: str, others: Others) -> Iterator[Finding]:  #
         for step in _composite(top, others):
             yield from _any_step(step, f"{file}:{step.line}")
     elif _is_azure_devops(top):
-        for node in _walk(document):
-            yield from _azure_devops(node, file, others)
+        nodes = [*_walk(document)]
+        given = {id(_mapping(node).get(name)) for node in nodes for name in GIVEN}
+        for node in nodes:
+            yield from _shared(_mapping(node).get("variables"), file)
+            if id(node) not in given:
+                yield from _azure_devops(node, file, others)
 
 
 def _is_azure_devops(top: dict[str, Any]) -> bool:
@@ -191,7 +198,6 @@ def _extends(top: dict[str, Any]) -> bool:
 
 
 def _azure_devops(node: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - as above
-    yield from _shared(_mapping(node).get("variables"), file)
     step = _step(node, others)
     if step is None:
         return
@@ -216,7 +222,9 @@ def _task(step: _Step, where: str) -> Iterator[Finding]:
     if found is None:
         return
     name, version = found[1].lower(), int(found[2])
-    if name == "terraformtask" and version < TERRAFORM_TASK_FLOOR:
+    asks = step.inputs.get("command") != "validate"
+    asks = asks and step.inputs.get("provider", "azurerm") not in OTHER_PROVIDERS
+    if name == "terraformtask" and version < TERRAFORM_TASK_FLOOR and asks:
         yield finding("TFO402", where=where, what=f"{step.task} caches the ID token.")
     reason = UNSUPPORTED.get((name, version))
     if reason is not None:
@@ -399,6 +407,7 @@ def _step(node: Any, others: Others) -> _Step | None:  # noqa: ANN401 - as above
         environment=environment,
         is_open=is_open or _scalar(entries).startswith(EXPRESSION),
         action=action,
+        inputs={name: _scalar(value) for name, value in inputs.items()},
     )
 
 

@@ -52,9 +52,21 @@ OF_TERRAGRUNT = frozenset({"--", "run", "run-all", "stack"})
 ENDS = "\"'`)"
 # Texts for people, which may name commands.
 SAID = re.compile(
-    r"(?:\b(?:echo|printf|Write-(?:Host|Output|Information|Verbose|Warning|Error))\b"
+    r"(?:\b(?:echo|printf|Write-(?:Host|Output|Information|Verbose|Warning|Error)"
+    r"|[ef]?grep|rg|sed|awk|Select-String)\b"
     r"|(?<=\s)(?:-m|--message|--body|--title)[ =](?=[\"']))"
     r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^;&|\n\"'])*"
+)
+# What is said there is more than words: a command to the agent, or written where a shell reads it.
+HEARD = re.compile(r"##vso\[|[>|]")
+# A text of several lines, in a shell or PowerShell, with the line that it belongs to.
+HERE = re.compile(
+    r"^(?P<head>[^\n]*<<-?[ \t]*[\"']?(?P<end>\w+)[\"']?[^\n]*)\n.*?^[ \t]*(?P=end)[ \t]*$"
+    r"|^(?P<before>[^\n]*)@(?P<quote>[\"'])[ \t]*\n.*?^(?P=quote)@(?P<after>[^\n]*)$",
+    re.MULTILINE | re.DOTALL,
+)
+FOR_PEOPLE = re.compile(
+    r"\.(?:md|txt|log)\b|STEP_SUMMARY\b|\bWrite-\w+\s*$|^\s*cat\s*<<-?\s*\S+\s*$"
 )
 SUBSTITUTED = re.compile(r"\$\(|(?<!\\)`")
 # What sets a variable, to something: in a shell, PowerShell, a logging command, .NET or Docker.
@@ -67,6 +79,11 @@ ROOT = re.compile(
     r"|\$env:(?:GITHUB_WORKSPACE|BUILD_SOURCESDIRECTORY))(?:/s(?=/))?[/\\]",
     re.IGNORECASE,
 )
+# The folder of the script that says so.
+BESIDE = re.compile(
+    r"\$\([ \t]*dirname[ \t]+[\"']?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?[\"']?[ \t]*\)"
+    r"|\$\{(?:0|BASH_SOURCE)%/\*\}|\$PSScriptRoot\b"
+)
 SCRIPT_SUFFIXES = (".sh", ".bash", ".ps1", ".cmd", ".bat")
 SPACED = re.compile(r"\$\{\{[ \t]*([^{}\n]*?)[ \t]*\}\}")
 MAKES = re.compile(r"(?:^|[\s;&|(])make((?:[ \t]+[^\s;&|<>]+)*)", re.MULTILINE)
@@ -77,7 +94,13 @@ PATIENCE = 20  # files that call each other
 
 def plain(text: str) -> str:
     """Return a script without its comments, each command on a line of its own."""
-    return CONTINUED.sub(" ", COMMENT.sub("", text))
+    return CONTINUED.sub(" ", HERE.sub(_heard, COMMENT.sub("", text)))
+
+
+def _heard(here: re.Match[str]) -> str:
+    """Return a text of several lines; nothing where it is only for people."""
+    around = filter(None, (here["head"], here["before"], here["after"]))
+    return "" if any(map(FOR_PEOPLE.search, around)) else here[0]
 
 
 def runs_terraform(script: str) -> bool:
@@ -126,12 +149,22 @@ def _is_sign_in(words: list[str], *, is_command: bool) -> bool:
 
 def sets(name: str, script: str) -> bool:
     """Tell whether a script gives a variable a value; what is unset or emptied is taken out."""
-    for found in re.finditer(SETS.format(name), script):
+    if name not in script:
+        return False
+    told = SAID.sub(_set_by, script)
+    for found in re.finditer(SETS.format(name), told):
         in_a_shell = found[0].endswith("=") and " " not in found[0] and "$env" not in found[0]
         nothing = TO_NOTHING if in_a_shell or found[0].endswith("]") else TO_NULL
-        if not nothing.match(script, found.end()):
+        if not nothing.match(told, found.end()):
             return True
     return False
+
+
+def _set_by(said: re.Match[str]) -> str:
+    """Return what is said where it may set a variable, and nothing where people read it."""
+    rest = said.string[said.end() : said.end() + 1]
+    is_heard = HEARD.search(said[0]) or rest == "|" or SUBSTITUTED.search(said[0])
+    return said[0] if is_heard else ""
 
 
 def with_called(script: str, *, folder: str, others: Others) -> str:
@@ -151,7 +184,7 @@ def with_called(script: str, *, folder: str, others: Others) -> str:
             seen.add(name)
             content = _recipes(others(name), made) if made is not None else others(name)
             if content:
-                parts.append(plain(content))
+                parts.append(BESIDE.sub(f"./{posixpath.dirname(name)}", plain(content)))
                 waiting.append(parts[-1])
     return "\n".join(parts)
 

@@ -73,7 +73,7 @@ class Agent:
             return Place(file=file, line=named.line)
         crash = getattr(report.longrepr, "reprcrash", None)
         crashed = Path.cwd() / str(getattr(crash, "path", ""))  # pytest says it from there
-        if crash is not None and crashed.is_relative_to(self._run.root):
+        if crash is not None and crashed.is_file() and crashed.is_relative_to(self._run.root):
             inner = os.path.relpath(crashed, self._run.root).replace(os.sep, "/")
             return Place(file=inner, line=int(crash.lineno))
         file, line, _ = report.location
@@ -160,9 +160,12 @@ class Agent:
         report.sections = [
             (name, folded(f"{report.nodeid}: {name}", text)) for name, text in report.sections
         ]
-        if isinstance(report.longrepr, str) and LOG_END in report.longrepr:
-            told, _, log = report.longrepr.partition(LOG_END)
-            report.longrepr = f"{told}\n{folded(f'{report.nodeid}: the end of the log', log)}"
+        from pytest_tfoidc.plugin.representation import reworded, words_of  # noqa: PLC0415 - as above
+
+        told, found, log = words_of(report.longrepr).partition(LOG_END)
+        if found:
+            log = folded(f"{report.nodeid}: the end of the log", log)
+            report.longrepr = reworded(report.longrepr, f"{told}\n{log}")
 
 
 def _append(name: str | None, text: str) -> None:

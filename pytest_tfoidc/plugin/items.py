@@ -34,13 +34,14 @@ def told(error: BaseException, run: PytestRun, *, item: str) -> str | None:
     """
     from pytest_tfoidc.checks.explaining import explain  # noqa: PLC0415 - heavy
     from pytest_tfoidc.checks.parts import CheckFailure  # noqa: PLC0415 - heavy
+    from pytest_tfoidc.terraform.plan import UnexpectedChangesError  # noqa: PLC0415 - heavy
 
     if isinstance(error, TerraformError):
         text = explain(error, run.session)
         return run.told_once(text, item=item, about=CHANGING.sub("", error.output))
     if isinstance(error, CheckFailure):
         return run.told_once(str(error), item=item, about=error.about)
-    return str(error) if isinstance(error, TfOidcError) else None
+    return str(error) if isinstance(error, (TfOidcError, UnexpectedChangesError)) else None
 
 
 def properties_of(run: PytestRun, folder: Path) -> list[tuple[str, object]]:
@@ -94,7 +95,11 @@ class ModuleItem(pytest.Item):
         """Show what happened and what to do, then Terraform's words; no traceback of ours."""
         error = shortage(excinfo.value) or excinfo.value
         text = told(error, self._run, item=self.nodeid)
-        return super().repr_failure(excinfo) if text is None else text
+        if text is None:
+            return super().repr_failure(excinfo)
+        from pytest_tfoidc.plugin.representation import in_words  # noqa: PLC0415 - for failures only
+
+        return in_words(text, self.path)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Name the item as its id does."""

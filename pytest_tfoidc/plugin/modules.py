@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.reporting.summary import Evidence
 
 GROUP = "oidc"
+NO_NAME = frozenset({"", "."})  # pytest's ids of what is outside of the root folder, and of that
 OF_A_TEST = ("[", "::")  # in an argument of pytest: what follows is no folder
 SECONDS = pytest.StashKey[float]()  # to add to a check's duration: another made a part of it
 
@@ -38,8 +39,8 @@ class ModuleDirectory(pytest.Dir):  # type: ignore[misc] # final for type checke
             yield self._group(upgrades.UpgradeGroup, upgrades.GROUP)
 
     def _group(self, kind: type[pytest.Collector], name: str) -> pytest.Collector:
-        """Make a group; the root folder's own id is a dot, so ids there begin with its name."""
-        if self.path != self.config.rootpath:
+        """Make a group; ids in the root folder, or outside of it, begin with the module's name."""
+        if self.nodeid not in NO_NAME:
             return kind.from_parent(self, name=name)
         root = self.config.stash[RUN].name_of(self.path)
         return kind.from_parent(self, name=name, nodeid=f"{root}::{name}")

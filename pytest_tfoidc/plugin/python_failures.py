@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
 import _pytest
 import pluggy
@@ -21,11 +20,13 @@ from _pytest._code.code import (  # pytest has no public names for them
 import pytest_tfoidc
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.plugin.items import told
+from pytest_tfoidc.plugin.representation import in_words, tell
 from pytest_tfoidc.plugin.run import RUN
+from pytest_tfoidc.terraform.plan import UnexpectedChangesError
 
+OURS = (TfOidcError, UnexpectedChangesError)
 # What stands between a test and Terraform, and is nobody's business who reads of a failure.
 MACHINERY = tuple(Path(str(one.__file__)).parent for one in (pytest_tfoidc, _pytest, pluggy))
-WRONG = "E   "
 
 
 def complete_report(
@@ -39,51 +40,35 @@ def complete_report(
         report: What pytest made of it.
     """
     excinfo = call.excinfo
-    if excinfo is None or not isinstance(excinfo.value, TfOidcError) or not report.failed:
+    if excinfo is None or not isinstance(excinfo.value, OURS) or not report.failed:
         return
     text = told(excinfo.value, item.config.stash[RUN], item=item.nodeid)
     shown = report.longrepr
     if text is None or not isinstance(shown, (ReprExceptionInfo, ExceptionChainRepr)):
         return
-    report.longrepr = _represent(excinfo, text, style=item.config.getoption("tbstyle", "auto"))
+    style = item.config.getoption("tbstyle", "auto")
+    report.longrepr = _represent(excinfo, text, path=item.path, style=style)
 
 
 def _represent(
-    excinfo: pytest.ExceptionInfo[BaseException], text: str, *, style: str
-) -> ReprExceptionInfo | str:
+    excinfo: pytest.ExceptionInfo[BaseException], text: str, *, path: Path, style: str
+) -> ReprExceptionInfo:
     """Show the user's own frames, and the text where pytest has the exception's."""
     if not any(map(_is_users, excinfo.traceback)):
-        return text
+        return in_words(text, path)
     shown = excinfo.getrepr(
         style="short" if style == "short" else "long", tbfilter=_users, chain=False
     )
     entry = shown.reprtraceback.reprentries[-1]
     if not isinstance(entry, ReprEntry) or entry.reprfileloc is None:
-        return text
-    _tell(entry, text)
+        return in_words(text, path)
+    tell(entry, text)
     headline = text.splitlines()[0]
-    path, line = entry.reprfileloc.path, entry.reprfileloc.lineno
-    entry.reprfileloc = ReprFileLocation(path, line, excinfo.typename)
+    at, line = entry.reprfileloc.path, entry.reprfileloc.lineno
+    entry.reprfileloc = ReprFileLocation(at, line, excinfo.typename)
     return ReprExceptionInfo(
-        reprtraceback=shown.reprtraceback, reprcrash=ReprFileLocation(path, line, headline)
+        reprtraceback=shown.reprtraceback, reprcrash=ReprFileLocation(at, line, headline)
     )
-
-
-def _tell(entry: ReprEntry, text: str) -> None:
-    """Put a text where pytest has the exception's."""
-    kept = [line for line in entry.lines if not line.startswith("E ")]
-    entry.lines = [*kept, *((WRONG + line).rstrip() for line in text.splitlines())]
-
-
-def reworded(shown: object, text: str) -> Any:  # noqa: ANN401 - as pytest has it in a report
-    """Return how a failure is shown with another text, which another item tells in full."""
-    if isinstance(shown, str):
-        return text
-    if isinstance(shown, ReprExceptionInfo):
-        entry = shown.reprtraceback.reprentries[-1]
-        if isinstance(entry, ReprEntry):
-            _tell(entry, text)
-    return shown
 
 
 def _users(excinfo: pytest.ExceptionInfo[BaseException]) -> Traceback:

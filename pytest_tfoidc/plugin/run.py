@@ -765,7 +765,7 @@ class ToldOnce:
             return
         first = self._told.setdefault(key, report.nodeid)
         if first != report.nodeid:
-            from pytest_tfoidc.plugin.python_failures import reworded  # noqa: PLC0415 - rare
+            from pytest_tfoidc.plugin.representation import reworded  # noqa: PLC0415 - rare
 
             report.longrepr = reworded(report.longrepr, as_told(short, first))
 

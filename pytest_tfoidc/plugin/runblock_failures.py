@@ -13,7 +13,7 @@ from _pytest._code.code import (  # pytest has no public names for them
     ReprTraceback,
 )
 
-from pytest_tfoidc.diagnostics import Diagnostic, with_place
+from pytest_tfoidc.diagnostics import Diagnostic, in_order, with_place
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.plugin.runblocks import FileErrored, RunErrored, RunFailed, RunItem
@@ -47,7 +47,7 @@ class _Failure:
 
     def of_run(self, result: RunResult) -> ReprExceptionInfo:
         """Show the run block, what was wrong in it, and Terraform's other words under it."""
-        entries = [self._entry(d) for d in result.diagnostics if d.is_error]
+        entries = [self._entry(d) for d in in_order(result.diagnostics) if d.is_error]
         if result.cause or not entries:
             cause = result.cause or "Terraform gave no reason."
             entries.append(self._entry_of_text(cause, source=self._header()))
@@ -60,7 +60,7 @@ class _Failure:
             left = "\n  ".join(result.left_behind)
             what = f"The teardown left behind: {left}\nRemedy: destroy it by hand."
             entries.append(self._entry_of_text(what))
-        entries += [self._entry(d) for d in result.diagnostics if d.is_error]
+        entries += [self._entry(d) for d in in_order(result.diagnostics) if d.is_error]
         if result.cause:
             entries.append(self._entry_of_text(result.cause))
         return self._put_together(entries, result.diagnostics)
@@ -96,23 +96,31 @@ class _Failure:
         return _entry(source=source, wrong=told.splitlines(), place=entry.reprfileloc)
 
     def _entry(self, diagnostic: Diagnostic) -> ReprEntry:
+        message, before = self._first_words(diagnostic)
+        said = [diagnostic.summary, diagnostic.detail]
         if diagnostic.summary == ASSERTION:
             said = [diagnostic.detail]
-        else:
-            said = [diagnostic.summary, diagnostic.detail]
+        elif before == [message] and "\n\n" not in diagnostic.detail.strip():
+            said = [diagnostic.summary]  # the first line has the detail
         where = [f"with {diagnostic.address}"] if diagnostic.address else []
         words = "\n".join(text for text in (*said, *where) if text)
         wrong = [*words.splitlines(), *(f"  {value}" for value in diagnostic.values)]
-        message = said[0].splitlines()[0] if said[0] else diagnostic.summary
         path, line = self._place(diagnostic)
-        diagnosis = self._diagnosis(diagnostic)
-        if diagnosis:
-            message = diagnosis[0]
         return _entry(
             source=[*self._source(diagnostic)],
-            wrong=[*diagnosis, *wrong],
+            wrong=[*before, *wrong],
             place=ReprFileLocation(path, line, message),
         )
+
+    def _first_words(self, diagnostic: Diagnostic) -> tuple[str, list[str]]:
+        """Return what is wrong in one line, and the lines that stand before Terraform's words."""
+        before = self._diagnosis(diagnostic)
+        if before:
+            return before[0], before
+        if diagnostic.summary == ASSERTION:
+            return next(iter(diagnostic.detail.splitlines()), diagnostic.summary), []
+        message = diagnostic.headline
+        return message, [] if message.startswith(diagnostic.summary) else [message]
 
     def _entry_of_text(self, text: str, *, source: Iterable[str] = ()) -> ReprEntry:
         lines = text.splitlines()

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 
 from pytest_tfoidc.entrafacts import ENTRA_PREFIX, MEANINGS
 from pytest_tfoidc.refreshfloors import AZUREAD, AZURERM, FLOORS, TERRAFORM, floor_of, floors_of
+from pytest_tfoidc.reporting.servicecodes import (
+    CODED,
+    SERVICES,
+    filled,
+    is_in_azures_words,
+)
 from pytest_tfoidc.statelocks import StateLock, find_lock
 
 FLOOR = FLOORS[TERRAFORM]
@@ -333,6 +339,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "the module declares no variable of this name.",
         "correct the name that --tf-var gives.",
     ),
+    *SERVICES,
 )
 PROVIDER = re.compile(
     r"(?:versions for provider|provider registry for(?: provider)?|while installing)"
@@ -399,8 +406,9 @@ def diagnose(
             told = told.replace("{alias}", _alias(unwrapped))
             told = told.replace("{selected}", _in_brackets(SELECTED, unwrapped))
             told = told.replace("{source}", _in_brackets(SOURCE, unwrapped))
-            code = found[0] if found[0].startswith(ENTRA_PREFIX) else ""
-            is_plain = PLAIN.search(pattern) is not None
+            told = filled(told, unwrapped)
+            code = found[0] if found[0].startswith(ENTRA_PREFIX) or pattern in CODED else ""
+            is_plain = bool(PLAIN.search(pattern)) or is_in_azures_words(pattern, cause)
             return Diagnosis(told, remedy, code=code, is_plain=is_plain)
     is_sure = TURNED_AWAY.search(unwrapped) is not None
     if refused and (is_sure or PROGRAM.search(unwrapped)):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pytest_tfoidc.diagnostics import few
 from pytest_tfoidc.events import Event, ModuleCopied, ProtectionLifted, RequestTokenExpiring
 
 SLOW_SECONDS = 5.0
 NOTICED = (ModuleCopied, ProtectionLifted, RequestTokenExpiring)
-NAMED = 3  # so many are named, the others counted
 
 
 def notices(events: Iterable[Event]) -> list[str]:
@@ -48,12 +48,9 @@ def _copied(events: list[ModuleCopied]) -> Iterator[str]:
 
 
 def _lifted(event: ProtectionLifted) -> str:
-    names = ", ".join(event.addresses)
+    names = few(event.addresses)
     return f"{event.module}: prevent_destroy was lifted in the copy, for the clean-up: {names}."
 
 
 def _names(paths: tuple[str, ...]) -> str:
-    shown = ", ".join(paths[:NAMED])
-    more = len(paths) - NAMED
-    shown += f" and {more} more" if more > 0 else ""
-    return f"{shown} {'is' if len(paths) == 1 else 'are'}"
+    return f"{few(paths)} {'is' if len(paths) == 1 else 'are'}"

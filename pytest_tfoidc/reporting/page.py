@@ -129,19 +129,20 @@ def _items(finished: Sequence[ItemFinished], *, name: str) -> list[str]:
 def _failures(failed: Sequence[ItemFinished]) -> list[str]:
     """Tell each failure as pytest did: the cause, the remedy, and Terraform's own words."""
     told = [
-        f'<section class="failure"><h3>{_breakable(one.item)}</h3>{_words(one)}'
-        f"<pre>{html.escape(harmless(one.failure))}</pre></section>"
+        f'<section class="failure"><h3>{_breakable(one.item)}</h3>'
+        f'<p class="bad"><strong>{_text(one.words)}</strong></p>'
+        f"{_below_words(one)}</section>"
         for one in failed
         if one.failure
     ]
     return ["<h2>Failures</h2>", *told] if told else []
 
 
-def _words(one: ItemFinished) -> str:
-    """Say what is wrong first, where a Python test's own lines come before it."""
-    if one.failure.startswith(one.words):
-        return ""
-    return f'<p class="bad"><strong>{_text(one.words)}</strong></p>'
+def _below_words(one: ItemFinished) -> str:
+    """Return a failure without the line that stands above it; a Python test's own come first."""
+    first, _, rest = one.failure.partition("\n")
+    told = harmless(rest if first == one.words else one.failure)
+    return f"<pre>{html.escape(told)}</pre>" if told else ""
 
 
 def _events(told: Sequence[Happening], *, name: str) -> list[str]:

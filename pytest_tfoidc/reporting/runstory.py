@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from pytest_tfoidc.events import ItemFinished, ItemStarted, RunDescribed
-from pytest_tfoidc.reporting.eventlines import Read
+from pytest_tfoidc.reporting.eventlines import Read, Record
 from pytest_tfoidc.reporting.summary import evidence_in, labelled
 from pytest_tfoidc.reporting.timeline import Happening, happenings
 
@@ -66,11 +67,20 @@ class RunStory:
 
 def stories_of(reads: Sequence[Read]) -> tuple[RunStory, ...]:
     """Return the runs in one or several files of events, the first first."""
-    told = happenings(record for one in reads for record in one.records)
+    told = happenings(_each_once(reads))
     runs: dict[str, list[Happening]] = {}
     for one in told:
         runs.setdefault(one.run, []).append(one)
     return tuple(RunStory(name=name, told=tuple(run)) for name, run in runs.items())
+
+
+def _each_once(reads: Sequence[Read]) -> Iterator[Record]:
+    """Yield the records of several files; one may be a copy, or a part, of another."""
+    seen: set[str] = set()
+    for one in reads:
+        keyed = [(json.dumps(record, sort_keys=True), record) for record in one.records]
+        yield from (record for key, record in keyed if key not in seen)
+        seen.update(key for key, _ in keyed)
 
 
 def shown_by(one: ItemFinished) -> str:

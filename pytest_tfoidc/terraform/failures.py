@@ -10,8 +10,10 @@ from pathlib import Path
 from pytest_tfoidc import shortages
 from pytest_tfoidc.diagnostics import (
     LONGEST,
+    PREFACE,
     Diagnostic,
     diagnostics_in,
+    in_order,
     read_diagnostic,
     wanted_provider,
     with_place,
@@ -60,7 +62,7 @@ class Failures:
         refused: tuple[str, ...] = (),
     ) -> TerraformError:
         """Return the error for a command that failed, with what it did not find or reach."""
-        redact = self.redactor.clean
+        redact = self._told
         crash = _crash(done.stderr)
         errors = [
             one
@@ -85,18 +87,25 @@ class Failures:
             refused=refused,
         )
 
+    def _told(self, text: str) -> str:
+        """Return a text of Terraform's as people read it: without secrets, with their own paths."""
+        text = self.redactor.clean(text)
+        return in_users_places(text, copy=self.copy, module=self.configuration.path)
+
     def _diagnostics(self, done: Completed) -> tuple[Diagnostic, ...]:
         """Return what Terraform complained about, redacted, its places as in the module."""
-        redact = self.redactor.clean
+        redact = self._told
         read = (read_diagnostic(one, redact) for one in done.diagnostics)
         found = tuple(filter(None, read)) or diagnostics_in(redact(done.text))
         given = {str(self.base / file): what for file, what in GIVEN.items()}
-        return tuple(
+        said = [one for one in found if not PREFACE.search(one.summary)]
+        told = (
             dataclasses.replace(one, file=given[one.file], line=0)
             if one.file in given
             else dataclasses.replace(one, file=self._as_given(one.file))
-            for one in map(self._required, found)
+            for one in map(self._required, said or found)
         )
+        return in_order(told)
 
     def _required(self, one: Diagnostic) -> Diagnostic:
         """Let an error about a provider's versions say where that is required."""
@@ -119,6 +128,19 @@ class Failures:
                 below = given.is_relative_to(Path.cwd())
                 return str(given.relative_to(Path.cwd()) if below else given)
         return file.removeprefix(f"{self.copy}/")
+
+
+def in_users_places(text: str, *, copy: Path, module: Path) -> str:
+    """Return a text in which the paths of a copy are those of the module itself.
+
+    Args:
+        text: What Terraform said.
+        copy: Where it ran: the module's own path, below the folder of the copy.
+        module: The module.
+    """
+    around = str(copy).removesuffix(str(module))
+    told = text.replace(f"{around}{os.sep}", os.sep) if around != str(copy) else text
+    return told.replace(str(copy), str(module))
 
 
 def _headline(

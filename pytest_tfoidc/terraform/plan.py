@@ -83,10 +83,11 @@ class UnexpectedChangesError(AssertionError):
     Args:
         plan: The plan.
         lines: What it would change, a line each.
+        named: What changes, for the first line.
     """
 
-    def __init__(self, plan: Plan, lines: tuple[str, ...]) -> None:
-        super().__init__("\n".join(["Unexpected changes in the plan:", *lines]))
+    def __init__(self, plan: Plan, lines: tuple[str, ...], *, named: str) -> None:
+        super().__init__("\n".join([f"The plan is not empty: {named} would change.", *lines]))
         self.plan = plan
 
 

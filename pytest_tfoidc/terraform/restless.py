@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from pytest_tfoidc.clock import real_now, real_sleep
+from pytest_tfoidc.diagnostics import few
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.module import RootModule
@@ -72,12 +73,13 @@ def restless_cause(module: RootModule, addresses: Sequence[str]) -> str:
         if call:
             by_call.setdefault(call, []).append(address)
     told = [
-        f"{', '.join(names)} {'are' if names[1:] else 'is'} set by {call}"
+        f"{few(names)} {'are' if names[1:] else 'is'} set by {call}"
         for call, names in by_call.items()
     ]
     followers = [f"{name} follows {leader}" for name, leader in leaders.items() if leader]
     parts = [f"{'; '.join(told)}, another value each time"] if told else []
-    return "; ".join([*parts, *followers]) + "." if parts or followers else ""
+    parts += [few(followers, joint="; ")] if followers else []
+    return "; ".join(parts) + "." if parts else ""
 
 
 @dataclass(frozen=True, eq=False)

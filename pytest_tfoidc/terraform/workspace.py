@@ -18,6 +18,7 @@ import filelock
 
 from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
+from pytest_tfoidc.diagnostics import few
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
 from pytest_tfoidc.events import (
@@ -56,12 +57,13 @@ from pytest_tfoidc.terraform.module import RootModule, read_module, tests_need_i
 from pytest_tfoidc.terraform.paths import with_paths_of_variables
 from pytest_tfoidc.terraform.plan import Plan, UnexpectedChangesError, sensitive_in_plan
 from pytest_tfoidc.terraform.protection import lift_protection
+from pytest_tfoidc.terraform.restless import restless_cause
 from pytest_tfoidc.terraform.runner import Completed, Runner, both
 from pytest_tfoidc.terraform.savedplans import CHANGES, SavedPlans
 from pytest_tfoidc.terraform.slots import Slots
 from pytest_tfoidc.terraform.source_files import last_override
 from pytest_tfoidc.terraform.state import State
-from pytest_tfoidc.terraform.upgrade.plan_diff import Change, planned_changes
+from pytest_tfoidc.terraform.upgrade.plan_diff import Change, change_lines, planned_changes
 from pytest_tfoidc.terraform.values import no_such
 from pytest_tfoidc.terraform.variablesfile import (
     as_json_file,
@@ -527,9 +529,13 @@ class Workspace:
             variables = given.values
         plan = self.plan(out="tfplan-after", refresh_only=refresh_only, variables=variables)
         if plan.has_changes:
-            lines = map(str, self.changes(plan))
-            redact = self.setting.redactor.clean
-            raise UnexpectedChangesError(plan, tuple(redact(line) for line in lines))
+            changes, redact = self.changes(plan), self.setting.redactor.clean
+            addresses = tuple(dict.fromkeys(change.address for change in changes))
+            cause = restless_cause(self.configuration, addresses)
+            lines = [*change_lines(changes), *([f"Cause: {cause}"] if cause else [])]
+            raise UnexpectedChangesError(
+                plan, tuple(map(redact, lines)), named=redact(few(addresses))
+            )
 
     def evaluate(self, expression: str, *, variables: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - whatever the expression is
         """Return the value of an expression of Terraform's language, by `terraform console`.

@@ -84,6 +84,24 @@ HEALTHY = {
         f"permissions:\n  id-token: write\n{WORKFLOW}",
     ),
     "terraform task 5": ("azure-pipelines.yml", task("TerraformTask@5")),
+    "terraform task 4 for another cloud": (
+        "azure-pipelines.yml",
+        f"{task('TerraformTaskV4@4')}      provider: aws\n      command: apply\n",
+    ),
+    "terraform task 4 that validates": (
+        "azure-pipelines.yml",
+        f"{task('TerraformTaskV4@4')}      command: validate\n",
+    ),
+    "words for people": ("p.yml", step("Write-Host 'set ARM_OIDC_TOKEN=x, ARM_CLIENT_SECRET=y'")),
+    "a text in a file": ("p.yml", step('@"\n$env:ARM_OIDC_TOKEN = 1\n"@ | Out-File help.txt')),
+    "a task with its script": (
+        "p.yml",
+        f"{task('Bash@3')}      script: terraform apply\n    env: {{A: $(System.AccessToken)}}\n",
+    ),
+    "a template that is given a script": (
+        "p.yml",
+        "steps:\n  - template: t.yml\n    parameters: {script: terraform apply}\n",
+    ),
     "a newer file copy": ("azure-pipelines.yml", task("AzureFileCopy@6")),
     "no sign-in": ("azure-pipelines.yml", step("terraform init -backend=false", "A: b")),
     "yaml that is no pipeline": ("values.yaml", "replicas: 2\nenv: {ARM_OIDC_TOKEN: x}\n"),

@@ -6,10 +6,13 @@ import time
 
 import pytest
 
-from pytest_tfoidc.doctor.scripts import runs_terraform, with_called
+from pytest_tfoidc.doctor.scripts import plain, runs_terraform, with_called
 
 SIGN_IN = (
     "terraform apply",
+    "grep -q x main.tf && terraform apply",
+    "bash <<EOF\nterraform apply\nEOF",
+    "cat > run.sh <<'EOF'\nterraform apply\nEOF",
     "terraform -chdir=${{ matrix.dir }} init",
     'terraform -chdir="a b" apply;',
     '& "C:\\tools\\terraform.exe" plan',
@@ -43,6 +46,11 @@ NO_SIGN_IN = (
     'Write-Host "Running terraform apply"',
     'echo "see \\`terraform plan\\`" >> $GITHUB_STEP_SUMMARY',
     'git commit -m "terraform apply was run"',
+    "grep -r 'terraform plan' docs",
+    "sed -i 's/terraform apply/tofu apply/' README.md",
+    "cat >> $GITHUB_STEP_SUMMARY <<EOF\nterraform apply -auto-approve\nEOF",
+    "cat <<-'EOF'\n  terraform apply\n  EOF",
+    '@"\nterraform apply\n"@ | Out-File help.txt',
 )
 MAKEFILE = """\
 INFRA := infra
@@ -58,12 +66,12 @@ init: ; terraform init
 
 @pytest.mark.parametrize("script", SIGN_IN)
 def test_a_command_that_signs_in_is_seen(script: str) -> None:
-    assert runs_terraform(script)
+    assert runs_terraform(plain(script))
 
 
 @pytest.mark.parametrize("script", NO_SIGN_IN)
 def test_what_signs_in_nowhere_is_not_accused(script: str) -> None:
-    assert not runs_terraform(script)
+    assert not runs_terraform(plain(script))
 
 
 @pytest.mark.parametrize(
@@ -80,6 +88,16 @@ def test_what_signs_in_nowhere_is_not_accused(script: str) -> None:
 def test_a_script_of_the_repository_is_read(script: str, folder: str, called: str) -> None:
     files = {called: "terraform apply"}
     whole = with_called(script, folder=folder, others=lambda name: files.get(name, ""))
+    assert runs_terraform(whole)
+
+
+@pytest.mark.parametrize(
+    "call",
+    ['source "$(dirname "$0")/lib.sh"', ". ${BASH_SOURCE%/*}/lib.sh", "& $PSScriptRoot\\lib.sh"],
+)
+def test_a_script_beside_another_is_read(call: str) -> None:
+    files = {"ci/run.sh": call, "ci/lib.sh": "terraform apply", "lib.sh": ""}
+    whole = with_called("ci/run.sh", folder="", others=lambda name: files.get(name, ""))
     assert runs_terraform(whole)
 
 

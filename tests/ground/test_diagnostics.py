@@ -108,6 +108,43 @@ def test_a_rule_of_the_users_is_told_in_the_users_words_and_at_its_own_place() -
             "AuthorizationFailed: The client 'x' does not have authorization (main.tf:12)",
         ),
         (
+            "listing blobs",
+            (
+                "unexpected status 404 (404 The specified container does not exist.) with"
+                " ContainerNotFound: The specified container does not exist.\nRequestId:1"
+            ),
+            "ContainerNotFound: The specified container does not exist (main.tf:12)",
+        ),
+        (
+            "Creating group",
+            (
+                "GroupsClient.BaseClient.Post(): unexpected status 403 with OData error:"
+                " Authorization_RequestDenied: Insufficient privileges to complete it."
+            ),
+            "Authorization_RequestDenied: Insufficient privileges to complete it (main.tf:12)",
+        ),
+        (
+            "reading it: unexpected status 429 (429 Too Many Requests) with response: Busy",
+            "",
+            (
+                "reading it: unexpected status 429 (429 Too Many Requests) with response: Busy"
+                " (main.tf:12)"
+            ),
+        ),
+        (
+            (
+                'autorest/azure: Service returned an error. Status=404 Code="ContainerNotFound"'
+                ' Message="The specified container does not exist.\\nRequestId:1"'
+            ),
+            "",
+            "ContainerNotFound: The specified container does not exist (main.tf:12)",
+        ),
+        (
+            "creating X: polling failed: the Azure API returned the following error:",
+            'Status: "SkuNotAvailable"\nCode: ""\nMessage: "The size is sold out. Wait."',
+            "SkuNotAvailable: The size is sold out (main.tf:12)",
+        ),
+        (
             "Failed to create/update resource",
             (
                 "PUT https://management.azure.com/x\nRESPONSE 409: 409\nERROR CODE: SkuNotAvailable"

@@ -51,12 +51,23 @@ def test_a_value_that_comes_from_a_local_is_found_and_a_settled_one_is_not(
 ) -> None:
     main = """\
 locals { now = uuid() }
-resource "terraform_data" "deploy" { triggers_replace = local.now }
+resource "terraform_data" "deploy" {
+  count            = 60
+  triggers_replace = local.now
+}
 resource "terraform_data" "calm" { input = "timestamp" }
 """
     project.module(main=main)
     result = project.check("delayed_apply")
-    result.stdout.fnmatch_lines(["Cause: terraform_data.deploy is set by uuid() (main.tf:1), *"])
+    named = "terraform_data.deploy[[]0], terraform_data.deploy[[]1], terraform_data.deploy[[]2]"
+    result.stdout.fnmatch_lines(
+        [
+            f"The plan after the apply is not empty: {named} and 57 more would change again.",
+            "  … and * more changes",
+            f"Cause: {named} and 57 more are set by uuid() (main.tf:1), *",
+            '  allow = [[]{ match = "replace:terraform_data.deploy[[][*]]", reason = "…" }[]]',
+        ]
+    )
     assert "terraform_data.calm" not in "\n".join(
         line for line in result.outlines if line.startswith(("Cause", "The plan"))
     )

@@ -76,17 +76,55 @@ def test_checks_say_what_is_wrong_first_and_tell_it_once(project: Project) -> No
     assert [line.partition(" - ")[2] for line in summary_of(result)] == [HEADLINE, HEADLINE]
 
 
-def test_what_several_workers_have_told_in_full_is_told_by_one(project: Project) -> None:
+def test_what_several_workers_have_told_in_full_is_told_by_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "1")  # pytest cuts no line of its summary there
     project.module(main=VALIDATED)
     result = project.check("all", "--tf-var=env=qa", "-n2", "--junitxml=junit.xml")
     result.assert_outcomes(failed=5)
     junit = ET.parse(project.path / "junit.xml")  # noqa: S314 - pytest has written it
     failures = [str(failure.text) for failure in junit.iter("failure")]
+    assert {failure.get("message") for failure in junit.iter("failure")} == {HEADLINE}
     for texts in ([text_of(result)], failures):
         text = "\n".join(texts)
         assert text.count("This was checked by the validation rule") == 1
         assert text.count("which tells the rest.") == 4
     assert [line.partition(" - ")[2] for line in summary_of(result)] == 5 * [HEADLINE]
+
+
+def test_paths_are_the_users_and_the_order_is_that_of_the_files(project: Project) -> None:
+    rule = """\
+variable "{0}" {{
+  default = 1
+  validation {{
+    condition     = var.{0} > 2
+    error_message = "{0} must be above 2, see ${{abspath(path.module)}}/{0}.md"
+  }}
+}}
+"""
+    names = "abcde"
+    runs = {"tests/a.tftest.hcl": 'run "it" {}\n'}
+    folder = project.module(main="".join(map(rule.format, names)), files=runs)
+    result = project.check("delayed_apply", "-vv")
+    first = f"a must be above 2, see {folder}/a.md (main.tf:3)"
+    words = [line.partition(" - ")[2] for line in summary_of(result)]
+    assert words == [first, first]
+    assert str(project.temp) not in text_of(result)
+    told = [text_of(result).rindex(f'variable "{name}"') for name in names]
+    assert told == sorted(told)
+
+
+def test_a_preface_of_terraform_is_not_what_is_wrong(project: Project) -> None:
+    twice = 'resource "terraform_data" "x" {}\n'
+    project.module(main=twice, files={"more.tf": twice})
+    result = project.check("delayed_apply", "-vv")
+    said = (
+        'Duplicate resource "terraform_data" configuration: A terraform_data resource named "x"'
+        " was already declared at main.tf:1,1-30 (more.tf:1)"
+    )
+    assert [line.partition(" - ")[2] for line in summary_of(result)] == [said]
+    assert "encountered problems" not in text_of(result)
 
 
 def test_python_tests_of_several_workers_tell_it_once(project: Project) -> None:
@@ -210,6 +248,16 @@ def test_mistakes_in_a_test_are_told_where_they_were_made_and_once(project: Proj
     assert "contextlib" not in text_of(result)
 
 
+def test_what_would_change_is_told_by_the_first_line_with_what_sets_it(project: Project) -> None:
+    test = "def test_it(tf_deployed):\n    tf_deployed.assert_no_changes()\n"
+    main = 'resource "terraform_data" "x" {\n  input = timestamp()\n}\n'
+    project.module(main=main, files={"test_it.py": test})
+    result = project.run("--tf-module=module", "--tf-check=none", "-vv")
+    words = "The plan is not empty: terraform_data.x would change."
+    assert [line.partition(" - ")[2] for line in summary_of(result)] == [words]
+    result.stdout.fnmatch_lines([f"E   {words}", "E   Cause: *timestamp() (main.tf:2), *"])
+
+
 def test_other_failures_of_a_test_are_shown_as_pytest_shows_them(project: Project) -> None:
     project.module(files={"test_it.py": "def test_it(tf_module):\n    assert 1 == 2\n"})
     result = project.run("--tf-module=module", "--tf-check=none")
@@ -227,6 +275,13 @@ def test_a_module_in_the_root_is_named_after_its_folder_and_its_ids_can_be_paste
     result.stdout.fnmatch_lines(
         [f"{name}::oidc::cached_token_fails PASSED*", f"*OIDC: {name} *", "  signed in *"]
     )
+
+
+def test_ids_of_a_module_outside_of_the_root_name_it(project: Project) -> None:
+    project.module()
+    (project.path / "tests").mkdir()
+    result = project.check("delayed_apply", "--rootdir=tests", "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["../module::oidc::delayed_apply"])
 
 
 def test_checks_that_were_skipped_are_named_with_the_reason(project: Project) -> None:

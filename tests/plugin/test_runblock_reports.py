@@ -38,10 +38,10 @@ def test_an_errored_run_shows_where_in_the_module_and_what_it_makes_terraform_sk
         [
             "*ERROR at setup of errs*",
             "> *condition     = var.size < 10",
+            "E   The size must be below 10 (main.tf:11)",
             "E   Resource precondition failed",
-            "E   The size must be below 10.",
             "E     var.size is 10",
-            "runs_errored_then_skipped/main.tf:11: Resource precondition failed",
+            "runs_errored_then_skipped/main.tf:11: The size must be below 10 (main.tf:11)",
             "SKIPPED * Terraform skipped it: `errs` errored",
         ]
     )

@@ -238,6 +238,13 @@ def test_two_runs_in_one_file_are_told_apart() -> None:
     assert made.index("Run 2 of 2") < made.index("Terraform 1.15.5 | other")
 
 
+def test_what_several_files_have_in_common_counts_once() -> None:
+    lines = lines_of(story())
+    whole, cut = read_lines(lines, where="a test"), read_lines(lines[:4], where="a copy")
+    assert markdown_report([cut, whole]) == markdown_report([whole, whole, cut])
+    assert markdown_report([whole]) == markdown_report([whole, whole])
+
+
 def test_a_newer_schema_is_refused_and_a_kind_of_tomorrow_is_not() -> None:
     newer = json.dumps({"schema": "tfoidc-events", "version": 2})
     with pytest.raises(UsageError, match="schema version 2"):

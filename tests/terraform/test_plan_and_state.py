@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -229,6 +230,9 @@ def test_idempotence_and_drift_in_one_call(workspace: Workspace) -> None:
         workspace.assert_no_changes(variables={"size": 2})
     assert no.value.plan.changes
     assert SECRET not in str(no.value)
+    assert re.match(
+        r"The plan is not empty: terraform_data\.bound, .+ and 3 more would", str(no.value)
+    )
 
 
 @pytest.mark.proof

@@ -22,6 +22,7 @@ from pytest_tfoidc.ending import LeftRunning
 from pytest_tfoidc.errors import TerraformError, TfOidcError
 from pytest_tfoidc.processes import LineListener
 from pytest_tfoidc.terraform.commandline import Flag
+from pytest_tfoidc.terraform.failures import in_users_places
 from pytest_tfoidc.terraform.runner import (
     GRACE_SECONDS,
     LOOK_SECONDS,
@@ -328,9 +329,15 @@ class FileRun:
             if self._is_stopped:
                 running()
 
+    def _told(self, text: str) -> str:
+        """Return a text without secrets, and with the paths of the module itself."""
+        workspace = self._workspace
+        text = workspace.setting.redactor.clean(text)
+        return in_users_places(text, copy=workspace.path, module=workspace.configuration.path)
+
     def _read(self, line: str, record: LineListener) -> None:
         """Take a line in. Nothing may escape: Terraform blocks when nobody reads."""
-        redact = self._workspace.setting.redactor.clean
+        redact = self._told
         try:
             record(line)
             event = read_line(line, redact=redact)
@@ -398,7 +405,7 @@ class FileRun:
             return f"{name} was killed by {_signal_name(-done.exit_code)}."
         if self._defect or any(diagnostic.is_error for diagnostic in self._diagnostics):
             return self._defect
-        said = self._workspace.setting.redactor.clean(done.stderr.strip())
+        said = self._told(done.stderr.strip())
         if not self._is_summed_up:
             return f"{name} ended early, with exit code {done.exit_code}.\n{said}".strip()
         if not self._is_found:

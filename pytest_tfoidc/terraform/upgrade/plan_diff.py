@@ -18,6 +18,7 @@ UNKNOWN = "(known after apply)"
 ABSENT = "(absent)"
 UPDATE, REPLACE, OUTPUT, WARNING, ERROR = "update", "replace", "output", "warning", "error"
 SYMBOLS = {UPDATE: "~", REPLACE: "-/+", OUTPUT: "~", WARNING: "!", ERROR: "x"}
+MOST_CHANGES = 50  # that are told, a line each
 SYMBOLS |= {"create": "+", "delete": "-", "forget": "."}
 LONGEST = 200  # characters of a value in a diff
 _ARGUMENT = re.compile(r"\s*([\w-]+)\s*=")
@@ -57,6 +58,13 @@ class Change:
         if self.before or self.after:
             line += f": {self.before or ABSENT} -> {self.after or ABSENT}"
         return f"{line}: {self.text}" if self.text else line
+
+
+def change_lines(changes: Sequence[Change]) -> list[str]:
+    """Write changes as lines of a diff; of very many the first, and how many there are."""
+    rest = len(changes) - MOST_CHANGES
+    more = [f"  … and {rest} more changes"] if rest > 0 else []
+    return [*map(str, changes[:MOST_CHANGES]), *more]
 
 
 @dataclass(frozen=True, kw_only=True)

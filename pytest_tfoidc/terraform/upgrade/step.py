@@ -22,6 +22,7 @@ from pytest_tfoidc.terraform.upgrade.plan_diff import (
     Change,
     Judgement,
     StateUpgrade,
+    change_lines,
     judge,
     planned_changes,
     state_upgrades,
@@ -147,7 +148,9 @@ class UpgradeStep:
             raise UpgradeError(
                 "The plan is not empty before the upgrade, so it says nothing about the upgrade.",
                 where=f"{self.workspace.module}, under {self.describe(self.old)}",
-                cause="\n".join(["it would change:", *map(self._line, changes)]),
+                cause=self.workspace.setting.redactor.clean(
+                    "\n".join(["it would change:", *change_lines(changes)])
+                ),
                 remedy="Let the module settle under FROM first, or allow what each plan changes in"
                 f" pyproject.toml:\n{how_to_allow(changes)}",
             )
@@ -332,9 +335,6 @@ class UpgradeStep:
         done = self.workspace.run("show", str(plan.path), json=Flag)
         shown: dict[str, Any] = json.loads(done.stdout)
         return shown
-
-    def _line(self, change: Change) -> str:
-        return self.workspace.setting.redactor.clean(str(change))
 
 
 def _required(modules: tuple[RootModule, ...], source: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_tfoidc.errors import UsageError
-from pytest_tfoidc.terraform.upgrade.plan_diff import Change
+from pytest_tfoidc.terraform.upgrade.plan_diff import MOST_CHANGES, Change
 from pytest_tfoidc.terraform.upgrade.spec import Allowance, Step, parse_steps
 
 if sys.version_info >= (3, 11):
@@ -20,6 +21,8 @@ else:
 OPTION = "--tf-upgrade"
 TABLE = "tool.pytest_tfoidc.upgrades"
 FEW_NAMES = 2  # of one address, in the allowances that are offered
+MOST_MATCHES = 10  # of which each is offered by itself
+KEY = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
 CHECKS_TABLE = "tool.pytest_tfoidc.checks"
 TABLES = frozenset({"checks", "upgrades"})
 KEYS = {"step", "allow", "reason", "modules", "downgrade", "override"}
@@ -45,13 +48,22 @@ def _allowing(changes: Sequence[Change]) -> Iterator[str]:
         for address, names in by_address.items()
         for name in (names if len(names) <= FEW_NAMES else (address,))
     ]
+    if len(matches) > MOST_MATCHES:
+        matches = [*dict.fromkeys(map(_of_all_instances, matches))]
     entries = [f'{{ match = {json.dumps(m, ensure_ascii=False)}, reason = "…" }}' for m in matches]
     if not entries[1:]:
         yield f"  allow = [{entries[0]}]"
         return
     yield "  allow = ["
-    yield from (f"    {entry}," for entry in entries)
+    yield from (f"    {entry}," for entry in entries[:MOST_CHANGES])
+    if entries[MOST_CHANGES:]:
+        yield f"    # and {len(entries) - MOST_CHANGES} more"
     yield "  ]"
+
+
+def _of_all_instances(match: str) -> str:
+    """Return a match for every instance of what one instance is matched by."""
+    return KEY.sub("[*]", match)
 
 
 def upgrade_steps(
