@@ -123,9 +123,7 @@ REPORTS = tuple(f"report.{ending}" for ending in ("html", "md", "json", "svg"))
 WRITTEN = ("junit.xml", "log.txt", "events.jsonl", "terraform.log", *REPORTS)
 TERRAFORMS = ("arguments", "environments")
 CHILDREN = (*TERRAFORMS, "provider_arguments", "provider_environments")
-OURS = frozenset(
-    {"main.tf", "test_it.py", "bearer.txt", "terraform-wrapper", "given.tfvars", "given.tfbackend"}
-)
+OURS = frozenset({"main.tf", "test_it.py", "bearer.txt", "terraform-wrapper", "given.tfbackend"})
 # What every process of the run was started with, whenever Terraform is.
 LOOK = """
 for one in /proc/[0-9]*; do
@@ -142,14 +140,16 @@ def hunt(project: Project, module: str, *options: str) -> tuple[pytest.RunResult
     wrapper = project.wrapper(LOOK.format(temp=project.temp, path=project.path))
     reports = [f"--tf-report={name}" for name in REPORTS]
     files = ("--junitxml=junit.xml", "--log-file=log.txt", "--tf-events=events.jsonl", *reports)
-    (project.path / "given.tfvars").write_text(f'password = "{VARIABLE}"\n')
+    variables = project.path / f"{module}.tfvars"  # its name is in Terraform's arguments
+    variables.write_text(f'password = "{VARIABLE}"\n')
     (project.path / "given.tfbackend").write_text(f'access_key = "{ACCESS_KEY}"\n')
-    given = ("--tf-module", module, "--tf-check=delayed_apply", "--tf-var-file=given.tfvars")
+    given = ("--tf-module", module, "--tf-check=delayed_apply", f"--tf-var-file={variables.name}")
     result = project.run(*given, *files, *options, module, "test_it.py", executable=wrapper)
     found = {
         str(path.relative_to(project.path)): path.read_text("utf-8", "replace")
         for path in project.path.rglob("*")
-        if path.is_file() and path.name not in OURS and "runpytest" not in path.name
+        if path.is_file() and path.name not in {*OURS, variables.name}
+        if "runpytest" not in path.name
     }
     return result, {**found, "screen": text_of(result)}
 

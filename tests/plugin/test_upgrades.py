@@ -333,7 +333,8 @@ def test_a_step_without_a_module_is_refused(pytester: pytest.Pytester) -> None:
         ('step = "a/b:1..2"\nallow = [1]', "cannot be read"),
         ('step = "a/b:1..2"\nmodules = 1', "cannot be read"),
         ('step = "a/b:1..2"\nallow = ["a.b.c"]', "'a.b.c' has no reason"),
-        ('step = "a/b:1..2"\nallow = [{ match = 1, reason = "" }]', "has no reason"),
+        ('step = "a/b:1..2"\nallow = [{ match = "a", reason = "" }]', "has no reason"),
+        ('step = "a/b:1..2"\nallow = [{ match = 1, reason = "x" }]', "has no text to match"),
         ("= 1", "pyproject.toml cannot be read"),
     ],
 )
