@@ -70,6 +70,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             _ = run.executable
             run.describe()
             runblocks.validate(session.config)
+            run.look_ahead()
             if not hasattr(session.config, "workerinput"):  # the controller of xdist does it
                 run.sweep(pytestrun.teller(session.config))
 

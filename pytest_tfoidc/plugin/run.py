@@ -265,13 +265,18 @@ class PytestRun:
     def require_readable_modules(self) -> None:
         """Read the modules under test, so that a mistake in one is told once and not by each item.
 
-        In a live context what it may touch is looked at as well.
-
         Raises:
-            TfOidcError: A module cannot be read, or may not be deployed from here.
+            TfOidcError: A module cannot be read.
         """
         for module in self._modules.values():
             module.local_modules()
+
+    def look_ahead(self) -> None:
+        """Find out what a live run will touch; that may have to be asked for.
+
+        Raises:
+            TfOidcError: A module may not be deployed from here, or the ledger cannot be read.
+        """
         if self._prospect is not None:
             return
         session = self.session

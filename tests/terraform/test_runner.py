@@ -46,6 +46,10 @@ signal.signal(signal.SIGINT, stop)
 print("ready", flush=True)
 {WAITS}
 """
+# Its first line may come before anybody looks at what it asks for.
+SAYS_MORE = STOPS_CLEANLY.replace(
+    WAITS, "import time\nfor _ in range(600):\n    time.sleep(0.1)\n    print('more', flush=True)"
+)
 STUBBORN = f"""
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -204,7 +208,7 @@ def test_a_command_that_comes_back_for_a_refused_host_is_stopped(
             events.emit(HostRefused(at=VirtualClock().now(), host="queue.example.com"))
 
     with pytest.raises(TerraformError, match="refused by tfoidc, 6 times: queue") as failure:
-        make(STOPS_CLEANLY, refusals_are_final=True).run("apply", on_line=refuse)
+        make(SAYS_MORE, refusals_are_final=True).run("apply", on_line=refuse)
     assert "stopped once" in failure.value.output
 
 
@@ -223,7 +227,7 @@ def test_a_command_that_goes_round_is_stopped_and_what_it_asked_is_named(
             events.emit(answered)
 
     with pytest.raises(TerraformError, match="asked the same thing again and again") as failure:
-        make(STOPS_CLEANLY, refusals_are_final=True).run("destroy", on_line=turn)
+        make(SAYS_MORE, refusals_are_final=True).run("destroy", on_line=turn)
     assert "GET https://management.azure.com/left/behind was asked 500 times" in str(failure.value)
     assert "stopped once" in failure.value.output
 
