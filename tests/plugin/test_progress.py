@@ -50,7 +50,7 @@ resource "terraform_data" "x" {
 """
 BEAT = re.compile(r"tfoidc: (?:\[gw\d\] )?module apply \d+s, [012] of 2")
 CLEAR = "\x1b[J"
-DRAWN = re.compile(r"\n(tfoidc: module apply[^\x1b]*)\x1b\[1A")
+DRAWN = re.compile(r"\n(tfoidc: module a[^\x1b]*)\x1b\[1A")
 
 
 def on_a_terminal(
