@@ -31,6 +31,7 @@ from pytest_tfoidc.events import (
 )
 from pytest_tfoidc.httpserver import Connection, LoopbackServer, Request, Response
 from pytest_tfoidc.mockazure.certificates import CertificateAuthority
+from pytest_tfoidc.mockazure.dataplanes.kinds import HOSTS as DATA_HOSTS
 from pytest_tfoidc.mockazure.directory import (
     OBJECT_ID,
     Application,
@@ -94,11 +95,6 @@ GRAPH_HOSTS = (
     "microsoftgraph.chinacloudapi.cn",
 )
 KEY_VAULT_HOSTS = ("*.vault.azure.net", "*.vault.usgovcloudapi.net", "*.vault.azure.cn")
-DATA_HOSTS = (  # of services that keep what is written at a path
-    *("*.search.windows.net", "*.dev.azuresynapse.net", "*.purview.azure.com"),
-    *("*.digitaltwins.azure.net", "*.azureiotcentral.com", "*.api.adu.microsoft.com"),
-    "*.batch.azure.com",
-)
 CONFIGURATION_HOSTS = ("*.azconfig.io", "*.azconfig.azure.us", "*.azconfig.azure.cn")
 SERVICES = {  # as faults and inspection name them
     "entra": EVERY_LOGIN_HOST,

@@ -2,7 +2,7 @@
 
 What modules put into search services, Synapse workspaces, Purview accounts, digital twins, IoT
 Central's applications, device updates and batch accounts: indexes, datasets, collections,
-organizations, jobs. Nothing of it runs. To add a service, write its line in `PLANES`.
+organizations, jobs. Nothing of it runs. To add a service, write its line in `PLANES` of `kinds.py`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 from pytest_tfoidc.httpserver import Request, Response
+from pytest_tfoidc.mockazure.dataplanes.kinds import PLANES, Plane
 from pytest_tfoidc.mockazure.requests import ContentError, parse_object
 from pytest_tfoidc.mockazure.tokens import AccessTokens, BearerRefused
 
@@ -25,68 +25,6 @@ Document = dict[str, Any]
 MAX_BODY = 4 * 1024 * 1024  # bytes
 KEYED = re.compile(r"\('([^']*)'\)")  # an entry's name as OData writes it: indexes('NAME')
 METHODS = ("GET", "PUT", "PATCH", "POST", "DELETE")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plane:
-    """The facts that the services of a kind have in common.
-
-    `audience`: of the access tokens that open it. `owner`: the type, in lower case, of the resource
-    that has to be there under the host's first label; empty where hosts are called otherwise.
-    `name`: the property that says what an entry is called. `root`: the beginning of paths that
-    lead to lists. `silent`: writing an entry answers nothing. `created`: the status of
-    what makes an entry. `deleted`: that of a DELETE.
-    """
-
-    audience: str
-    owner: str = ""
-    name: str = "name"
-    root: str = ""
-    silent: bool = False
-    created: int = 200
-    deleted: int = 204
-
-
-PLANES: Mapping[str, Plane] = {
-    "search.windows.net": Plane(
-        audience="https://search.azure.com",
-        owner="microsoft.search/searchservices",
-        created=201,
-    ),
-    "dev.azuresynapse.net": Plane(
-        audience="https://dev.azuresynapse.net", owner="microsoft.synapse/workspaces"
-    ),
-    "purview.azure.com": Plane(
-        audience="https://purview.azure.net",
-        owner="microsoft.purview/accounts",
-        root=r"(scan|account|catalog|policystore|workflow)(?=/)",
-    ),
-    "digitaltwins.azure.net": Plane(
-        audience="https://digitaltwins.azure.net",
-        owner="microsoft.digitaltwins/digitaltwinsinstances",
-        name="id",
-        root=r"jobs(?=/)",
-    ),
-    "azureiotcentral.com": Plane(
-        audience="https://apps.azureiotcentral.com",
-        name="id",
-        root=r"(api|dataexport)(?=/)",
-    ),
-    "api.adu.microsoft.com": Plane(
-        audience="https://api.adu.microsoft.com",
-        owner="microsoft.deviceupdate/accounts",
-        root=r"deviceupdate/[^/]+/(v2/)?(management|updates)",
-    ),
-    "batch.azure.com": Plane(
-        audience="https://batch.core.windows.net",
-        owner="microsoft.batch/batchaccounts",
-        name="id",
-        silent=True,
-        created=201,
-        deleted=202,
-    ),
-}
-HOSTS = tuple(f"*.{domain}" for domain in PLANES)
 
 
 class Owners(Protocol):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_tfoidc.httpserver import Request
-from pytest_tfoidc.mockazure import server
-from pytest_tfoidc.mockazure.dataplanes.service import HOSTS, DataPlanes
+from pytest_tfoidc.mockazure.dataplanes.kinds import HOSTS
+from pytest_tfoidc.mockazure.dataplanes.service import DataPlanes
 from tests.mockazure.armclient import RG, Answer, Arm
 from tests.mockazure.azurekit import Azure
 
@@ -158,6 +158,9 @@ def test_no_input_breaks_it(method: str, path: str, body: bytes) -> None:
 
 
 def test_the_stand_in_plays_these_hosts(azure: Azure) -> None:
-    assert set(server.DATA_HOSTS) == set(HOSTS)
+    for host in HOSTS:
+        refused = azure.send("GET", f"https://{host.replace('*', 'one')}/indexes")
+        assert "refused by tfoidc" not in refused.text
+        assert refused.status_code in {401, 404}
     answer = azure.send("GET", "https://one.search.windows.net/indexes")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "ResourceNotFound")
