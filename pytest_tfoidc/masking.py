@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from pytest_tfoidc import pipelinekinds
 from pytest_tfoidc.pipelinekinds import agent_name
+from pytest_tfoidc.secretnames import MIN_SECRET_LENGTH
 
 # Microsoft: "Logging commands", `task.setsecret`; GitHub: "Workflow commands", `add-mask`.
 AZURE_PIPELINES, GITHUB = "##vso[task.setsecret]", "::add-mask::"
@@ -21,8 +22,6 @@ def mask_command(environment: Mapping[str, str]) -> str | None:
 
 def masking_lines(secret: str, command: str) -> list[str]:
     """Return the lines that mask a secret: a log is masked line by line."""
-    from pytest_tfoidc.secretforms import MIN_SECRET_LENGTH  # noqa: PLC0415 - not in every run
-
     lines = [line.strip() for line in secret.splitlines()]
     escape = ESCAPES[command]
     return [command + line.replace("%", escape) for line in lines if len(line) >= MIN_SECRET_LENGTH]

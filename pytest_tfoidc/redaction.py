@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from pytest_tfoidc import secretforms
-from pytest_tfoidc.secretforms import MIN_SECRET_LENGTH
 from pytest_tfoidc.secretindex import Index
+from pytest_tfoidc.secretnames import MIN_SECRET_LENGTH
 from pytest_tfoidc.secretshapes import Span
 
-__all__ = ["MIN_SECRET_LENGTH", "REDACTED", "Redactor", "harmless"]
+__all__ = ["REDACTED", "Redactor", "harmless"]
 
 REDACTED = "(redacted)"
 MOST_PASSING = 64  # tokens that live for minutes: older ones are known by their shape

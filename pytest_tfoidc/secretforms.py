@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import lru_cache, partial
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-MIN_SECRET_LENGTH = 6  # a shorter value would take ordinary words out of the text
+from pytest_tfoidc.secretnames import MIN_SECRET_LENGTH
 
 BOXES = tuple(box.encode() for box in "│╷╵┃")  # what Terraform frames its messages with
 IGNORED = b"\0 \t\n\r\x0b\x0c\\|"

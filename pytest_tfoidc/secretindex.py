@@ -19,12 +19,12 @@ from pytest_tfoidc import secretforms
 from pytest_tfoidc.secretforms import (
     DROPPED,
     ESCAPES,
-    MIN_SECRET_LENGTH,
     NO_CORE,
     core,
     core_of_part,
     squeeze,
 )
+from pytest_tfoidc.secretnames import MIN_SECRET_LENGTH
 from pytest_tfoidc.secretshapes import LONG_MARKS, Span, shaped, short_marks
 
 BLOCK = 24  # bytes of a long secret that give it away also without the rest

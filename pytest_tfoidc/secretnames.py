@@ -1,10 +1,11 @@
-"""The variables of an environment that hold secrets, by their names; every run loads this."""
+"""The values that count as secrets in an environment, by names and length; every run loads this."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
+MIN_SECRET_LENGTH = 6  # a shorter value would take ordinary words out of the text
 SECRET_NAME = re.compile(
     r"(?i)token|secret|passw|credential|private_?key|access_?key|account_?key|api_?key|storage_key"
     r"|service_?principal_?key|sas(?:_|$)|connection_?string"

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_tfoidc.entrafacts import DEFAULT_AUDIENCE
-from pytest_tfoidc.redaction import MIN_SECRET_LENGTH, REDACTED
+from pytest_tfoidc.redaction import REDACTED
+from pytest_tfoidc.secretnames import MIN_SECRET_LENGTH
 
 ID_TOKEN = "ID token"  # noqa: S105 - a kind, no password
 ACCESS_TOKEN = "access token"  # noqa: S105 - the same
