@@ -16,12 +16,12 @@ from pytest_tfoidc.terraform.backend import Inputs
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.live.guard import LiveGuard
 from pytest_tfoidc.terraform.live.scope import SubscriptionError, require_allowed
+from pytest_tfoidc.terraform.live.scope_of_tests import given_values, named_in_tests
 from pytest_tfoidc.terraform.live.state import (
     ForeignResourceError,
     ForeignStateError,
     LiveStateError,
 )
-from pytest_tfoidc.terraform.live.tested import given_values, named_in_tests
 from pytest_tfoidc.terraform.module import read_module
 from pytest_tfoidc.terraform.workspace import Workspace
 from tests.sweep_kit import DATA, KEY, MODULE, World, world_of

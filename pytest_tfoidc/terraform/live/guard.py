@@ -24,6 +24,7 @@ from pytest_tfoidc.terraform.live.scope import (
     planned_in,
     require_allowed,
 )
+from pytest_tfoidc.terraform.live.scope_of_tests import given_values, named_in_tests
 from pytest_tfoidc.terraform.live.state import (
     CLOUD,
     LOCAL,
@@ -40,7 +41,6 @@ from pytest_tfoidc.terraform.live.state import (
     require_no_imports_in,
     workspaces_of,
 )
-from pytest_tfoidc.terraform.live.tested import given_values, named_in_tests
 from pytest_tfoidc.terraform.module import read_module
 from pytest_tfoidc.terraform.tftest.files import discover
 
