@@ -151,17 +151,18 @@ def add_stubs(file: Path, stubs: Sequence[Mapping[str, Any]]) -> int:
         How many entries were there before.
 
     Raises:
-        UsageError: The file is there and cannot be read.
-        OSError: It cannot be written.
+        UsageError: The file is there and cannot be read, or it cannot be written.
+        OSError: Its folder cannot be made.
     """
-    from pytest_tfoidc.mockazure.existing import entries_of  # noqa: PLC0415 - late
+    from pytest_tfoidc.mockazure.existing import entries_of  # noqa: PLC0415 - for drafts only
+    from pytest_tfoidc.mockazure.statefile import write_private  # noqa: PLC0415 - for drafts only
 
     file.parent.mkdir(parents=True, exist_ok=True)
     before = entries_of(file) if file.is_file() and file.stat().st_size else []
     known = {_key(one) for one in before}
     new = [dict(one) for one in stubs if _key(one) not in known]
     if new or not before:
-        file.write_text(_written([*before, *new], file), encoding="utf-8")
+        write_private(file, _written([*before, *new], file))  # all of it or nothing
     return len(before)
 
 
