@@ -444,12 +444,11 @@ class OidcSession:
         subscription = f"subscription {where}" if where else "the subscription of its providers"
         told = [f"live: what the tests deploy is created, and destroyed again, in {subscription}"]
         for module_name, module in modules.items():
-            told.append(
-                f"live: {module_name}: {self._described_state(module, inputs, needs_states)}"
-            )
+            state = self._described_state(module, inputs, is_needed=needs_states)
+            told.append(f"live: {module_name}: {state}")
         return told
 
-    def _described_state(self, module: RootModule, inputs: Inputs, is_needed: bool) -> str:  # noqa: FBT001 - of one caller
+    def _described_state(self, module: RootModule, inputs: Inputs, *, is_needed: bool) -> str:
         assert self.live_states is not None  # noqa: S101 - for mypy: it is a live session
         choice = BackendChoice(module=module, inputs=inputs, standin=self._standin_backend)
         try:

@@ -26,7 +26,7 @@ from pytest_tfoidc.processes import handled
 from pytest_tfoidc.reporting.diagnosis import diagnose
 from pytest_tfoidc.session import OidcSession, context_facts
 from pytest_tfoidc.statelocks import StateLock, find_lock
-from pytest_tfoidc.terraform.backend import Inputs
+from pytest_tfoidc.terraform.backend import DEFAULT_WORKSPACE, Inputs
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.executable import EMBEDDED, find_executable
 from pytest_tfoidc.terraform.live.guard import AdoptedGuard
@@ -53,7 +53,7 @@ from pytest_tfoidc.terraform.live.recording import (
 from pytest_tfoidc.terraform.live.revision import revision_of
 from pytest_tfoidc.terraform.live.state import LOCAL, StatePlace
 from pytest_tfoidc.terraform.module import Variable
-from pytest_tfoidc.terraform.workspace import DEFAULT_WORKSPACE, Workspace
+from pytest_tfoidc.terraform.workspace import Workspace
 
 Status = Literal["destroyed", "left", "listed", "in use"]
 OK, LEFT = 0, 3  # exit codes

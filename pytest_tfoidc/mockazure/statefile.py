@@ -79,10 +79,7 @@ def load(path: Path) -> Any:  # noqa: ANN401 - what was saved
         UsageError: The file is something else, or another version's.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise ValueError("another version of pytest-tfoidc has written it")  # noqa: TRY301 - told below
-        return decode(document["held"])
+        return _held(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
@@ -92,6 +89,12 @@ def load(path: Path) -> Any:  # noqa: ANN401 - what was saved
             cause=str(error) or type(error).__name__,
             remedy="Remove it to begin anew, or name another one with --state.",
         ) from error
+
+
+def _held(document: Any) -> Any:  # noqa: ANN401 - JSON, and what was saved
+    if document["format"] != FORMAT:
+        raise ValueError("another version of pytest-tfoidc has written it")
+    return decode(document["held"])
 
 
 def encode(value: object) -> Any:  # noqa: ANN401 - JSON

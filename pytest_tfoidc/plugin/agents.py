@@ -160,7 +160,7 @@ class Agent:
         report.sections = [
             (name, folded(f"{report.nodeid}: {name}", text)) for name, text in report.sections
         ]
-        from pytest_tfoidc.plugin.representation import reworded, words_of  # noqa: PLC0415 - as above
+        from pytest_tfoidc.plugin.representation import reworded, words_of  # noqa: PLC0415 - not in every run
 
         told, found, log = words_of(report.longrepr).partition(LOG_END)
         if found:

@@ -12,7 +12,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.terraform.backend import Inputs
     from pytest_tfoidc.terraform.executable import Executable
     from pytest_tfoidc.terraform.live.deployed import Remains
+    from pytest_tfoidc.terraform.live.ledger import Entry
     from pytest_tfoidc.terraform.module import RootModule
     from pytest_tfoidc.terraform.workspace import Workspace
 
@@ -462,7 +463,7 @@ class PytestRun:
         """Say what this run leaves, where its state is, and how it is removed."""
         if self._session is None or not self._session.is_live:
             return []
-        from pytest_tfoidc.terraform.live.ledger import Entry, Ledger, LedgerError  # noqa: PLC0415 - as above
+        from pytest_tfoidc.terraform.live.ledger import Entry, Ledger, LedgerError  # noqa: PLC0415 - not in every run
 
         recorder = self._session.recorder
         try:
@@ -477,7 +478,7 @@ class PytestRun:
         if not entries:
             return []
         return [
-            *(": ".join([f"left: {one.id}  {one}", *_listed(one.remains)]) for one in entries),
+            *(_left(one) for one in entries),
             f"Remove it: {self.sweep_command}",
         ]
 
@@ -636,9 +637,9 @@ def _as_config(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _listed(addresses: Sequence[str]) -> list[str]:
-    """Return addresses in a text, where there are any."""
-    return [", ".join(addresses)] if addresses else []
+def _left(entry: Entry) -> str:
+    told = f"left: {entry.id}  {entry}"
+    return f"{told}: {', '.join(entry.remains)}" if entry.remains else told
 
 
 def _terraform_variables() -> dict[str, str]:
@@ -770,7 +771,7 @@ class ToldOnce:
             return
         first = self._told.setdefault(key, report.nodeid)
         if first != report.nodeid:
-            from pytest_tfoidc.plugin.representation import reworded  # noqa: PLC0415 - rare
+            from pytest_tfoidc.plugin.representation import reworded  # noqa: PLC0415 - for failures only
 
             report.longrepr = reworded(report.longrepr, as_told(short, first))
 

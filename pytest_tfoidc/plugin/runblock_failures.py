@@ -15,12 +15,13 @@ from _pytest._code.code import (  # pytest has no public names for them
 
 from pytest_tfoidc.diagnostics import Diagnostic, in_order, with_place
 from pytest_tfoidc.errors import TerraformError, TfOidcError
+from pytest_tfoidc.plugin.representation import WRONG
 from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.plugin.runblocks import FileErrored, RunErrored, RunFailed, RunItem
 from pytest_tfoidc.terraform.tftest.run import FileResult, RunResult
 
 ASSERTION = "Test assertion failed"
-SOURCE, MARKED, WRONG = "    ", ">   ", "E   "
+SOURCE, MARKED = "    ", ">   "
 
 
 def represent(item: RunItem, error: BaseException) -> ReprExceptionInfo | None:

@@ -13,6 +13,7 @@ from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.live.state import CLOUD
 from pytest_tfoidc.terraform.module import RootModule
 
+DEFAULT_WORKSPACE = "default"
 # A backend with one of these says how it gets at its account: by a key that it looks up or has.
 SAY_HOW = frozenset({"resource_group_name", "access_key", "sas_token"})
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.events import Event, RequestAnswered
+from pytest_tfoidc.terraform.backend import DEFAULT_WORKSPACE
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.missing_stubs import last_name, names_in, stub_of, wanted
 
@@ -43,7 +44,6 @@ OUTPUT = re.compile(r"\.outputs(?:\.([\w-]+)|\[\"([^\"]+)\"\])|attribute named \
 NO_STATE = "No stored state was found"
 INTERPOLATED = re.compile(r"(\$\{[^}]*\})")
 OF_A_WORKSPACE = r"(?:env:.+)?"  # what the azurerm backend adds to a key
-DEFAULT_WORKSPACE = "default"
 EMPTY = "no attributes"
 
 

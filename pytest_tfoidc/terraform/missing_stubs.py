@@ -58,10 +58,9 @@ ANY_GROUP = "existing"  # to be corrected, where it counts
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """The object that a data source has looked for. `by`: the property that told it."""
+    """The object that a data source has looked for."""
 
     name: str
-    by: str = ""
     stub: Stub = field(default_factory=dict)
 
 
@@ -84,7 +83,7 @@ def wanted(kind: str, text: str, answers: Sequence[RequestAnswered]) -> Wanted:
         stub = _of_a_list(kind, name, answers)
     else:
         stub = _of_graph(kind, name, by)
-    return Wanted(name=name, by=by, stub=stub)
+    return Wanted(name=name, stub=stub)
 
 
 def _told(text: str) -> tuple[str, str]:

@@ -38,7 +38,12 @@ from pytest_tfoidc.terraform.audit.audit import (
     module_sources,
 )
 from pytest_tfoidc.terraform.audit.finders import AZURERM, backend_secrets, sensitive_in_state
-from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
+from pytest_tfoidc.terraform.backend import (
+    DEFAULT_WORKSPACE,
+    NO_INPUTS,
+    BackendChoice,
+    Inputs,
+)
 from pytest_tfoidc.terraform.commandline import Flag
 from pytest_tfoidc.terraform.commandvariables import CommandVariables, GivenVariables
 from pytest_tfoidc.terraform.copies import Copies
@@ -78,7 +83,6 @@ PLANS = "plans"  # beside the copy: a module that hashes its own folder must not
 PLAN_FILE = "tfplan"
 STATEFUL = frozenset({"apply", "destroy", "plan", "refresh", "import"})  # read or write a state
 APPLY_PLAN_FILE = "tfplan-apply"
-DEFAULT_WORKSPACE = "default"
 HIDDEN = "(sensitive value)"  # how `terraform console` writes it
 TEST_FILES_ALONE = (1, 15, 0)  # from which Terraform on init reads a folder that has no others
 RECORDED = frozenset({"apply", "import", "test", "destroy"})  # first words: what makes or destroys
