@@ -361,6 +361,18 @@ _PIPELINES = [
             "only $(System.AccessToken) is the job's token",
             MAPPING,
         ),
+        (
+            "TFO411",
+            "A step runs Terraform without ARM_USE_OIDC.",
+            "without it clients ask for no ID token, and nobody has signed in to the Azure CLI",
+            "Set ARM_USE_OIDC to true beside them, or use_oidc in the provider and the backend.",
+        ),
+        (
+            "TFO412",
+            "A container does not get what buys ID tokens.",
+            "docker and podman hand over only the variables that are named to them",
+            "Hand it over by name as well: -e NAME, without its value.",
+        ),
     ),
     *_kinds(
         "warning",

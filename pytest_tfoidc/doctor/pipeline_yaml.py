@@ -5,21 +5,36 @@ Source of the table of tasks: Microsoft's "Workload Identity federation - Troubl
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_tfoidc.doctor.environment import misspelt
 from pytest_tfoidc.doctor.findings import Finding, finding
-from pytest_tfoidc.doctor.scripts import Others, plain, runs_terraform, sets, with_called
+from pytest_tfoidc.doctor.scripts import Others, line_of
+from pytest_tfoidc.doctor.steps import (
+    EXPRESSION,
+    GIVEN,
+    LOCAL,
+    NOTHING,
+    TASK,
+    Around,
+    Step,
+    environment_of,
+    is_runner,
+    items,
+    line_of_node,
+    mapping,
+    read_yaml,
+    scalar,
+    step_of,
+    walk,
+)
+from pytest_tfoidc.doctor.switching import azure_devops_jobs, github_job
 
-LOCAL = "./"  # actions and workflows of the same repository
 CALLED = "workflow_call"
-SCRIPTS = ("script", "bash", "pwsh", "powershell", "run")
-GIVEN = ("inputs", "parameters", "env")  # a `script` in them is a value, and no step
-FOLDERS = ("working-directory", "workingDirectory", "cwd")
-RUNNERS = frozenset({"azurecli", "azurepowershell", "bash", "cmdline", "powershell", "shellscript"})
+MOST_STEPS = 1000  # of a job; actions may use themselves
 # Task and version: what the table says, in short.
 UNSUPPORTED = {
     **{("azurefilecopy", version): "its AzCopy cannot use them" for version in range(1, 6)},
@@ -40,21 +55,9 @@ UNSUPPORTED = {
 }
 TERRAFORM_TASK_FLOOR = 5
 OTHER_PROVIDERS = frozenset({"aws", "gcp", "oci"})  # as TerraformTask names them
-TASK = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]+?)(?:V\d+)?@(\d+)")
 PASSES_TOKEN = re.compile(
     r"-backend-config[= ]\s*[\"']?"
     r"(?:oidc_token|oidc_request_token|client_secret|access_key|sas_token)\s*="
-)
-# An action that runs Terraform, whoever has made it; not one that installs or looks at it.
-ACTION = re.compile(r"[\w.-]+/[\w./-]*(?:terraform|tofu|terragrunt)[\w./-]*@.*", re.IGNORECASE)
-ONLY_LOOKS = re.compile(
-    r"setup|install|docs|fmt|format|validate|lint|version|min-max|secur|scan|cost|comment|cache"
-    r"|summar|report|parse|publish|release|changelog|storage|badge",
-    re.IGNORECASE,
-)
-# What an action may be given that is a script, and not a text for people.
-RUN_BY_ACTIONS = frozenset(
-    {"args", "cmd", "command", "commands", "entrypoint", "inlinescript", "run", "script"}
 )
 # All that Azure Pipelines takes at the top of a file; a file with more belongs to something else.
 AZURE_TOP = frozenset(
@@ -98,7 +101,6 @@ AZURE_TOP = frozenset(
 FOREIGN_STEP = frozenset(
     {"args", "command", "commands", "entrypoint", "image", "label", "plugins", "run", "waitFor"}
 )
-EXPRESSION = "${{"
 AZURE = re.compile(r"\bARM_[A-Z]|\bAZURE_[A-Z]|\bazure/|azurerm|azapi", re.IGNORECASE)
 OTHER_CLOUD = re.compile(
     r"\bAWS_[A-Z]|\baws-actions/|\bGOOGLE_[A-Z]|\bgoogle-github-actions/|\bCLOUDSDK_"
@@ -111,40 +113,13 @@ NAME = re.compile(r"\b(?:ARM_[A-Z_]+|SYSTEM_[A-Z]+)\b")
 ACCESS_TOKEN = re.compile(r"\$[({]\s*system\.accesstoken\s*[)}]", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """A step of either kind.
-
-    `text`: its script and its inputs. `commands`: of that, what it may run. `is_open`: its
-    environment holds more, by an expression.
-    """
-
-    line: int
-    task: str = ""
-    text: str = ""
-    commands: str = ""
-    environment: dict[str, str]
-    is_open: bool = False
-    action: str = ""
-    inputs: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def runs_terraform(self) -> bool:
-        if ACTION.fullmatch(self.action) and not ONLY_LOOKS.search(self.action):
-            return True
-        return runs_terraform(self.commands)
-
-
-def examine_pipeline(
-    text: str, *, file: str, others: Others = lambda _name: ""
-) -> Iterator[Finding]:
+def examine_pipeline(text: str, *, file: str, around: Around = NOTHING) -> Iterator[Finding]:
     """Look at a YAML file; one that is no pipeline has no findings.
 
     Args:
         text: The file's content.
-        file: Its name, for the findings.
-        others: Returns what another file of the repository holds, by its path in it; nothing where
-            there is none. GitHub's jobs call actions and workflows that are there.
+        file: Its name in the repository, for the findings.
+        around: The repository, in which jobs call scripts, actions, workflows and templates.
 
     Raises:
         ImportError: PyYAML is not installed.
@@ -154,7 +129,7 @@ def examine_pipeline(
     try:
         documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
         for document in documents:
-            yield from _document(document, file, others)
+            yield from _document(document, file, around)
     except yaml.YAMLError as error:
         if TEMPLATE.search(text) or not OF_A_PIPELINE.search(text):
             return  # a template becomes YAML later; and what is no pipeline is not our business
@@ -165,59 +140,55 @@ def examine_pipeline(
         yield finding("TFO410", where=file, cause="it is nested too deeply")
 
 
-def _document(document: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
-    top = _mapping(document)
+def _document(document: Any, file: str, around: Around) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
+    top, others = mapping(document), around.others
     jobs = top.get("jobs")
-    if jobs is not None and "on" in top and _mapping(jobs):
-        yield from _github(top, file, others)
-    elif _composite(top, others):
-        for step in _composite(top, others):
-            yield from _any_step(step, f"{file}:{step.line}")
+    if jobs is not None and "on" in top and mapping(jobs):
+        yield from _github(top, file, around)
+    elif _composite(top, others, file=file):
+        for step in _composite(top, others, file=file):
+            yield from _any_step(step)
     elif _is_azure_devops(top):
-        nodes = [*_walk(document)]
-        given = {id(_mapping(node).get(name)) for node in nodes for name in GIVEN}
+        nodes = [*walk(document)]
+        given = {id(mapping(node).get(name)) for node in nodes for name in GIVEN}
         for node in nodes:
-            yield from _shared(_mapping(node).get("variables"), file)
+            yield from _shared(mapping(node).get("variables"), file)
             if id(node) not in given:
                 yield from _azure_devops(node, file, others)
+        yield from azure_devops_jobs(document, file=file, around=around)
 
 
 def _is_azure_devops(top: dict[str, Any]) -> bool:
     """Tell whether a file is a pipeline of Azure DevOps or a template of one."""
     if any(key not in AZURE_TOP and not key.startswith(EXPRESSION) for key in top):
         return False
-    for step in map(_mapping, _items(top.get("steps"))):
-        if FOREIGN_STEP & step.keys() or not STEP_NAME.fullmatch(_scalar(step.get("name"))):
+    for step in map(mapping, items(top.get("steps"))):
+        if FOREIGN_STEP & step.keys() or not STEP_NAME.fullmatch(scalar(step.get("name"))):
             return False
-    return _extends(top) or any(_items(top.get(name)) for name in ("steps", "jobs", "stages"))
+    return _extends(top) or any(items(top.get(name)) for name in ("steps", "jobs", "stages"))
 
 
 def _extends(top: dict[str, Any]) -> bool:
     """Tell whether a pipeline extends a template; what it hands over may hold stages and steps."""
-    return "template" in _mapping(top.get("extends"))
+    return "template" in mapping(top.get("extends"))
 
 
 def _azure_devops(node: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - as above
-    step = _step(node, others)
+    step = step_of(node, others, file=file)
     if step is None:
         return
-    where = f"{file}:{step.line}"
-    yield from _any_step(step, where)
-    yield from _task(step, where)
+    yield from _any_step(step)
+    yield from _task(step)
     mapped = step.environment.get("SYSTEM_ACCESSTOKEN")
     if mapped is not None and not ACCESS_TOKEN.search(mapped):
-        yield finding("TFO409", where=where)
-    name = TASK.fullmatch(step.task)
-    is_runner = (not step.task and not step.action) or (
-        name is not None and name[1].lower() in RUNNERS
-    )
+        yield finding("TFO409", where=step.where)
     has_token = any(ACCESS_TOKEN.search(value) for value in step.environment.values())
     has_token = has_token or step.is_open
-    if is_runner and step.runs_terraform and not has_token and mapped is None:
-        yield finding("TFO401", where=where)
+    if is_runner(step) and step.runs_terraform and not has_token and mapped is None:
+        yield finding("TFO401", where=step.calling)
 
 
-def _task(step: _Step, where: str) -> Iterator[Finding]:
+def _task(step: Step) -> Iterator[Finding]:
     found = TASK.fullmatch(step.task)
     if found is None:
         return
@@ -225,25 +196,29 @@ def _task(step: _Step, where: str) -> Iterator[Finding]:
     asks = step.inputs.get("command") != "validate"
     asks = asks and step.inputs.get("provider", "azurerm") not in OTHER_PROVIDERS
     if name == "terraformtask" and version < TERRAFORM_TASK_FLOOR and asks:
-        yield finding("TFO402", where=where, what=f"{step.task} caches the ID token.")
+        yield finding("TFO402", where=step.where, what=f"{step.task} caches the ID token.")
     reason = UNSUPPORTED.get((name, version))
     if reason is not None:
         what = f"{step.task} cannot use workload identity federation."
-        yield finding("TFO404", where=where, what=what, cause=reason)
+        yield finding("TFO404", where=step.where, what=what, cause=reason)
 
 
-def _github(top: dict[str, Any], file: str, others: Others) -> Iterator[Finding]:
-    triggers = _triggers(top.get("on"))
+def _github(top: dict[str, Any], file: str, around: Around) -> Iterator[Finding]:
+    triggers, others = _triggers(top.get("on")), around.others
     yield from _shared(top.get("env"), file)
-    for job in _mapping(top["jobs"]).values():
-        fields = _mapping(job)
+    for job in mapping(top["jobs"]).values():
+        fields = mapping(job)
         yield from _shared(fields.get("env"), file)
-        for step in _steps(fields, others):
-            yield from _any_step(step, f"{file}:{step.line}")
+        for step in _steps(fields, others, file=file):
+            yield from _any_step(step)
         permissions = fields.get("permissions", top.get("permissions"))
         if _may_ask(permissions) or (permissions is None and triggers == {CALLED}):
-            continue  # what is called, and says nothing, may what its caller may
-        where, called = f"{file}:{_line(job)}", _scalar(fields.get("uses"))
+            # What is called, and says nothing, may what its caller may.
+            yield from github_job(
+                top, fields, steps=_all_steps(fields, others, file), around=around
+            )
+            continue
+        where, called = f"{file}:{line_of_node(job)}", scalar(fields.get("uses"))
         if called.startswith(LOCAL):
             if _needs_tokens(called, others, frozenset()):
                 what = f"A job calls {called}, which runs Terraform, without the permission."
@@ -253,59 +228,70 @@ def _github(top: dict[str, Any], file: str, others: Others) -> Iterator[Finding]
 
 
 def _triggers(on: Any) -> set[str]:  # noqa: ANN401 - as above
-    return {_scalar(on), *map(_scalar, _items(on)), *_mapping(on)} - {""}
+    return {scalar(on), *map(scalar, items(on)), *mapping(on)} - {""}
 
 
-def _steps(fields: dict[str, Any], others: Others) -> list[_Step]:
-    return [step for node in _items(fields.get("steps")) if (step := _step(node, others))]
+def _steps(fields: dict[str, Any], others: Others, *, file: str) -> list[Step]:
+    nodes = items(fields.get("steps"))
+    return [step for node in nodes if (step := step_of(node, others, file=file))]
+
+
+def _all_steps(fields: dict[str, Any], others: Others, file: str) -> list[Step]:
+    """Return a job's steps in their order, those of the repository's own actions among them."""
+    waiting = [(step, frozenset[str]()) for step in _steps(fields, others, file=file)]
+    found: list[Step] = []
+    for _ in range(MOST_STEPS):
+        if not waiting:
+            break
+        step, within = waiting.pop(0)
+        own = step.action.startswith(LOCAL) and step.action not in within
+        inner = _action(step.action, others) if own else []
+        waiting[:0] = [(_used(one, step), within | {step.action}) for one in inner]
+        if not inner:
+            found.append(step)
+    return found
+
+
+def _used(step: Step, by: Step) -> Step:
+    """Return a step of an action as a step that uses the action runs it."""
+    return dataclasses.replace(
+        step,
+        caller=by.where,
+        environment={**by.environment, **step.environment},
+        is_open=by.is_open or step.is_open,
+    )
 
 
 def _shared(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - as above
     """Look at variables that several steps have: a workflow's, a stage's or a job's."""
-    listed = map(_mapping, _items(node))
-    entries = {_scalar(one.get("name")): one.get("value") for one in listed} or _mapping(node)
-    environment, _ = _environment(entries)
+    listed = map(mapping, items(node))
+    entries = {scalar(one.get("name")): one.get("value") for one in listed} or mapping(node)
+    environment, _ = environment_of(entries)
     if environment:
-        line = _line(node)
-        yield from _any_step(_Step(line=line, environment=environment), f"{file}:{line}")
-
-
-def _environment(entries: dict[str, Any]) -> tuple[dict[str, str], bool]:
-    """Return variables, those under a condition as well; and whether an expression adds more."""
-    found: dict[str, str] = {}
-    is_open = False
-    for key, value in entries.items():
-        if not key.startswith(EXPRESSION):
-            found[key] = _scalar(value)
-        elif _mapping(value):
-            inner, more = _environment(_mapping(value))
-            found, is_open = {**found, **inner}, is_open or more
-        else:
-            is_open = True
-    return found, is_open
+        yield from _any_step(Step(file=file, line=line_of_node(node), environment=environment))
 
 
 def _is_ours(job: Any, top: dict[str, Any]) -> bool:  # noqa: ANN401 - as above
     return not _is_for_another_cloud("\n".join([*_texts(top.get("env")), *_texts(job)]))
 
 
-def _composite(top: dict[str, Any], others: Others) -> list[_Step]:
+def _composite(top: dict[str, Any], others: Others, *, file: str) -> list[Step]:
     """Return the steps of an action that is made of steps; none where it is no such action."""
-    runs = _mapping(top.get("runs"))
-    return _steps(runs, others) if _scalar(runs.get("using")) == "composite" else []
+    runs = mapping(top.get("runs"))
+    return _steps(runs, others, file=file) if scalar(runs.get("using")) == "composite" else []
 
 
 def _needs_tokens(called: str, others: Others, seen: frozenset[str]) -> bool:
     """Tell whether a workflow that is called runs Terraform with what its caller may."""
     if called in seen:
         return False
-    top = _read(called, others)
-    for job in _mapping(top.get("jobs")).values():
-        fields = _mapping(job)
+    top = read_yaml(called.removeprefix(LOCAL), others)
+    for job in mapping(top.get("jobs")).values():
+        fields = mapping(job)
         own = fields.get("permissions", top.get("permissions"))
         if own is not None and not _may_ask(own):
             continue  # it is told in that file
-        inner = _scalar(fields.get("uses"))
+        inner = scalar(fields.get("uses"))
         if inner.startswith(LOCAL):
             if _needs_tokens(inner, others, seen | {called}):
                 return True
@@ -316,31 +302,14 @@ def _needs_tokens(called: str, others: Others, seen: frozenset[str]) -> bool:
 
 def _runs_terraform(fields: dict[str, Any], others: Others) -> bool:
     """Tell whether a job runs Terraform, itself or in an action of the same repository."""
-    waiting, seen = _steps(fields, others), set[str]()
-    while waiting:
-        step = waiting.pop()
-        if step.action.startswith(LOCAL):
-            if step.action not in seen:
-                seen.add(step.action)
-                waiting += _action(step.action, others)
-        elif step.runs_terraform:
-            return True
-    return False
+    return any(step.runs_terraform for step in _all_steps(fields, others, ""))
 
 
-def _action(name: str, others: Others) -> list[_Step]:
-    tops = (_read(f"{name.rstrip('/')}/action.{ending}", others) for ending in ("yml", "yaml"))
-    return next(filter(None, (_composite(top, others) for top in tops)), [])
-
-
-def _read(name: str, others: Others) -> dict[str, Any]:
-    """Read a file of the same repository; one that is no YAML is told where it is looked at."""
-    import yaml  # noqa: PLC0415 - as above
-
-    try:
-        return _mapping(yaml.compose(others(name.removeprefix(LOCAL)), Loader=yaml.SafeLoader))
-    except (yaml.YAMLError, RecursionError):
-        return {}
+def _action(name: str, others: Others) -> list[Step]:
+    folder = name.removeprefix(LOCAL).rstrip("/")
+    files = (f"{folder}/action.{ending}" for ending in ("yml", "yaml"))
+    found = (_composite(read_yaml(file, others), others, file=file) for file in files)
+    return next(filter(None, found), [])
 
 
 def _is_for_another_cloud(text: str) -> bool:
@@ -350,92 +319,41 @@ def _is_for_another_cloud(text: str) -> bool:
 def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - as above
     """Yield every key and every value in a node."""
     if node is not None:
-        for inner in _walk(node):
-            yield _scalar(inner)
-            yield from _mapping(inner)
-
-
-def _sets(name: str, step: _Step) -> bool:
-    """Tell whether a step gives a variable a value; what is unset or emptied is taken out."""
-    return bool(step.environment.get(name)) or sets(name, step.text)
+        for inner in walk(node):
+            yield scalar(inner)
+            yield from mapping(inner)
 
 
 def _may_ask(permissions: Any) -> bool:  # noqa: ANN401 - as above
     if permissions is None:
         return False
-    granted = _mapping(permissions)
+    granted = mapping(permissions)
     if not granted:
-        return _scalar(permissions) == "write-all"
-    return _scalar(granted.get("id-token")) == "write"
+        return scalar(permissions) == "write-all"
+    return scalar(granted.get("id-token")) == "write"
 
 
-def _any_step(step: _Step, where: str) -> Iterator[Finding]:
-    names = "\n".join(step.environment)
+def _any_step(step: Step) -> Iterator[Finding]:
     if PASSES_TOKEN.search(step.text):
-        yield finding("TFO403", where=where)
-    if _sets("ARM_OIDC_TOKEN", step):
-        yield finding("TFO405", where=where)
+        yield finding("TFO403", where=step.place(lambda text: _line_of(PASSES_TOKEN, text)))
+    if step.sets("ARM_OIDC_TOKEN"):
+        yield finding("TFO405", where=step.setting("ARM_OIDC_TOKEN"))
+    names = "\n".join(step.environment)
     for name in sorted(set(NAME.findall(f"{step.text}\n{names}"))):
         meant = misspelt(name)
         if meant is not None:
-            yield finding("TFO406", where=where, what=f"{name} is misspelt: {meant} is meant.")
-    if _sets("ARM_CLIENT_SECRET", step):
-        yield finding("TFO408", where=where)
+            what = f"{name} is misspelt: {meant} is meant."
+            yield finding("TFO406", where=_named(name, step), what=what)
+    if step.sets("ARM_CLIENT_SECRET"):
+        yield finding("TFO408", where=step.setting("ARM_CLIENT_SECRET"))
 
 
-def _step(node: Any, others: Others) -> _Step | None:  # noqa: ANN401 - as above
-    fields = _mapping(node)
-    task = _scalar(fields.get("task"))
-    scripts = [_scalar(fields[name]) for name in SCRIPTS if name in fields]
-    action = _scalar(fields.get("uses"))
-    if not task and not action and not any(scripts):
-        return None
-    inputs, given = _mapping(fields.get("inputs")), _mapping(fields.get("with"))
-    folders = (*(fields.get(name) for name in FOLDERS), *(inputs.get(name) for name in FOLDERS))
-    folder = next(filter(None, map(_scalar, folders)), "")
-    run = [*scripts, *map(_scalar, inputs.values())]
-    run += [_scalar(value) for name, value in given.items() if name.lower() in RUN_BY_ACTIONS]
-    commands = with_called(plain("\n".join(run)), folder=folder, others=others)
-    told = map(_scalar, given.values())
-    entries = fields.get("env")
-    environment, is_open = _environment(_mapping(entries))
-    return _Step(
-        line=_line(node),
-        task=task,
-        text="\n".join([commands, plain("\n".join(told))]),
-        commands=commands,
-        environment=environment,
-        is_open=is_open or _scalar(entries).startswith(EXPRESSION),
-        action=action,
-        inputs={name: _scalar(value) for name, value in inputs.items()},
-    )
+def _named(name: str, step: Step) -> str:
+    if name in step.environment:
+        return step.where
+    return step.place(lambda text: _line_of(re.compile(rf"\b{name}\b"), text))
 
 
-def _walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
-    """Yield every node once; aliases may make a document loop."""
-    waiting, seen = [document], set[int]()
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))
-        yield node
-        waiting += [*_mapping(node).values(), *_items(node)]
-
-
-def _mapping(node: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-    if getattr(node, "id", "") != "mapping":
-        return {}
-    return {_scalar(key): value for key, value in node.value}
-
-
-def _items(node: Any) -> list[Any]:  # noqa: ANN401 - as above
-    return list(node.value) if getattr(node, "id", "") == "sequence" else []
-
-
-def _scalar(node: Any) -> str:  # noqa: ANN401 - as above
-    return str(node.value) if getattr(node, "id", "") == "scalar" else ""
-
-
-def _line(node: Any) -> int:  # noqa: ANN401 - as above
-    return int(node.start_mark.line) + 1
+def _line_of(pattern: re.Pattern[str], text: str) -> int:
+    found = pattern.search(text)
+    return line_of(text, found.start()) if found else 0

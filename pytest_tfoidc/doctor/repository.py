@@ -7,8 +7,11 @@ configuration and pipeline files. It changes nothing and asks nobody on the netw
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
+import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from pytest_tfoidc.doctor.authorizers import Choice, Client, Version, choose
 from pytest_tfoidc.doctor.environment import Examined, examine_environment
 from pytest_tfoidc.doctor.findings import SEVERITIES, Finding, finding
 from pytest_tfoidc.doctor.pipeline_yaml import examine_pipeline
+from pytest_tfoidc.doctor.steps import Around
 from pytest_tfoidc.errors import ExecutableError, UsageError
 from pytest_tfoidc.identity.environment import arm_environment
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
@@ -37,6 +41,7 @@ LEFT_OUT = frozenset({".git", ".terraform", ".tox", ".venv", "__pycache__", "nod
 LOCK_FILE = ".terraform.lock.hcl"
 BACKEND_SUFFIXES = (".tfbackend", ".backend.hcl", "backend.hcl", "backend.conf")
 TERRAFORM_SUFFIXES = (".tf", ".tofu", ".tf.json")
+MORE_SUFFIXES = (*BACKEND_SUFFIXES, ".hcl", ".tfvars", ".tfvars.json", ".env")
 YAML_SUFFIXES = (".yml", ".yaml")
 CREDENTIALS = frozenset(
     {
@@ -50,6 +55,23 @@ CREDENTIALS = frozenset(
 )
 PROVIDERS = frozenset({"azurerm", "azuread", "azapi", "azuredevops"})
 SWITCHES = {"use_oidc": False, "use_cli": True, "use_msi": True}
+# Arguments of a provider or a backend by which it signs in in a way of its own.
+WAYS = (
+    "use_oidc",
+    "use_cli",
+    "use_msi",
+    "use_aks_workload_identity",
+    "client_secret",
+    "client_secret_file_path",
+    "client_certificate",
+    "client_certificate_path",
+)
+SAYS_HOW = re.compile(
+    r"(?:^|[{,])\s*\"?(?:use_\w+|ARM_USE_\w+)\"?\s*[=:]\s*\"?(?!false)", re.MULTILINE
+)
+TAKEN = re.compile(
+    r"\btemplate[ \t]*:[ \t]*[\"']?([^\s\"'@#{}]+?\.ya?ml)(?:@self)?[\"']?(?=\s|$|,|})"
+)
 REGISTRIES = ("registry.terraform.io/", "registry.opentofu.org/")
 LARGEST_FILE = 1024 * 1024  # bytes: no pipeline is larger
 
@@ -108,7 +130,7 @@ def examine(
         *missing,
         *_too_old(terraform, locked, examined),
         *_upgrades(path / "pyproject.toml"),
-        *(found for file in _files(path) for found in _file(file, path)),
+        *_in_files(path),
     ]
     order = {severity: number for number, severity in enumerate(SEVERITIES)}
     return Report(
@@ -238,11 +260,58 @@ def _locked(path: Path) -> Iterator[_Locked]:
                 yield _Locked(source, version, where)
 
 
-def _file(file: Path, root: Path) -> Iterator[Finding]:
+def _in_files(root: Path) -> Iterator[Finding]:
+    files = [*_files(root)]
+    signs_in = functools.cache(lambda: any(map(_signs_in, files)))
+    templates = functools.cache(lambda: frozenset(_templates(files, root)))
+    around = Around(
+        others=lambda name: _other(root, name),
+        signs_in=signs_in,
+        is_template=lambda name: name in templates(),
+    )
+    for file in files:
+        yield from _file(file, root, around)
+
+
+def _signs_in(file: Path) -> bool:
+    """Tell whether a file of a configuration says how to sign in: then its environment need not."""
+    is_module = file.name.endswith(TERRAFORM_SUFFIXES)
+    if not is_module and not file.name.endswith(MORE_SUFFIXES):
+        return False
+    text = _text(file)
+    if not is_module:
+        return SAYS_HOW.search(text) is not None
+    if not any(way in text for way in WAYS):
+        return False
+    try:
+        body = parser.parse_file(file)
+    except (OSError, parser.HclError):
+        return True  # it cannot be known
+    blocks = [
+        one for settings in body.of_type("terraform") for one in settings.body.of_type("backend")
+    ]
+    return any(
+        way in one.body.attributes and one.body.literal(way) is not False
+        for one in (*blocks, *body.of_type("provider"))
+        for way in WAYS
+    )
+
+
+def _templates(files: Iterable[Path], root: Path) -> Iterator[str]:
+    """Yield the files that pipelines take as templates."""
+    for file in files:
+        if file.name.endswith(YAML_SUFFIXES):
+            folder = file.parent.relative_to(root).as_posix()
+            for named in TAKEN.findall(_text(file)):
+                at_top = named.startswith("/")
+                yield posixpath.normpath(named.lstrip("/") if at_top else f"{folder}/{named}")
+
+
+def _file(file: Path, root: Path, around: Around) -> Iterator[Finding]:
     name, shown = file.name, str(file.relative_to(root))
     try:
         if name.endswith(YAML_SUFFIXES):
-            yield from _yaml(file, shown, root)
+            yield from _yaml(file, shown, around, root)
         elif name.endswith(BACKEND_SUFFIXES):
             yield from _credentials("TFO301", parser.parse_file(file), shown)
         elif name.endswith(TERRAFORM_SUFFIXES):
@@ -255,13 +324,15 @@ def _file(file: Path, root: Path) -> Iterator[Finding]:
         yield finding("TFO204", where=shown, cause=error.strerror or type(error).__name__)
 
 
-def _yaml(file: Path, shown: str, root: Path) -> Iterator[Finding]:
+def _yaml(file: Path, shown: str, around: Around, root: Path) -> Iterator[Finding]:
     if file.stat().st_size > LARGEST_FILE:
         return
     try:
         text = file.read_text(encoding="utf-8")
-        around = next((one.parent for one in file.parents if one.name == ".github"), root)
-        yield from examine_pipeline(text, file=shown, others=lambda name: _other(around, name))
+        top = next((one.parent for one in file.parents if one.name == ".github"), root)
+        if top != root:
+            around = dataclasses.replace(around, others=lambda name: _other(top, name))
+        yield from examine_pipeline(text, file=shown, around=around)
     except UnicodeDecodeError:
         yield finding("TFO410", where=shown, cause="it is not UTF-8 text")
     except ImportError:
@@ -271,11 +342,16 @@ def _yaml(file: Path, shown: str, root: Path) -> Iterator[Finding]:
 def _other(root: Path, name: str) -> str:
     """Return what a file of the repository holds; nothing where it cannot be looked at."""
     file = root / name
-    if ".." in file.parts or not file.is_file() or file.stat().st_size > LARGEST_FILE:
-        return ""
+    return "" if ".." in file.parts else _text(file)
+
+
+def _text(file: Path) -> str:
+    """Return what a file holds; nothing where it is none, too large, or no text."""
     try:
+        if not file.is_file() or file.stat().st_size > LARGEST_FILE:
+            return ""
         return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, ValueError):
         return ""
 
 

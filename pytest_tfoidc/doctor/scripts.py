@@ -1,4 +1,4 @@
-"""Scripts of pipelines: whether they run Terraform, and which variables they set.
+"""Scripts of pipelines: whether they run Terraform, and which variables they set, and where.
 
 Files of the repository that a script calls count as a part of it, and so do targets of a Makefile.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 Others = Callable[[str], str]
 COMMENT = re.compile(r"(?:^|(?<=\s))#(?!#vso\[).*$", re.MULTILINE)  # but for logging commands
 CONTINUED = re.compile(r"[\\`^]\r?\n\s*")
+JOINT = "\x1f"  # in the place of the end of a line that goes on in the next one: white space to all
 EXPRESSION = r"\$\{\{.*?\}\}|\$\(.*?\)|\$\{[^}]*\}|\$env:\w+|\$[\w@*]+|%\w+%"
 # A program, or an image that runs it.
 PROGRAM = re.compile(
@@ -92,21 +94,62 @@ TARGETS = re.compile(r"^([^\s:#=][^:#=\n]*)::?(?!=)([^\n]*)$")
 PATIENCE = 20  # files that call each other
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of what a step runs: its own script, or a file that it calls.
+
+    `file` is empty for its own.
+    """
+
+    text: str
+    file: str = ""
+
+
 def plain(text: str) -> str:
-    """Return a script without its comments, each command on a line of its own."""
-    return CONTINUED.sub(" ", HERE.sub(_heard, COMMENT.sub("", text)))
+    """Return a script without its comments, each command on a line of its own; for `line_of`."""
+    return CONTINUED.sub(_joined, HERE.sub(_heard, COMMENT.sub("", text)))
+
+
+def line_of(text: str, offset: int) -> int:
+    """Return the line, from 1 on, of the file that `plain` has made a text of."""
+    return 1 + sum(text.count(end, 0, offset) for end in ("\n", JOINT))
+
+
+def _joined(end: re.Match[str]) -> str:
+    return " " + JOINT * end[0].count("\n")
 
 
 def _heard(here: re.Match[str]) -> str:
-    """Return a text of several lines; nothing where it is only for people."""
+    """Return a text of several lines; empty ones where it is only for people."""
     around = filter(None, (here["head"], here["before"], here["after"]))
-    return "" if any(map(FOR_PEOPLE.search, around)) else here[0]
+    return _emptied(here[0]) if any(map(FOR_PEOPLE.search, around)) else here[0]
+
+
+def _emptied(text: str) -> str:
+    """Return what keeps the lines below a text at their places."""
+    return "".join(end for end in text if end in "\n" + JOINT)
+
+
+def without_words(script: str) -> str:
+    """Return a script without the texts in it that are for people."""
+    return SAID.sub(
+        lambda said: said[0] if SUBSTITUTED.search(said[0]) else _emptied(said[0]), script
+    )
 
 
 def runs_terraform(script: str) -> bool:
     """Tell whether a script runs Terraform in a way that signs in."""
-    run = SAID.sub(lambda said: said[0] if SUBSTITUTED.search(said[0]) else "", script)
-    return any(_signs_in(line) for line in run.splitlines())
+    return terraform_line(script) > 0
+
+
+def terraform_line(script: str) -> int:
+    """Return the line in which a script signs in by Terraform; 0 where none does."""
+    run, offset = without_words(script), 0
+    for line in run.split("\n"):
+        if _signs_in(line):
+            return line_of(run, offset)
+        offset += len(line) + 1
+    return 0
 
 
 def _signs_in(line: str) -> bool:
@@ -149,33 +192,38 @@ def _is_sign_in(words: list[str], *, is_command: bool) -> bool:
 
 def sets(name: str, script: str) -> bool:
     """Tell whether a script gives a variable a value; what is unset or emptied is taken out."""
+    return setting_line(name, script) > 0
+
+
+def setting_line(name: str, script: str) -> int:
+    """Return the line in which a script gives a variable a value; 0 where none does."""
     if name not in script:
-        return False
+        return 0
     told = SAID.sub(_set_by, script)
     for found in re.finditer(SETS.format(name), told):
         in_a_shell = found[0].endswith("=") and " " not in found[0] and "$env" not in found[0]
         nothing = TO_NOTHING if in_a_shell or found[0].endswith("]") else TO_NULL
         if not nothing.match(told, found.end()):
-            return True
-    return False
+            return line_of(told, found.start())
+    return 0
 
 
 def _set_by(said: re.Match[str]) -> str:
     """Return what is said where it may set a variable, and nothing where people read it."""
     rest = said.string[said.end() : said.end() + 1]
     is_heard = HEARD.search(said[0]) or rest == "|" or SUBSTITUTED.search(said[0])
-    return said[0] if is_heard else ""
+    return said[0] if is_heard else _emptied(said[0])
 
 
-def with_called(script: str, *, folder: str, others: Others) -> str:
-    """Return a script with what it calls of the same repository.
+def with_called(script: str, *, folder: str, others: Others) -> tuple[Part, ...]:
+    """Return a script, and what it calls of the same repository.
 
     Args:
         script: The script, without comments.
         folder: The folder that it runs in.
         others: Returns what a file of the repository holds; nothing where there is none.
     """
-    parts, waiting, seen = [script], [script], set[str]()
+    parts, waiting, seen = [Part(script)], [script], set[str]()
     while waiting and len(seen) < PATIENCE:
         text = waiting.pop()
         for name, made in _called(text, folder):
@@ -183,10 +231,11 @@ def with_called(script: str, *, folder: str, others: Others) -> str:
                 continue
             seen.add(name)
             content = _recipes(others(name), made) if made is not None else others(name)
-            if content:
-                parts.append(BESIDE.sub(f"./{posixpath.dirname(name)}", plain(content)))
-                waiting.append(parts[-1])
-    return "\n".join(parts)
+            if content.strip():
+                told = BESIDE.sub(f"./{posixpath.dirname(name)}", plain(content))
+                parts.append(Part(told, name))
+                waiting.append(told)
+    return tuple(parts)
 
 
 def _called(script: str, folder: str) -> Iterator[tuple[str, list[str] | None]]:
@@ -218,21 +267,25 @@ def _within(path: str, folder: str) -> Iterator[str]:
 
 
 def _recipes(makefile: str, targets: list[str]) -> str:
-    """Return what targets of a Makefile run, with those that they need; the first by default."""
-    recipes: dict[str, list[str]] = {}
+    """Return what targets of a Makefile run, with those that they need; the first by default.
+
+    Its other lines are empty.
+    """
+    recipes: dict[str, list[int]] = {}  # the lines of each
     needs: dict[str, list[str]] = {}
     current: list[str] = []
-    for line in makefile.splitlines():
+    lines = makefile.splitlines()
+    for number, line in enumerate(lines):
         found = TARGETS.match(line)
         if found is not None:
             current = found[1].split()
-            wanted, _, inline = found[2].partition(";")
+            wanted, _, lines[number] = found[2].partition(";")
             for target in current:
                 needs.setdefault(target, []).extend(wanted.split())
-                recipes.setdefault(target, []).append(inline)
+                recipes.setdefault(target, []).append(number)
         elif line.startswith("\t"):
             for target in current:
-                recipes[target].append(line)
+                recipes[target].append(number)
     named = [target for target in targets if target in recipes]
     waiting = named or [target for target in recipes if not target.startswith(".")][:1]
     done: dict[str, None] = {}
@@ -241,4 +294,5 @@ def _recipes(makefile: str, targets: list[str]) -> str:
         if target not in done:
             done[target] = None
             waiting += needs.get(target, [])
-    return "\n".join(line for target in done for line in recipes.get(target, []))
+    wanted_lines = {number for target in done for number in recipes.get(target, [])}
+    return "\n".join(line if n in wanted_lines else "" for n, line in enumerate(lines))

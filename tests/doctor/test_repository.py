@@ -179,7 +179,7 @@ HEALTHY = {
     ),
     "what a workflow empties": (
         ".github/workflows/ci.yml",
-        ALLOWED.replace("on: push", "on: push\nenv: {ARM_OIDC_TOKEN: '', ARM_CLIENT_ID: x}"),
+        ALLOWED.replace("on: push", "on: push\nenv: {ARM_OIDC_TOKEN: '', ARM_USE_OIDC: x}"),
     ),
 }
 PLANTED = {
@@ -497,34 +497,55 @@ def test_actions_and_workflows_of_the_same_repository_are_followed(
     assert [(one.id, one.where) for one in found] == ([("TFO407", where)] if where else [])
 
 
+STEP = "azure-pipelines.yml:2"
+MAKEFILE = "lint:\n\ttflint\napply: lint\n\techo applies\n\ttofu apply\n"
+IN_SCRIPTS = (
+    ("# sets\nexport ARM_OIDC_TOKEN=$idToken\n", "TFO405", 2),
+    ("cat > x.md <<EOF\nterraform\nEOF\nexport ARM_OIDC_TOKEN=$T\n", "TFO405", 4),
+    ("printf 'a\nb'\nfoo \\\n  x\nexport ARM_CLIENT_SECRET=$S\n", "TFO408", 5),
+    ("\nterraform init \\\n  -backend=false \\\n  -backend-config=oidc_token=$T\n", "TFO403", 4),
+    ("#!/bin/sh\r\n\r\nexport ARM_USE_OUDC=true\r\n", "TFO406", 3),
+)
+
+
 @pytest.mark.parametrize(
-    ("step", "files", "number"),
+    ("step", "files", "number", "where"),
     [
         (
             "- task: AzureCLI@2\n  inputs: {scriptLocation: scriptPath, scriptPath: ci/apply.sh}\n",
             {"ci/apply.sh": "#!/bin/sh\nterraform apply\n"},
             "TFO401",
+            f"{STEP}, which calls ci/apply.sh:2",
         ),
         (
             "- bash: ./apply.sh\n  workingDirectory: ci\n",
             {"ci/apply.sh": "#!/bin/sh\nterraform apply\n"},
             "TFO401",
+            f"{STEP}, which calls ci/apply.sh:2",
         ),
-        ("- script: make apply\n", {"Makefile": "apply:\n\ttofu apply\n"}, "TFO401"),
-        ("- bash: ci/x.sh\n", {"ci/x.sh": "export ARM_OIDC_TOKEN=$idToken\n"}, "TFO405"),
-        ("- bash: ci/x.sh\n", {"ci/x.sh": "# terraform apply\nterraform fmt\n"}, ""),
-        ("- bash: ci/x.sh\n", {}, ""),
+        (
+            "- script: make apply\n",
+            {"Makefile": MAKEFILE},
+            "TFO401",
+            f"{STEP}, which calls Makefile:5",
+        ),
+        *(
+            ("- bash: ci/x.sh\n", {"ci/x.sh": content}, number, f"ci/x.sh:{line}, called by {STEP}")
+            for content, number, line in IN_SCRIPTS
+        ),
+        ("- bash: ci/x.sh\n", {"ci/x.sh": "# terraform apply\nterraform fmt\n"}, "", ""),
+        ("- bash: ci/x.sh\n", {}, "", ""),
     ],
 )
 def test_scripts_of_the_repository_are_a_part_of_the_step_that_calls_them(
-    tmp_path: Path, terraform: Path, step: str, files: dict[str, str], number: str
+    tmp_path: Path, terraform: Path, step: str, files: dict[str, str], number: str, where: str
 ) -> None:
     for name, content in {"azure-pipelines.yml": f"steps:\n{step}", **files}.items():
         file = tmp_path / "repository" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
     found = report(tmp_path / "repository", terraform, **AZURE_DEVOPS).findings
-    told = [(number, "azure-pipelines.yml:2")] if number else []
+    told = [(number, where)] if number else []
     assert [(one.id, one.where) for one in found] == told
 
 
