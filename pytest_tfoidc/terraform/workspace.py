@@ -57,6 +57,7 @@ from pytest_tfoidc.terraform.live.guard import Guard, LiveGuard, StateStore
 from pytest_tfoidc.terraform.live.ledger import PLANNED, TEST
 from pytest_tfoidc.terraform.live.recording import Record, Recorder
 from pytest_tfoidc.terraform.live.state import ISOLATED, LOCAL, LiveStates
+from pytest_tfoidc.terraform.misnamed import misnamed
 from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
 from pytest_tfoidc.terraform.module import RootModule, read_module, tests_need_init
 from pytest_tfoidc.terraform.paths import with_paths_of_variables
@@ -373,6 +374,8 @@ class Workspace:
         if backend:
             is_file = self.local_state is not None  # then it is another backend
             files = () if is_file else self.backend.used.backend_files
+            if not (files or backend_config or self.inputs.backend):  # then Terraform tells them
+                self._require_known_arguments()
             self._write_backend(backend_config or {})
             options["backend_config"] = [*map(str, files), BACKEND_FILE]
         else:
@@ -384,6 +387,16 @@ class Workspace:
         if backend:
             self.guard.check_state()
         return done
+
+    def _require_known_arguments(self) -> None:
+        """Fail where the backend block has an argument that its backend does not have."""
+        own, executable = self.configuration.backend, self.setting.executable
+        if own is None:
+            return
+        told = misnamed(own, argv=executable.argv, environment=self.runner.environment)
+        if told:
+            done = Completed(command="init", exit_code=1, stdout="", stderr=told, seconds=0.0)
+            raise self._failure(done, since=self.setting.events.mark())
 
     def prepare(self) -> None:
         """Run init, or on the stand-in take what it has made for a workspace of the same content.
