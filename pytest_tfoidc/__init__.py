@@ -60,7 +60,8 @@ Events, each a frozen Event with its moment `at`; `oidc_events.of(AccessTokenIss
     requests                  RequestAnswered, HostRefused, HostPassedThrough, FaultHit
     commands                  CommandStarted, CommandFinished, StepPlanned, StepStarted,
                               StepFinished
-    modules                   ModuleCopied, ProtectionLifted, CredentialFound, VariableWithheld
+    modules                   ModuleCopied, ProtectionLifted, CheckBlockFailed, CredentialFound,
+                              VariableWithheld
     the run                   ClockMoved, ItemStarted, ItemFinished, RunDescribed
 
 Without pytest, the same as context managers and plain objects:
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from pytest_tfoidc.events import (
         AccessTokenIssued,
         AccessTokenRefused,
+        CheckBlockFailed,
         ClockMoved,
         CommandFinished,
         CommandStarted,
@@ -180,6 +182,7 @@ __all__ = [
     "CachedCredential",
     "Changes",
     "Check",
+    "CheckBlockFailed",
     "ClockMoved",
     "CommandFinished",
     "CommandStarted",
@@ -290,6 +293,7 @@ _ROOMS = {
     "events": (
         "AccessTokenIssued",
         "AccessTokenRefused",
+        "CheckBlockFailed",
         "ClockMoved",
         "CommandFinished",
         "CommandStarted",

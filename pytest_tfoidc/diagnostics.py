@@ -23,6 +23,9 @@ USERS_WORDS = frozenset(
         "Test assertion failed",
     }
 )
+# What a `check` block says that could not be decided yet, and how its diagnostics are known.
+UNDECIDED, CHECK = "Check block assertion known after apply", 'check "'
+WORD_FIRST = re.compile(r"[a-z]+[ ,]")
 NOWHERE = "<empty>"  # as Terraform names the file of a block that nobody has written
 RULE = re.compile(r"This was checked by the validation rule at\s+(?P<file>\S+?):(?P<line>\d+),")
 OF_PROVIDER = re.compile(r"\bversions for provider ((?:[\w.-]+/)+[\w-]+)")
@@ -42,6 +45,18 @@ LINE_END = re.compile(r"\\[rn]")  # as a text in quotes has it
 MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)+)"')
 ENTRA = re.compile(r"\bAADSTS\d+: .+")
 TRACE = re.compile(r"\s*(?:Trace ID:|Correlation ID:|Timestamp:).*")
+HIDDEN = "has an invalid error message as described in the other accompanying messages"
+MEANT = re.compile(r"Did you mean (\"[^\"]+\"|`[^`]+`)\?")
+# Summaries that only say of what kind a mistake is: the detail names it, and says all.
+KIND_ALONE = re.compile(
+    r"Unsupported (?:argument|attribute|block type|Terraform Core version)"
+    r"|Missing required argument|No value for required variable|Call to unknown function"
+    r"|Reference to undeclared .+|Duplicate .+|Extraneous JSON object property"
+    r"|Invalid (?:ephemeral resource|resource type|data source|type specification|operand"
+    r"|function argument|(?:for_each|count) argument|(?:pre|post)condition expression)"
+    r"|Redundant move statement|(?:Moved object|Removed resource) still exists"
+    r"|Configuration for import target does not exist"
+)
 CLAUSE = re.compile(r"; |, and so ")  # what follows it says less
 # Terraform's preface to what is wrong, or OpenTofu's.
 PREFACE = re.compile(r"\bencountered problems during initiali[sz]ation\b")
@@ -117,6 +132,8 @@ class Diagnostic:
         coded = _coded(f"{summary} {detail}")
         if coded:
             return coded
+        if self.summary in USERS_WORDS and HIDDEN in detail:
+            return f"{summary}, and its error message names a sensitive value, so it is not shown"
         if self.summary in USERS_WORDS and self.detail:
             return _joined(self.detail.strip().split("\n\n")[0])
         unsuitable = UNSUITABLE.search(detail)
@@ -127,7 +144,29 @@ class Diagnostic:
             more = CLAUSE.split(more, maxsplit=1)[0]
         if not more or len(summary) + len(more) > LONGEST:
             return summary
-        return f"{summary}: {more}"
+        meant = MEANT.search(detail)
+        more = f"{more.rstrip('.')}; did you mean {meant[1]}?" if meant else more
+        return more if KIND_ALONE.fullmatch(summary) else f"{summary}: {more}"
+
+
+def failing_checks(
+    found: Iterable[Mapping[str, Any]], redact: Callable[[str], str] = str
+) -> tuple[str, ...]:
+    """Return what failed in `check` blocks, in one line each: to Terraform these are warnings.
+
+    Args:
+        found: Diagnostics as Terraform's JSON has them.
+        redact: Takes secrets out of a text.
+    """
+    of_checks = (
+        one
+        for one in found
+        if one.get("severity") == "warning"
+        and one.get("summary") != UNDECIDED
+        and _text(_table(one.get("snippet")).get("context")).startswith(CHECK)
+    )
+    read = (read_diagnostic(one, redact) for one in of_checks)
+    return tuple(dict.fromkeys(one.headline for one in read if one))
 
 
 def in_order(told: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -149,6 +188,11 @@ def with_place(text: str, place: str) -> str:
     if len(said) > LONGEST:
         said = said[:LONGEST].rsplit(" ", 1)[0] + " …"
     return f"{said} ({place})" if place else said
+
+
+def sentence(text: str) -> str:
+    """Begin a sentence with a capital; what begins with a name is left as the name is written."""
+    return text[:1].upper() + text[1:] if WORD_FIRST.match(text) else text
 
 
 def few(names: Sequence[str], *, joint: str = ", ") -> str:

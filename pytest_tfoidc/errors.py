@@ -28,8 +28,13 @@ class TfOidcError(Exception):
 
     def __str__(self) -> str:
         """Return the message, a line for each part that is known."""
-        labelled = (("Where", self.where), ("Cause", self.cause), ("Remedy", self.remedy))
-        return "\n".join([self.what, *(f"{label}: {text}" for label, text in labelled if text)])
+        cause = "" if self.cause and self.cause in self.what else self.cause
+        return "\n".join([self.what, *labelled(Where=self.where, Cause=cause, Remedy=self.remedy)])
+
+
+def labelled(**parts: str) -> list[str]:
+    """Return a line for each part of a message that is known."""
+    return [f"{label}: {text.strip()}" for label, text in parts.items() if text.strip()]
 
 
 class UsageError(TfOidcError):

@@ -215,6 +215,14 @@ class ProtectionLifted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckBlockFailed(Event):
+    """A `check` block of a module failed: to Terraform a warning. `words`: its own, and where."""
+
+    module: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClockMoved(Event):
     """The virtual clock jumped. `at` is the moment after the jump."""
 

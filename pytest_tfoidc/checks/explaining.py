@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfoidc.diagnostics import with_place
-from pytest_tfoidc.errors import TerraformError
+from pytest_tfoidc.errors import TerraformError, labelled
 from pytest_tfoidc.reporting.diagnosis import Diagnosis, diagnose
 from pytest_tfoidc.session import OidcSession
 from pytest_tfoidc.terraform.live.recording import holder
@@ -25,9 +25,7 @@ def explanation(error: TerraformError, session: OidcSession) -> tuple[str, str, 
     """Return what is wrong in one line; why, with the remedy; and where."""
     where = f"Where: {error.where}" if error.where else ""
     if error.cause or error.remedy:
-        labelled = (("Cause", error.cause), ("Remedy", error.remedy))
-        why = "\n".join(f"{label}: {text}" for label, text in labelled if text)
-        return error.what, why, where
+        return error.what, "\n".join(labelled(Cause=error.cause, Remedy=error.remedy)), where
     told, place, found = _diagnosed(error, session.executable.release)
     if found is None or found.is_plain:
         return told, str(found or ""), where

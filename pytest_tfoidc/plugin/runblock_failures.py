@@ -88,12 +88,12 @@ class _Failure:
 
     def _once(self, entry: ReprEntry) -> ReprEntry:
         """Return an entry; its first line alone where another item has told the rest."""
-        lines = [line.removeprefix(WRONG) for line in entry.lines if line.startswith(WRONG)]
+        lines = [line[len(WRONG) :] for line in entry.lines if line.startswith(WRONG[0])]
         wrong = "\n".join(lines)
         told = self._item.config.stash[RUN].told_once(wrong, item=self._item.nodeid)
         if told == wrong or entry.reprfileloc is None:
             return entry
-        source = [line for line in entry.lines if not line.startswith(WRONG)]
+        source = [line for line in entry.lines if not line.startswith(WRONG[0])]
         return _entry(source=source, wrong=told.splitlines(), place=entry.reprfileloc)
 
     def _entry(self, diagnostic: Diagnostic) -> ReprEntry:
@@ -177,7 +177,7 @@ class _Failure:
 
 def _entry(*, source: list[str], wrong: list[str], place: ReprFileLocation) -> ReprEntry:
     return ReprEntry(
-        lines=[*source, *(WRONG + line for line in wrong)],
+        lines=[*source, *((WRONG + line).rstrip() for line in wrong)],
         reprfuncargs=None,
         reprlocals=None,
         reprfileloc=place,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_tfoidc.diagnostics import sentence
 from pytest_tfoidc.entrafacts import ENTRA_PREFIX, MEANINGS
 from pytest_tfoidc.refreshfloors import AZUREAD, AZURERM, FLOORS, TERRAFORM, floor_of, floors_of
 from pytest_tfoidc.reporting.servicecodes import (
@@ -39,12 +40,12 @@ class Diagnosis:
     def headline(self) -> str:
         """The cause in a few words, after the code that it is known by."""
         said = re.split(r"[:;] ", self.cause, maxsplit=1)[0].rstrip(".:;")
-        return f"{self.code}: {said}" if self.code else said
+        return f"{self.code}: {said}" if self.code else sentence(said)
 
     @property
     def below_headline(self) -> str:
         """The rest, below the headline: the cause, where it says more than that, and the remedy."""
-        is_all = self.headline == self.cause.rstrip(".") and not self.is_plain
+        is_all = self.headline == sentence(self.cause.rstrip(".")) and not self.is_plain
         return f"Remedy: {self.remedy}" if is_all else str(self)
 
     def __str__(self) -> str:

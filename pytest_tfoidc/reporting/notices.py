@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pytest_tfoidc.diagnostics import few
-from pytest_tfoidc.events import Event, ModuleCopied, ProtectionLifted, RequestTokenExpiring
+from pytest_tfoidc.events import (
+    CheckBlockFailed,
+    Event,
+    ModuleCopied,
+    ProtectionLifted,
+    RequestTokenExpiring,
+)
 
 SLOW_SECONDS = 5.0
-NOTICED = (ModuleCopied, ProtectionLifted, RequestTokenExpiring)
+NOTICED = (CheckBlockFailed, ModuleCopied, ProtectionLifted, RequestTokenExpiring)
 
 
 def notices(events: Iterable[Event]) -> list[str]:
@@ -22,6 +28,7 @@ def notices(events: Iterable[Event]) -> list[str]:
         *(_expiring(e) for e in told if isinstance(e, RequestTokenExpiring)),
         *_copied([e for e in told if isinstance(e, ModuleCopied)]),
         *(_lifted(e) for e in told if isinstance(e, ProtectionLifted)),
+        *(_unhealthy(e) for e in told if isinstance(e, CheckBlockFailed)),
     ]
     return list(dict.fromkeys(found))
 
@@ -50,6 +57,10 @@ def _copied(events: list[ModuleCopied]) -> Iterator[str]:
 def _lifted(event: ProtectionLifted) -> str:
     names = few(event.addresses)
     return f"{event.module}: prevent_destroy was lifted in the copy, for the clean-up: {names}."
+
+
+def _unhealthy(event: CheckBlockFailed) -> str:
+    return f"{event.module}: a `check` block failed, which fails no command: {event.words}."
 
 
 def _names(paths: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """Arguments of an azurerm backend block that such a backend does not have.
 
-`terraform init` tells them only where it is given no backend configuration, and here it always is.
-So Terraform is asked about those that are not known here: about them alone, where nobody else reads.
+`terraform init` tells them only where it is given no backend configuration; here it always is.
+So Terraform is asked about those that are not known here, and about them alone.
 """
 
 from __future__ import annotations

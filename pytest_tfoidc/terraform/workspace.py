@@ -18,10 +18,11 @@ import filelock
 
 from pytest_tfoidc import shortages
 from pytest_tfoidc.clock import Clock
-from pytest_tfoidc.diagnostics import few
+from pytest_tfoidc.diagnostics import failing_checks, few
 from pytest_tfoidc.ending import Ending
 from pytest_tfoidc.errors import ModuleError, TerraformError, UsageError
 from pytest_tfoidc.events import (
+    CheckBlockFailed,
     CredentialFound,
     EventLog,
     ModuleCopied,
@@ -906,6 +907,10 @@ class Workspace:
         done = self._execute(command, *arguments, **options)
         if done.exit_code not in accept:
             raise self._failure(done, since=mark)
+        now = self.setting.clock.now()
+        for words in failing_checks(done.diagnostics, self.setting.redactor.redact):
+            event = CheckBlockFailed(at=now, module=self.module.name, words=words)
+            self.setting.events.emit(event)
         return done
 
     def _execute(

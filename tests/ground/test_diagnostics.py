@@ -11,7 +11,9 @@ from pytest_tfoidc.diagnostics import (
     Diagnostic,
     before_diagnostics,
     diagnostics_in,
+    failing_checks,
     read_diagnostic,
+    sentence,
 )
 
 VALIDATION = {  # as `terraform plan -json` prints it
@@ -95,8 +97,8 @@ def test_a_rule_of_the_users_is_told_in_the_users_words_and_at_its_own_place() -
                 " -var or -var-file command line argument to provide a value for this variable."
             ),
             (
-                'No value for required variable: The root module input variable "env" is not set,'
-                " and has no default value (main.tf:12)"
+                'The root module input variable "env" is not set, and has no default value'
+                " (main.tf:12)"
             ),
         ),
         (
@@ -191,8 +193,7 @@ def test_frames_warnings_sources_and_values_are_read() -> None:
     assert (error.file, error.line, error.code) == ("main.tf", 2, " input = var.nope")
     assert error.values == ('var.other is "qa"',)
     assert error.headline == (
-        'Reference to undeclared input variable: An input variable with the name "nope" has not'
-        " been declared (main.tf:2)"
+        'An input variable with the name "nope" has not been declared (main.tf:2)'
     )
 
 
@@ -211,3 +212,84 @@ def test_every_headline_is_one_line_of_a_bearable_length(summary: str, detail: s
 def test_any_text_can_be_looked_at(text: str) -> None:
     diagnostics_in(text)
     before_diagnostics(text)
+
+
+SENSITIVE = "This check failed, but has an invalid error message as described in the other"
+
+
+@pytest.mark.parametrize(
+    ("summary", "detail", "expected"),
+    [
+        (
+            "Unsupported argument",
+            'An argument named "keyy" is not expected here. Did you mean "key"?',
+            'An argument named "keyy" is not expected here; did you mean "key"? (main.tf:12)',
+        ),
+        (
+            "Duplicate variable declaration",
+            'A variable named "a" was already declared at main.tf:1,1-13. Variable names\nmust be',
+            'A variable named "a" was already declared at main.tf:1,1-13 (main.tf:12)',
+        ),
+        (
+            "Invalid for_each argument",
+            'The "for_each" set includes values that are known later, and so Terraform cannot.',
+            (
+                'The "for_each" set includes values that are known later, and so Terraform cannot'
+                " (main.tf:12)"
+            ),
+        ),
+        (
+            "Resource precondition failed",
+            f"{SENSITIVE} accompanying messages.",
+            (
+                "Resource precondition failed, and its error message names a sensitive value, so it"
+                " is not shown (main.tf:12)"
+            ),
+        ),
+        ("Duplicate name", "", "Duplicate name (main.tf:12)"),
+        (
+            "creating Group",
+            'The name "a" is taken. Did you try?',
+            'creating Group: The name "a" is taken (main.tf:12)',
+        ),
+    ],
+)
+def test_what_the_user_looks_for_is_not_behind_the_kind_of_mistake(
+    summary: str, detail: str, expected: str
+) -> None:
+    assert headline(summary, detail) == expected
+
+
+CHECK = {
+    "severity": "warning",
+    "summary": "Check block assertion failed",
+    "detail": "The service does not answer.",
+    "range": {"filename": "main.tf", "start": {"line": 6}},
+    "snippet": {"context": 'check "health"', "code": "condition = false"},
+}
+
+
+def test_a_failing_check_block_is_read_once_and_a_mere_warning_is_none() -> None:
+    undecided = {**CHECK, "summary": "Check block assertion known after apply"}
+    deprecated = {**CHECK, "snippet": {"context": 'resource "a" "b"'}}
+    error = {**CHECK, "severity": "error"}
+    assert failing_checks([CHECK, undecided, CHECK, deprecated, error, {}]) == (
+        "The service does not answer (main.tf:6)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the registry is out of reach", "The registry is out of reach"),
+        ("a disk is full", "A disk is full"),
+        ("acme/none is in no mirror", "acme/none is in no mirror"),
+        ("rg-hub does not exist", "rg-hub does not exist"),
+        ("`x` is there", "`x` is there"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_and_a_name_as_it_is_written(
+    text: str, expected: str
+) -> None:
+    assert sentence(text) == expected

@@ -73,7 +73,7 @@ def test_what_several_say_is_one_issue_logs_are_folded_and_nothing_is_injected(
     result = project.check("delayed_apply", *checks, "-n4")
     result.assert_outcomes(failed=3)
     first, second = sorted(issues(result), key=lambda line: "and 1 more" in line)
-    assert "module/test_it.py::test_it: the workspace was not initialized" in first
+    assert "module/test_it.py::test_it: The workspace was not initialized" in first
     assert "module/test_it.py" in first
     assert re.search(r"\b(?:line=|linenumber=)5\b", first)
     assert "Never | <b>true</b> (main.tf:8)" in second

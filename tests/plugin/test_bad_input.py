@@ -76,14 +76,14 @@ def test_a_folder_without_terraform_files(project: Project) -> None:
 def test_a_syntax_error_in_the_module_is_told_once(project: Project) -> None:
     project.module(main='resource "terraform_data" "a" {\n  input = \n}\n')
     result = project.run("--tf-module=module")
-    assert_refused(result, "*Syntax error", "Where: *module/main.tf:2:*", "Cause: ?*")
+    assert_refused(result, "*Syntax error: ?* (main.tf:2)", "Where: *module/main.tf:2:*")
 
 
 def test_a_syntax_error_in_a_local_module_is_told_once(project: Project) -> None:
     project.module("shared", main="locals {\n  a = [1,\n}\n")
     project.module(main='module "shared" {\n  source = "../shared"\n}\n')
     result = project.run("--tf-module=module")
-    assert_refused(result, "*Syntax error", "Where: *shared/main.tf:*", "Cause: ?*")
+    assert_refused(result, "*Syntax error: ?* (main.tf:*)", "Where: *shared/main.tf:*")
 
 
 def test_a_required_variable_without_a_value(project: Project) -> None:
@@ -139,11 +139,11 @@ def test_a_stale_plan_is_told_apart_from_an_expired_token(project: Project) -> N
     result = project.run("--tf-module=module", "--tf-check=none")
     result.assert_outcomes(passed=1, failed=2)
     _, stale, expired = re.split(r"_{3,} test_(?:stale|expired).* _{3,}", text_of(result))
-    assert "the state has changed since the plan was made. No token has expired" in stale
+    assert "The state has changed since the plan was made. No token has expired" in stale
     assert "Remedy: plan again and apply that plan" in stale
     assert "AADSTS" not in stale
     assert "AADSTS700024" in expired
-    assert "the state has changed" not in expired.partition("short test summary")[0]
+    assert "The state has changed" not in expired.partition("short test summary")[0]
 
 
 def test_a_variable_file_that_does_not_exist(project: Project) -> None:
@@ -190,7 +190,7 @@ def test_a_registry_out_of_reach(project: Project) -> None:
     project.module(main=NEEDS_AZURERM)
     project.without_registry()
     result = project.run(*DELAYED)
-    said = "the registry is out of reach, so hashicorp/azurerm could not be had (main.tf:*)"
+    said = "The registry is out of reach, so hashicorp/azurerm could not be had (main.tf:*)"
     assert_failed(result, said)
     assert "Cause: " not in text_of(result)  # it is the first line
     assert "name a mirror" in text_of(result)

@@ -146,10 +146,10 @@ def test_a_test_that_forgets_init_is_told_so_once_and_without_our_source(project
     result.stdout.fnmatch_lines(
         [
             ">       tf_module.apply()",
-            "E   the workspace was not initialized",
+            "E   The workspace was not initialized",
             "E   Cause: the workspace was not initialized: *",
             "E   Remedy: call `init()` *",
-            "FAILED module/test_it.py::test_it - the workspace was not initialized",
+            "FAILED module/test_it.py::test_it - The workspace was not initialized",
         ]
     )
     assert "workspace.py" not in text_of(result)
@@ -194,7 +194,7 @@ def test_a_host_that_a_program_was_refused_is_named(project: Project) -> None:
     project.module(main=REFUSED, files={"tests/a.tftest.hcl": 'run "a" {\n}\n'})
     result = project.check("no_cached_credentials")
     result.assert_outcomes(failed=1, errors=1)
-    headline = "the run asked for tfoidc.example, which the stand-in does not play (main.tf:3)"
+    headline = "The run asked for tfoidc.example, which the stand-in does not play (main.tf:3)"
     remedy = "Remedy: *--tf-allow-host tfoidc.example."
     result.stdout.fnmatch_lines([f"E   {headline}", f"E   {remedy}", headline, remedy])
 

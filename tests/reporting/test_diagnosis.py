@@ -203,45 +203,44 @@ type "azurerm_nope". The connection refused nothing.
     [
         pytest.param(
             REGISTRY_DEAD,
-            "the registry is out of reach, so hashicorp/azurerm could not be had",
+            "The registry is out of reach, so hashicorp/azurerm could not be had",
             STATE_UNSUPPORTED,
             id="registry",
         ),
         pytest.param(
             MODULES_DEAD,
-            "the registry is out of reach, so a provider or a module could not be had (main.tf:1)",
+            "The registry is out of reach, so a provider or a module could not be had (main.tf:1)",
             MODULES_DEAD.replace("failed to request", "has no").partition(": Get")[0],
             id="registry of modules",
         ),
         pytest.param(
             NO_SUCH_PROVIDER,
-            "the registry has no provider of this name (hashicorp/azapi)",
+            "The registry has no provider of this name (hashicorp/azapi)",
             NO_SUCH_PROVIDER.replace("does not have a\nprovider named", "has a provider named"),
             id="provider's name",
         ),
         pytest.param(
             LOCK_FILE,
-            "the lock file does not fit the module, or lacks a provider's checksum for this"
+            "The lock file does not fit the module, or lacks a provider's checksum for this"
             " platform",
             LOCK_FILE.replace("dependency lock file", "shop's ledger"),
             id="lock file",
         ),
         pytest.param(
             FORGOTTEN,
-            "the workspace was not initialized",
+            "The workspace was not initialized",
             FORGOTTEN.replace("Backend initialization required", "Backend required"),
             id="no init",
         ),
         pytest.param(
             NOT_INSTALLED,
-            "the workspace was not initialized (main.tf:1)",
+            "The workspace was not initialized (main.tf:1)",
             NOT_INSTALLED.replace("Module not installed", "Module not found"),
             id="no init of modules",
         ),
         pytest.param(
             NO_VALUE,
-            'No value for required variable: The root module input variable "env" is not set, and'
-            " has no default value (main.tf:1)",
+            'The root module input variable "env" is not set, and has no default value (main.tf:1)',
             NO_VALUE.replace("required variable", "required argument"),
             id="no value",
         ),
@@ -284,7 +283,7 @@ def test_real_texts_are_known_and_near_misses_are_not(text: str, headline: str, 
 def test_a_host_that_a_program_was_refused_is_told_from_what_we_know(said: str) -> None:
     found = diagnose(f"Error running command 'x': {said}", release=NEW, refused=("x.org", "y.org"))
     assert found is not None
-    assert found.headline == "the run asked for x.org and y.org, which the stand-in does not play"
+    assert found.headline == "The run asked for x.org and y.org, which the stand-in does not play"
     assert found.remedy.endswith("--tf-allow-host x.org --tf-allow-host y.org.")
 
 

@@ -1,4 +1,4 @@
-"""Arguments of a backend block that no backend has are told as `terraform init` alone tells them."""
+"""An argument of a backend block that no backend has is told as `terraform init` tells it."""
 
 from __future__ import annotations
 
@@ -43,19 +43,20 @@ def init(session: OidcSession, module: Path, name: str, text: str, inputs: Input
         (
             "main.tf",
             BLOCK.replace("ARGUMENT", 'keyy = "a"'),
-            'Unsupported argument: An argument named "keyy" is not expected here (main.tf:6)',
+            'An argument named "keyy" is not expected here; did you mean "key"? (main.tf:6)',
         ),
         (
             "state.tf",
             'terraform {\n  backend "azurerm" { contaner_name = "a" }\n}\n',
-            'Unsupported argument: An argument named "contaner_name" is not expected here'
-            " (state.tf:2)",
+            (
+                'An argument named "contaner_name" is not expected here; did you mean'
+                ' "container_name"? (state.tf:2)'
+            ),
         ),
         (
             "main.tf.json",
             '{"terraform": {\n  "backend": {"azurerm": {"resource_group": "a"}}}}',
-            'Extraneous JSON object property: No argument or block type is named "resource_group"'
-            " (main.tf.json:2)",
+            'No argument or block type is named "resource_group" (main.tf.json:2)',
         ),
     ],
 )

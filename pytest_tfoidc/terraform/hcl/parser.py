@@ -11,6 +11,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from pytest_tfoidc.diagnostics import with_place
 from pytest_tfoidc.terraform.hcl import json_syntax, native_syntax
 from pytest_tfoidc.terraform.hcl.body import (
     NOT_LITERAL,
@@ -107,8 +108,9 @@ def _skimmed(path: str, stamp: tuple[int, int, int], skim: tuple[tuple[str, Need
 def _error(problem: Problem, source: Source, file: str) -> HclError:
     line, column = source.position(problem.offset)
     is_text = "not UTF-8" not in problem.cause
+    place = f"{os.path.basename(file)}:{line}"  # noqa: PTH119 - a text, not a path
     return HclError(
-        "Not UTF-8 text" if not is_text else "Syntax error",
+        with_place(f"Syntax error: {problem.cause}" if is_text else "Not UTF-8 text", place),
         file=file,
         line=line,
         column=column,
