@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_tfoidc.errors import TerraformError, UsageError
@@ -28,9 +28,13 @@ REHEARSED = "TFOIDC_REHEARSAL_EXISTING"  # what a rehearsal has set up already
 
 @dataclass(frozen=True, kw_only=True)
 class SetupModule:
-    """A module that is applied first. `backend`: what its state's place is, beyond its block."""
+    """A module that is applied first. `backend`: what its state's place is, beyond its block.
+
+    `option`: how it was given.
+    """
 
     path: Path
+    option: str = OPTION
     backend: Mapping[str, str] = field(default_factory=dict)
     variable_files: tuple[Path, ...] = ()
 
@@ -45,8 +49,12 @@ class SetupModule:
 
 @dataclass(frozen=True, kw_only=True)
 class Beforehand:
-    """All of it: files of resources, and modules, which are applied after them."""
+    """All of it: files of resources, and modules, which are applied after them.
 
+    `option`: how they were given.
+    """
+
+    option: str = OPTION
     files: tuple[Path, ...] = ()
     modules: tuple[SetupModule, ...] = ()
 
@@ -54,13 +62,14 @@ class Beforehand:
 NOTHING = Beforehand()
 
 
-def parse_beforehand(texts: Sequence[str], *, base: Path) -> Beforehand:
+def parse_beforehand(texts: Sequence[str], *, base: Path, option: str = OPTION) -> Beforehand:
     """Read the option's values; nothing is applied yet.
 
     Args:
         texts: Each a file, or a module's folder, which `,NAME=VALUE` may follow for its backend,
             and `,var-file=FILE` for its variables.
         base: The folder that they are relative to.
+        option: How the user has given them, for messages.
 
     Raises:
         UsageError: There is no such path, it is neither, or two share one state.
@@ -71,27 +80,28 @@ def parse_beforehand(texts: Sequence[str], *, base: Path) -> Beforehand:
         name, _, rest = (text, "", "") if whole.exists() else text.partition(",")
         path = base / name
         if path.is_dir():
-            modules.append(_module(path, rest, text, base))
+            modules.append(_module(path, rest, f"{option} {text}", base))
         elif path.is_file() and is_file_of_resources(path) and not rest:
             files.append(path)
         else:
-            raise _neither(text, path)
-    _require_own_states(modules)
-    return Beforehand(files=tuple(files), modules=tuple(modules))
+            raise _neither(f"{option} {text}", path)
+    _require_own_states(modules, option)
+    named = tuple(replace(module, option=option) for module in modules)
+    return Beforehand(option=option, files=tuple(files), modules=named)
 
 
-def _module(path: Path, rest: str, text: str, base: Path) -> SetupModule:
+def _module(path: Path, rest: str, where: str, base: Path) -> SetupModule:
     pairs = [part.partition("=") for part in rest.split(",") if part]
     if any(not name.strip() or not equals for name, equals, _ in pairs):
         remedy = "Write PATH,NAME=VALUE, as in network,key=network.tfstate."
-        raise UsageError("A backend's value is no pair.", where=f"{OPTION} {text}", remedy=remedy)
+        raise UsageError("A backend's value is no pair.", where=where, remedy=remedy)
     given = [(name.strip(), value) for name, _, value in pairs]
     files = tuple((base / value).absolute() for name, value in given if name == VARIABLES)
     missing = next((file for file in files if not file.is_file()), None)
     if missing is not None:
         raise UsageError(
             "There is no such file of variables.",
-            where=f"{OPTION} {text}",
+            where=where,
             cause=f"{missing} is not there",
             remedy="Correct the path; it is relative to what PATH is relative to.",
         )
@@ -99,18 +109,16 @@ def _module(path: Path, rest: str, text: str, base: Path) -> SetupModule:
     return SetupModule(path=path, backend=backend, variable_files=files)
 
 
-def _neither(text: str, path: Path) -> UsageError:
+def _neither(where: str, path: Path) -> UsageError:
     remedy = f"Name a module's folder, or a file that ends in {', '.join(SUFFIXES)}."
     if not path.exists():
         what = "There is nothing of this name."
-        return UsageError(
-            what, where=f"{OPTION} {text}", cause=f"{path} is not there", remedy=remedy
-        )
+        return UsageError(what, where=where, cause=f"{path} is not there", remedy=remedy)
     what = "This is neither a module nor a file of resources."
-    return UsageError(what, where=f"{OPTION} {text}", remedy=remedy)
+    return UsageError(what, where=where, remedy=remedy)
 
 
-def _require_own_states(modules: Sequence[SetupModule]) -> None:
+def _require_own_states(modules: Sequence[SetupModule], option: str) -> None:
     places: dict[tuple[object, ...], SetupModule] = {}
     for module in modules:
         own = read_module(module.path).backend
@@ -120,7 +128,7 @@ def _require_own_states(modules: Sequence[SetupModule]) -> None:
         if place in places:
             raise UsageError(
                 "Two set-up modules have one state.",
-                where=f"{OPTION} {places[place].path} and {module.path}",
+                where=f"{option} {places[place].path} and {module.path}",
                 cause=f"both keep it under {config['key']}",
                 remedy="Give one of them another: PATH,key=NAME.tfstate",
             )
@@ -154,11 +162,11 @@ def apply_modules(session: OidcSession, beforehand: Beforehand) -> None:
 
 def _failed(module: SetupModule, error: TerraformError) -> TerraformError:
     remedy = error.remedy or "Mend the set-up module; nothing else was run."
-    if NO_VALUE in error.what:
+    if NO_VALUE in error.output:
         remedy = f"Give it values: PATH,{VARIABLES}=FILE, its own terraform.tfvars, or TF_VAR_…."
     return TerraformError(
         f"What exists beforehand cannot be set up: {error.what}",
-        where=f"{OPTION} {module.path}",
+        where=f"{module.option} {module.path}",
         cause=error.cause,
         remedy=remedy,
         output=error.output,
@@ -208,7 +216,7 @@ def set_up_rehearsed(session: OidcSession, beforehand: Beforehand) -> None:
     if files:
         raise UsageError(
             "A file of resources cannot be put into a rehearsal from inside of it.",
-            where=f"{OPTION} {files[0]}",
+            where=f"{beforehand.option} {files[0]}",
             remedy=f"Give it to the rehearsal: tfoidc mock --pipeline … --existing {files[0]} -- …",
         )
     modules = tuple(m for m in beforehand.modules if str(m.path.resolve()) not in there)

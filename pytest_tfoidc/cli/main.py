@@ -350,7 +350,7 @@ def _mock(parsed: argparse.Namespace) -> int:
     from pytest_tfoidc.existing import parse_beforehand, set_up  # noqa: PLC0415 - heavy
     from pytest_tfoidc.session import OidcSession  # noqa: PLC0415 - heavy
 
-    beforehand = parse_beforehand(parsed.existing, base=Path())
+    beforehand = parse_beforehand(parsed.existing, base=Path(), option="--existing")
     # Signals are taken first: --state is written on the way of every exit.
     taking = contextlib.nullcontext() if parsed.serve else Foreground()
     with taking as foreground, OidcSession(_mock_options(parsed)) as session:
@@ -397,7 +397,7 @@ def _rehearse(parsed: argparse.Namespace) -> int:
         allowed_hosts=tuple(parsed.allow_host),
         id_token_lifetime=parsed.id_token_lifetime,
         access_token_lifetime=parsed.access_token_lifetime,
-        existing=parse_beforehand(parsed.existing, base=Path()),
+        existing=parse_beforehand(parsed.existing, base=Path(), option="--existing"),
         strict_identities=parsed.strict_identities,
         identities=tuple(parsed.identity),
     )

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from pytest_tfoidc.clock import format_duration, real_seconds
+from pytest_tfoidc.diagnostics import few
 from pytest_tfoidc.errors import TfOidcError, UsageError
 from pytest_tfoidc.masking import masks_of, told_to
 from pytest_tfoidc.plugin.beforehand import DraftReport, UserExisting
@@ -271,6 +272,23 @@ class PytestRun:
         """
         for module in self._modules.values():
             module.local_modules()
+        self._require_known_names()
+
+    def _require_known_names(self) -> None:
+        """Refuse entries of pyproject.toml for a module that is neither tested nor there at all."""
+        from pytest_tfoidc.terraform.values import no_such  # noqa: PLC0415 - heavy
+
+        pyproject, settings = self._config.rootpath / "pyproject.toml", self.settings
+        for one in (*settings.allowances, *settings.upgrades):
+            for name in one.modules:
+                if name not in self._modules and not (self.root / name).is_dir():
+                    unknown = no_such("module", name, self._modules)
+                    raise UsageError(
+                        unknown.what,
+                        where=f"{pyproject}, `modules`",
+                        cause=f"it is no folder, and this run tests {few(tuple(self._modules))}",
+                        remedy=unknown.remedy or "Name a module as the ids of its items do.",
+                    )
 
     def look_ahead(self) -> None:
         """Find out what a live run will touch; that may have to be asked for.

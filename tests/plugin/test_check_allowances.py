@@ -128,6 +128,7 @@ def test_an_allowance_that_matches_nothing_fails(project: Project, check: str) -
 def test_an_allowance_for_other_modules_is_none_here(project: Project) -> None:
     project.module()
     allowing(project, 'allow = ["x.y"]\nreason = "it was so once"\nmodules = ["other"]')
+    (project.path / "other").mkdir()  # it is there, and not tested in this run
     project.check("delayed_apply").assert_outcomes(passed=1)
 
 
@@ -189,3 +190,18 @@ def test_allowances_may_stand_in_tables_of_their_own(project: Project) -> None:
     text = '[tool.pytest_tfoidc.checks.deploy]\nallow = "replace:terraform_data.deploy"\n'
     (project.path / "pyproject.toml").write_text(text + 'reason = "each time"\n', encoding="utf-8")
     project.check("delayed_apply").assert_outcomes(passed=1)
+
+
+def test_an_allowance_for_a_module_that_is_not_there_is_refused(project: Project) -> None:
+    project.module(main=ALWAYS)
+    allowing(project, 'allow = ["x.y"]\nreason = "it was so once"\nmodules = ["modul"]')
+    result = project.run("--tf-module=module", "--collect-only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: tfoidc: There is no module 'modul'.",
+            "Where: *pyproject.toml, `modules`",
+            "Cause: it is no folder, and this run tests module",
+            "Remedy: Did you mean module?",
+        ]
+    )
