@@ -6,21 +6,26 @@ where the conftest does: Python tests, checks, run blocks and upgrade steps.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tfoidc.errors import TerraformError, UsageError
+from pytest_tfoidc.diagnostics import with_place
+from pytest_tfoidc.errors import TerraformError, TfOidcError, UsageError
+from pytest_tfoidc.plugin.representation import MACHINERY
 
 if TYPE_CHECKING:
     from pytest_tfoidc.session import OidcSession
 
 NAME = "tf_existing"
 REPORT_KEY = "tfoidc_missing"  # pytest-xdist carries a report's attributes along
+OF_PYTHON = Path(str(contextlib.__file__)).parent
 Function = Callable[..., Any]
 
 
@@ -80,15 +85,63 @@ class UserExisting:
                 where=inspect.getsourcefile(function) or NAME,
                 remedy=f"Take some of {', '.join(known)}.",
             )
-        result = function(**{name: known[name] for name in wanted})
-        if inspect.isgenerator(result):
-            next(result, None)
-            self._running.append(result)
+        with _told_as_the_users(self._config.invocation_params.dir):
+            result = function(**{name: known[name] for name in wanted})
+            if inspect.isgenerator(result):
+                next(result, None)
+                self._running.append(result)
 
     def close(self) -> None:
         """Let functions that have yielded go on to their ends."""
         while self._running:
-            next(self._running.pop(), None)
+            with _told_as_the_users(self._config.invocation_params.dir):
+                next(self._running.pop(), None)
+
+    def finish(self, session: pytest.Session) -> None:
+        """Let them do so before pytest's summary; where one fails, the run fails."""
+        try:
+            self.close()
+        except TfOidcError as error:
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+            if reporter is not None:
+                reporter.ensure_newline()
+                reporter.write_line(f"ERROR: tfoidc: {error}", red=True)
+
+
+@contextlib.contextmanager
+def _told_as_the_users(folder: Path) -> Iterator[None]:
+    """Tell what a user's function raises by the lines that the user has written.
+
+    Raises:
+        UsageError: It raised something.
+    """
+    try:
+        yield
+    except TerraformError:
+        raise  # it is told as one
+    except Exception as error:
+        frames = [*_users_frames(error, folder)]
+        at, _, _ = frames[-1].partition(": in ") if frames else (NAME, "", "")
+        ours = error if isinstance(error, TfOidcError) else None
+        said = ours.what if ours else "".join(traceback.format_exception_only(error)).strip()
+        first, _, rest = said.partition("\n")
+        raise UsageError(
+            with_place(f"`{NAME}` failed: {first}", at),
+            where="\n".join(filter(None, [*frames, rest])),
+            cause=ours.cause if ours else "",
+            remedy=(ours.remedy if ours else "")
+            or f"Mend `{NAME}`: everything that it is for fails with it.",
+        ) from error
+
+
+def _users_frames(error: BaseException, folder: Path) -> Iterator[str]:
+    """Yield the lines of a traceback that the user has written, the outer first."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if not any(path.is_relative_to(one) for one in (*MACHINERY, OF_PYTHON)):
+            shown = path.relative_to(folder) if path.is_relative_to(folder) else path
+            yield f"{shown}:{frame.lineno}: in {frame.name}: {frame.line}"
 
 
 def _plain(function: Any) -> Function:  # noqa: ANN401 - a function, or a fixture of any pytest

@@ -189,6 +189,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     if run is None:
         return (yield)
     run.stopping.finish(session)
+    if run.user_existing is not None:
+        run.user_existing.finish(session)
     try:
         run.stopping.tell_controller(run.kept)
         if (output := getattr(session.config, "workeroutput", None)) is not None:

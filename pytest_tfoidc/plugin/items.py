@@ -41,7 +41,9 @@ def told(error: BaseException, run: PytestRun, *, item: str) -> str | None:
         return run.told_once(text, item=item, about=CHANGING.sub("", error.output))
     if isinstance(error, CheckFailure):
         return run.told_once(str(error), item=item, about=error.about)
-    return str(error) if isinstance(error, (TfOidcError, UnexpectedChangesError)) else None
+    if isinstance(error, TfOidcError):
+        return run.told_once(str(error), item=item)
+    return str(error) if isinstance(error, UnexpectedChangesError) else None
 
 
 def properties_of(run: PytestRun, folder: Path) -> list[tuple[str, object]]:

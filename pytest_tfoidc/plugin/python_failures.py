@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import _pytest
-import pluggy
 import pytest
 from _pytest._code.code import (  # pytest has no public names for them
     ExceptionChainRepr,
@@ -17,16 +15,13 @@ from _pytest._code.code import (  # pytest has no public names for them
     TracebackEntry,
 )
 
-import pytest_tfoidc
 from pytest_tfoidc.errors import TfOidcError
 from pytest_tfoidc.plugin.items import told
-from pytest_tfoidc.plugin.representation import in_words, tell
+from pytest_tfoidc.plugin.representation import MACHINERY, in_words, tell
 from pytest_tfoidc.plugin.run import RUN
 from pytest_tfoidc.terraform.plan import UnexpectedChangesError
 
 OURS = (TfOidcError, UnexpectedChangesError)
-# What stands between a test and Terraform, and is nobody's business who reads of a failure.
-MACHINERY = tuple(Path(str(one.__file__)).parent for one in (pytest_tfoidc, _pytest, pluggy))
 
 
 def complete_report(

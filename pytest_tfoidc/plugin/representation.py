@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+import _pytest
+import pluggy
 from _pytest._code.code import (  # pytest has no public names for them
     ReprEntry,
     ReprExceptionInfo,
@@ -12,7 +14,11 @@ from _pytest._code.code import (  # pytest has no public names for them
     ReprTraceback,
 )
 
+import pytest_tfoidc
+
 WRONG = "E   "
+# What stands between a test and Terraform, and is nobody's business who reads of a failure.
+MACHINERY = tuple(Path(str(one.__file__)).parent for one in (pytest_tfoidc, _pytest, pluggy))
 BARE: Final = "value"  # pytest's name for an entry that is written as it is
 
 
