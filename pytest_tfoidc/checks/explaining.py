@@ -6,6 +6,7 @@ from pytest_tfoidc.diagnostics import with_place
 from pytest_tfoidc.errors import TerraformError, labelled
 from pytest_tfoidc.reporting.diagnosis import Diagnosis, diagnose
 from pytest_tfoidc.session import OidcSession
+from pytest_tfoidc.terraform.failures import CRASH
 from pytest_tfoidc.terraform.live.recording import holder
 
 
@@ -40,7 +41,7 @@ def _diagnosed(
     """Return the first of Terraform's errors that is known: its words, place and meaning."""
     us = holder()
     whose = f"{us['user']}@{us['host']}"
-    for one in error.diagnostics:
+    for one in () if CRASH in error.output else error.diagnostics:
         found = diagnose(one.text, release=release, holder=whose, refused=error.refused)
         if found is not None:
             return one.headline, one.place, found

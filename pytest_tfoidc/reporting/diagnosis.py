@@ -76,6 +76,12 @@ NOT_LET_IN = (
     r"|Permission denied \(publickey|Host key verification failed|Repository not found"
     r"|returned error: 40[13]|TF401019)"
 )
+# What keeps a provider's program from being started at all, in what follows its name.
+NO_START = (
+    r"failed to instantiate provider .*?"
+    r"(?:Failed to read any lines from plugin's stdout|exec format error|permission denied"
+    r"|no such file or directory|Unrecognized remote plugin message)"
+)
 FULL_DISK = r"no space left on device|disk quota exceeded|not enough space on the disk"
 ENTRA = tuple(
     (rf"{ENTRA_PREFIX}{number}\b", meaning.cause, meaning.remedy)
@@ -138,11 +144,22 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"Stack trace from the \S+ plugin",
-        "the provider crashed, and what else it was at ended with that.",
+        "the provider{crashed} crashed, and what else it was at ended with that.",
         (
             "the first function below `panic:` shows where. On the stand-in, it may have read a"
             " property that Azure gives and the stand-in does not: docs/stand-in.md tells how to"
             " add one."
+        ),
+    ),
+    (
+        NO_START,
+        (
+            "{provider} does not start here: its program is damaged, not executable, or for another"
+            " kind of machine."
+        ),
+        (
+            "install it anew (`terraform init -upgrade`); where it is from a mirror or from"
+            " TF_PLUGIN_CACHE_DIR, put the package for this platform there."
         ),
     ),
     (
@@ -343,10 +360,14 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     *SERVICES,
 )
 PROVIDER = re.compile(
-    r"(?:versions for provider|provider registry for(?: provider)?|while installing)"
-    r" ((?:[\w.-]+/)+[\w-]+)"
+    r"(?:versions for provider|provider registry for(?: provider)?|while installing"
+    r"|failed to instantiate provider)"
+    r" \"?(?:registry\.(?:terraform\.io|opentofu\.org)/)?((?:[\w.-]+/)+[\w-]+)"
 )
 
+CRASHED = re.compile(
+    r"Stack trace from the (?:terraform-provider-)?([\w.-]+?)(?:_v[\d.]+\S*)? plugin"
+)
 SELECTED = re.compile(r"previously-selected version (\S+) is")
 ALIAS = re.compile(r"configuration at provider\[\"[^\"]*/([\w-]+)\"\](\.[\w-]+)? is required")
 SOURCE = re.compile(r"[Cc]ould not download module.*? source code from \"([^\"]+)\"")
@@ -405,6 +426,8 @@ def diagnose(
             told = cause.replace("{provider}", provider).replace("{constraint}", constraint)
             told = told.replace("{named}", name).replace("{host}", _host(unwrapped))
             told = told.replace("{alias}", _alias(unwrapped))
+            crashed = CRASHED.search(unwrapped)
+            told = told.replace("{crashed}", f" {crashed[1]}" if crashed else "")
             told = told.replace("{selected}", _in_brackets(SELECTED, unwrapped))
             told = told.replace("{source}", _in_brackets(SOURCE, unwrapped))
             told = filled(told, unwrapped)

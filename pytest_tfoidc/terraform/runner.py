@@ -17,7 +17,7 @@ from typing import Any
 
 from pytest_tfoidc import processes, shortages
 from pytest_tfoidc.clock import Clock, real_seconds
-from pytest_tfoidc.diagnostics import before_diagnostics, read_diagnostic
+from pytest_tfoidc.diagnostics import before_diagnostics, few, read_diagnostic
 from pytest_tfoidc.ending import Ending, LeftRunning
 from pytest_tfoidc.errors import TerraformError, TerraformTimeoutError
 from pytest_tfoidc.events import (
@@ -438,7 +438,7 @@ class Runner:
             return TerraformTimeoutError(
                 f"{what} took longer than {self.timeout:g}s and was stopped: {watch.story}.",
                 where=self.module,
-                cause="The time limit for one command was reached (--tf-timeout).",
+                cause=f"The time limit for one command was reached (--tf-timeout){_left_at(done)}.",
                 remedy="Look at what it was waiting for, or raise --tf-timeout.",
                 output=output,
                 exit_code=done.exit_code,
@@ -459,6 +459,22 @@ class Runner:
             output=output,
             exit_code=done.exit_code,
         )
+
+
+def _left_at(done: Completed) -> str:
+    """Say what a command was at that was stopped."""
+    started: dict[str, None] = {}
+    for message in done.messages:
+        hook = message.get("hook")
+        address = (
+            str((hook.get("resource") or {}).get("addr", "")) if isinstance(hook, dict) else ""
+        )
+        if message.get("type") == "apply_start":
+            started[address] = None
+        elif message.get("type") == "apply_complete":
+            started.pop(address, None)
+    left = few(tuple(filter(None, started)))
+    return f"; it was at {left}" if left else ""
 
 
 def both(first: LineListener, second: LineListener | None) -> LineListener:

@@ -238,7 +238,7 @@ def test_a_crashed_provider_is_told_by_its_trace_and_not_by_what_it_took_along(
         workspace.is_deployed = False
         explained = explain(caught.value, providers)
 
-    assert explained.startswith("the provider crashed")
+    assert explained.startswith("The provider mockcloud crashed")
     assert "panic: runtime error: invalid memory address" in caught.value.output
     assert "Plugin did not respond" not in caught.value.output
     assert "mockcloud_gateway.crash: Creating" in plain.value.log  # without JSON, all of it

@@ -270,6 +270,18 @@ def test_real_texts_are_known_and_near_misses_are_not(text: str, headline: str, 
     assert diagnose(other.text, release=NEW) is None
 
 
+def test_a_crash_and_a_program_that_does_not_start_name_the_provider() -> None:
+    crash = diagnose("Stack trace from the terraform-provider-bad_v1.0.0 plugin:\n\npanic: x")
+    start = diagnose(
+        "Error: Failed to load plugin schemas\n\nCould not: failed to instantiate provider\n"
+        '"registry.terraform.io/acme/bad" to obtain schema: fork/exec x: exec format error..'
+    )
+    assert crash is not None
+    assert start is not None
+    assert crash.headline == "The provider bad crashed, and what else it was at ended with that"
+    assert start.headline == "acme/bad does not start here"
+
+
 @pytest.mark.parametrize(
     "said",
     [

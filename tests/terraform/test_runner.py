@@ -137,6 +137,23 @@ def test_output_that_is_not_utf_8_is_shown_all_the_same(make: MakeRunner) -> Non
     assert done.stdout == "\ufffd ok"
 
 
+def test_what_a_command_that_is_too_slow_was_at_is_named(make: MakeRunner) -> None:
+    said = [
+        {"@message": "m", "type": kind, "hook": {"resource": {"addr": address}}}
+        for kind, address in (
+            ("apply_start", "a.done"),
+            ("apply_start", "a.slow"),
+            ("apply_complete", "a.done"),
+            ("apply_errored", "a.slow"),
+        )
+    ]
+    lines = "\n".join(map(json.dumps, said))
+    script = f"print({lines!r}, flush=True)\n{STOPS_CLEANLY}"
+    with pytest.raises(TerraformTimeoutError) as failure:
+        make(script, timeout=1).run("apply")
+    assert failure.value.cause.endswith("(--tf-timeout); it was at a.slow.")
+
+
 def test_a_command_that_is_too_slow_is_interrupted_once(make: MakeRunner) -> None:
     with pytest.raises(TerraformTimeoutError) as failure:
         make(STOPS_CLEANLY, timeout=1).run("apply")
