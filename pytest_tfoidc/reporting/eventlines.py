@@ -25,6 +25,17 @@ from pytest_tfoidc.utf8 import as_utf8
 SCHEMA = "tfoidc-events"
 VERSION = 1
 PRIVATE = 0o600
+YEARS = 1970, 9000  # in which a moment may be
+LATEST = 253402300799  # seconds since 1970: the end of the year 9999
+# What JSON has for the types of the events' fields.
+JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "tuple": (list, tuple),
+    "Mapping": (dict,),
+}
 
 Record = Mapping[str, Any]
 KINDS: Mapping[str, type[Event]] = {
@@ -65,7 +76,7 @@ def event_of(record: Record) -> Event | None:
     try:
         told = [f for f in fields(kind) if f.repr and (f.name in record or not _has_default(f))]
         return kind(**{f.name: _typed(f.type, record[f.name]) for f in told})
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -74,11 +85,29 @@ def _has_default(one: Field[Any]) -> bool:
 
 
 def _typed(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - a field's
+    """Return a field's value.
+
+    Raises:
+        TypeError: It is of another type than the field.
+        ValueError: It is none of that type's.
+    """
     if annotation in {"datetime", "datetime | None"}:
-        return None if value is None and annotation != "datetime" else datetime.fromisoformat(value)
+        return None if value is None and annotation != "datetime" else _moment(value)
     if annotation == "timedelta":
-        return timedelta(seconds=value)
-    return tuple(value) if str(annotation).startswith("tuple") else value
+        return timedelta(seconds=_typed("float", value))
+    wanted: tuple[type, ...] = JSON_TYPES[str(annotation).partition("[")[0]]
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        raise TypeError(annotation)
+    if isinstance(value, int | float) and not -LATEST <= value <= LATEST:
+        raise ValueError(value)
+    return tuple(map(str, list(value))) if list in wanted else value  # type: ignore[call-overload] # it is a list
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or not YEARS[0] <= found.year <= YEARS[1]:
+        raise ValueError(text)
+    return found
 
 
 def as_line(record: Record, redact: Callable[[str], str]) -> str:
@@ -200,7 +229,7 @@ def read_lines(lines: Iterable[str], *, where: str) -> Read:
     Raises:
         UsageError: They are no events, or of a newer schema.
     """
-    records, broken, headers = [], 0, 0
+    records, broken, unread, headers = [], 0, 0, 0
     for line in lines:
         record = parsed(line)
         if record is None:
@@ -208,16 +237,33 @@ def read_lines(lines: Iterable[str], *, where: str) -> Read:
         elif record.get("schema") == SCHEMA:
             headers += 1
             _require_version(record, where)
-        elif "event" in record:
+        elif "event" in record and is_sound(record):
             records.append(record)
+        else:
+            unread += "event" in record
     if not headers:
         raise UsageError(
             "The file holds no events of tfoidc.",
             where=where,
             remedy="Give a file that pytest has written with --tf-events.",
         )
-    cut = f"{where}: {broken} line{'s were' if broken > 1 else ' was'} cut short and left out."
-    return Read(records=tuple(records), notes=(cut,) if broken else ())
+    reasons = ((broken, "cut short"), (unread, "not as such lines are"))
+    notes = (
+        f"{where}: {count} line{'s were' if count > 1 else ' was'} {why} and left out."
+        for count, why in reasons
+        if count
+    )
+    return Read(records=tuple(records), notes=tuple(notes))
+
+
+def is_sound(record: Record) -> bool:
+    """Tell whether a line is an event's: of a kind unknown here, or with all that its kind has."""
+    if str(record["event"]) not in KINDS:
+        return True
+    real, names = record.get("real"), (record.get("run", ""), record.get("worker", ""))
+    if isinstance(real, bool) or not isinstance(real, int | float) or not 0 <= real <= LATEST:
+        return False
+    return all(isinstance(one, str) for one in names) and event_of(record) is not None
 
 
 def parsed(line: str) -> dict[str, Any] | None:

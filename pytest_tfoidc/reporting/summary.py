@@ -59,6 +59,7 @@ class ClientExpiries:
 
 
 TELLING_SECONDS = 60.0  # from here on, the age of an ID token tells something
+NUMBERS, MOST = frozenset({"int", "float"}), 10**11  # of seconds or of things, in a file of events
 FAILED = 400  # from here on, an HTTP status tells of a failure
 SUBSCRIPTION = re.compile(r"/subscriptions/([0-9a-fA-F-]{36})(?:/|$)")
 
@@ -96,6 +97,17 @@ class Evidence:
         object.__setattr__(self, "clients", tuple(clients))
 
     @property
+    def is_sound(self) -> bool:
+        """Whether it is made of what it should be: it may come from a file."""
+        numbers = [getattr(self, f.name) for f in fields(self) if f.type in NUMBERS]
+        numbers += [
+            getattr(one, f.name) for one in self.clients for f in fields(one) if f.type in NUMBERS
+        ]
+        texts = [*self.subscriptions, *self.identities]
+        texts += [text for one in self.clients for text in (one.client, one.service)]
+        return all(map(_is_amount, numbers)) and all(isinstance(text, str) for text in texts)
+
+    @property
     def expiries(self) -> int:
         """How many expiries were forced on all clients together."""
         return sum(one.expiries for one in self.clients)
@@ -116,6 +128,11 @@ class Evidence:
     def as_json(self) -> dict[str, Any]:
         """Return the numbers, as they travel from a worker to the one who reports."""
         return asdict(self)
+
+
+def _is_amount(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= MOST  # type: ignore[operator] # it is a number
 
 
 def _merged(clients: tuple[ClientExpiries, ...]) -> tuple[ClientExpiries, ...]:
@@ -168,9 +185,10 @@ def evidence_in(item: ItemFinished) -> Evidence | None:
     if not item.module or not item.evidence:
         return None
     try:
-        return Evidence(**item.evidence)
+        evidence = Evidence(**item.evidence)
     except TypeError:
         return None
+    return evidence if evidence.is_sound else None
 
 
 def shown_for(finished: Iterable[ItemFinished]) -> dict[str, Evidence]:

@@ -253,6 +253,39 @@ def test_a_newer_schema_is_refused_and_a_kind_of_tomorrow_is_not() -> None:
     assert page(lines) == page(lines_of(story()))
 
 
+WRONG: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    1e300,
+    float("nan"),
+    float("inf"),
+    "",
+    "2026-01-01T00:00:00",
+    "0001-01-01T00:00:00+00:00",
+    [1],
+    {},
+    {"id_tokens": "x", "real": -1},
+    {"clients": [{"client": 1, "service": "s"}], "oldest": float("nan")},
+    HOSTILE,
+)
+
+
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+def test_a_value_of_another_kind_in_any_field_breaks_no_report(value: object) -> None:
+    first, *records = map(json.loads, lines_of(story()))
+    spoilt = [{**record, name: value} for record in records for name in record if name != "event"]
+    lines = [json.dumps(one) for one in (first, *records, *spoilt)]
+    reads = [read_lines(lines, where="a test")]
+    for write in (page_of, markdown_report, json_report, picture_report):
+        assert "shop" in write(reads)
+    if value is True:
+        count = len(spoilt) - sum("is_sign_in" in one for one in records)
+        assert reads[0].notes == (
+            f"a test: {count} lines were not as such lines are and left out.",
+        )
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"a": 1}', "[" * 100_000, "\x00", "plain"])
 def test_what_holds_no_events_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="no events of tfoidc"):
