@@ -50,7 +50,8 @@ MEANT = re.compile(r"Did you mean (\"[^\"]+\"|`[^`]+`)\?")
 # Summaries that only say of what kind a mistake is: the detail names it, and says all.
 KIND_ALONE = re.compile(
     r"Unsupported (?:argument|attribute|block type|Terraform Core version)"
-    r"|Missing required argument|No value for required variable|Call to unknown function"
+    r"|Missing (?:required argument|expected failure)|Reference to unknown .+"
+    r"|No value for required variable|Call to unknown function"
     r"|Reference to undeclared .+|Duplicate .+|Extraneous JSON object property"
     r"|Invalid (?:ephemeral resource|resource type|data source|type specification|operand"
     r"|function argument|(?:for_each|count) argument|(?:pre|post)condition expression)"
@@ -132,7 +133,7 @@ class Diagnostic:
         coded = _coded(f"{summary} {detail}")
         if coded:
             return coded
-        if self.summary in USERS_WORDS and HIDDEN in detail:
+        if self.summary in USERS_WORDS and (HIDDEN in detail or not detail):
             return f"{summary}, and its error message names a sensitive value, so it is not shown"
         if self.summary in USERS_WORDS and self.detail:
             return _joined(self.detail.strip().split("\n\n")[0])

@@ -29,7 +29,7 @@ from pytest_tfoidc.authvariables import (
 )
 from pytest_tfoidc.doctor.findings import Finding, finding
 from pytest_tfoidc.doctor.scripts import WORD, Others, line_of, without_words
-from pytest_tfoidc.doctor.steps import Around, Step
+from pytest_tfoidc.doctor.steps import Around, PipelineStep
 
 RUN = re.compile(
     r"(?<![\w./-])(?P<tool>(?:docker|podman|nerdctl)(?:\.exe)?)[ \t]+(?P<compose>compose\b)?"
@@ -64,7 +64,7 @@ ON_AZURE_DEVOPS = (
 
 @dataclass(frozen=True)
 class _Handed:
-    """What a command hands to its container. `is_open`: perhaps more, which cannot be seen."""
+    """The variables that a command hands to its container. `is_open`: there may be more."""
 
     names: frozenset[str]
     is_open: bool = False
@@ -75,7 +75,9 @@ def outside_of_containers(script: str) -> str:
     return RUN.sub("", script)
 
 
-def examine_containers(step: Step, *, around: Around, is_azure_devops: bool) -> Iterator[Finding]:
+def examine_containers(
+    step: PipelineStep, *, around: Around, is_azure_devops: bool
+) -> Iterator[Finding]:
     """Look at what a step starts in containers.
 
     Args:
@@ -112,7 +114,7 @@ def _is_meant(handed: _Handed) -> bool:
     return not (handed.is_open or names & OTHER_WAYS) and bool(names & CLIENTS_OWN)
 
 
-def _handed(command: re.Match[str], step: Step, others: Others) -> _Handed:
+def _handed(command: re.Match[str], step: PipelineStep, others: Others) -> _Handed:
     """Return the names of the variables that a command hands over."""
     given = command["rest"] if command["tool"] else command["after"]
     before = command["options"] if command["tool"] else command["before"]
@@ -136,7 +138,7 @@ def _handed(command: re.Match[str], step: Step, others: Others) -> _Handed:
     return _Handed(frozenset(names), is_open)
 
 
-def _in_file(file: str, step: Step, others: Others) -> _Handed:
+def _in_file(file: str, step: PipelineStep, others: Others) -> _Handed:
     """Return what a file of variables holds: one of the repository, or one that the step writes."""
     content = others(posixpath.normpath(file)) if file and "$" not in file else ""
     written = [line for line in step.commands.splitlines() if f"{file}" in line and ">" in line]

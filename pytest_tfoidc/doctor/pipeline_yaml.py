@@ -20,7 +20,7 @@ from pytest_tfoidc.doctor.steps import (
     NOTHING,
     TASK,
     Around,
-    Step,
+    PipelineStep,
     environment_of,
     is_runner,
     items,
@@ -188,7 +188,7 @@ def _azure_devops(node: Any, file: str, others: Others) -> Iterator[Finding]:  #
         yield finding("TFO401", where=step.calling)
 
 
-def _task(step: Step) -> Iterator[Finding]:
+def _task(step: PipelineStep) -> Iterator[Finding]:
     found = TASK.fullmatch(step.task)
     if found is None:
         return
@@ -231,15 +231,15 @@ def _triggers(on: Any) -> set[str]:  # noqa: ANN401 - as above
     return {scalar(on), *map(scalar, items(on)), *mapping(on)} - {""}
 
 
-def _steps(fields: dict[str, Any], others: Others, *, file: str) -> list[Step]:
+def _steps(fields: dict[str, Any], others: Others, *, file: str) -> list[PipelineStep]:
     nodes = items(fields.get("steps"))
     return [step for node in nodes if (step := step_of(node, others, file=file))]
 
 
-def _all_steps(fields: dict[str, Any], others: Others, file: str) -> list[Step]:
+def _all_steps(fields: dict[str, Any], others: Others, file: str) -> list[PipelineStep]:
     """Return a job's steps in their order, those of the repository's own actions among them."""
     waiting = [(step, frozenset[str]()) for step in _steps(fields, others, file=file)]
-    found: list[Step] = []
+    found: list[PipelineStep] = []
     for _ in range(MOST_STEPS):
         if not waiting:
             break
@@ -252,7 +252,7 @@ def _all_steps(fields: dict[str, Any], others: Others, file: str) -> list[Step]:
     return found
 
 
-def _used(step: Step, by: Step) -> Step:
+def _used(step: PipelineStep, by: PipelineStep) -> PipelineStep:
     """Return a step of an action as a step that uses the action runs it."""
     return dataclasses.replace(
         step,
@@ -268,14 +268,16 @@ def _shared(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - as abo
     entries = {scalar(one.get("name")): one.get("value") for one in listed} or mapping(node)
     environment, _ = environment_of(entries)
     if environment:
-        yield from _any_step(Step(file=file, line=line_of_node(node), environment=environment))
+        yield from _any_step(
+            PipelineStep(file=file, line=line_of_node(node), environment=environment)
+        )
 
 
 def _is_ours(job: Any, top: dict[str, Any]) -> bool:  # noqa: ANN401 - as above
     return not _is_for_another_cloud("\n".join([*_texts(top.get("env")), *_texts(job)]))
 
 
-def _composite(top: dict[str, Any], others: Others, *, file: str) -> list[Step]:
+def _composite(top: dict[str, Any], others: Others, *, file: str) -> list[PipelineStep]:
     """Return the steps of an action that is made of steps; none where it is no such action."""
     runs = mapping(top.get("runs"))
     return _steps(runs, others, file=file) if scalar(runs.get("using")) == "composite" else []
@@ -305,7 +307,7 @@ def _runs_terraform(fields: dict[str, Any], others: Others) -> bool:
     return any(step.runs_terraform for step in _all_steps(fields, others, ""))
 
 
-def _action(name: str, others: Others) -> list[Step]:
+def _action(name: str, others: Others) -> list[PipelineStep]:
     folder = name.removeprefix(LOCAL).rstrip("/")
     files = (f"{folder}/action.{ending}" for ending in ("yml", "yaml"))
     found = (_composite(read_yaml(file, others), others, file=file) for file in files)
@@ -333,7 +335,7 @@ def _may_ask(permissions: Any) -> bool:  # noqa: ANN401 - as above
     return scalar(granted.get("id-token")) == "write"
 
 
-def _any_step(step: Step) -> Iterator[Finding]:
+def _any_step(step: PipelineStep) -> Iterator[Finding]:
     if PASSES_TOKEN.search(step.text):
         yield finding("TFO403", where=step.place(lambda text: _line_of(PASSES_TOKEN, text)))
     if step.sets("ARM_OIDC_TOKEN"):
@@ -348,7 +350,7 @@ def _any_step(step: Step) -> Iterator[Finding]:
         yield finding("TFO408", where=step.setting("ARM_CLIENT_SECRET"))
 
 
-def _named(name: str, step: Step) -> str:
+def _named(name: str, step: PipelineStep) -> str:
     if name in step.environment:
         return step.where
     return step.place(lambda text: _line_of(re.compile(rf"\b{name}\b"), text))

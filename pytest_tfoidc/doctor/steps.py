@@ -82,7 +82,7 @@ def environment_of(entries: dict[str, Any]) -> tuple[dict[str, str], bool]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class PipelineStep:
     """A step of either kind.
 
     `parts`: what it may run, its own and what that calls. `told`: what it says beside that.
@@ -103,7 +103,7 @@ class Step:
 
     @property
     def commands(self) -> str:
-        """What it may run."""
+        """The commands that it may run."""
         return "\n".join(part.text for part in self.parts)
 
     @property
@@ -158,18 +158,18 @@ class Step:
         return self.place(lambda text: setting_line(name, text))
 
 
-def task_of(step: Step) -> str:
+def task_of(step: PipelineStep) -> str:
     """Return the name of Azure DevOps' task that a step is, in lower case; empty for others."""
     found = TASK.fullmatch(step.task)
     return found[1].lower() if found else ""
 
 
-def is_runner(step: Step) -> bool:
+def is_runner(step: PipelineStep) -> bool:
     """Tell whether a step of Azure DevOps runs a script."""
     return (not step.task and not step.action) or task_of(step) in RUNNERS
 
 
-def step_of(node: Any, others: Others, *, file: str) -> Step | None:  # noqa: ANN401 - PyYAML's nodes
+def step_of(node: Any, others: Others, *, file: str) -> PipelineStep | None:  # noqa: ANN401 - PyYAML's nodes
     """Return the step that a node is; None where it is none."""
     fields = mapping(node)
     task = scalar(fields.get("task"))
@@ -184,7 +184,7 @@ def step_of(node: Any, others: Others, *, file: str) -> Step | None:  # noqa: AN
     run += [scalar(value) for name, value in given.items() if name.lower() in RUN_BY_ACTIONS]
     entries = fields.get("env")
     environment, is_open = environment_of(mapping(entries))
-    return Step(
+    return PipelineStep(
         file=file,
         line=line_of_node(node),
         task=task,

@@ -35,7 +35,7 @@ from pytest_tfoidc.doctor.steps import (
     EXPRESSION,
     GIVEN,
     Around,
-    Step,
+    PipelineStep,
     environment_of,
     is_runner,
     items,
@@ -81,7 +81,7 @@ MOST = 20  # templates in templates
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """What a step of a job finds.
+    """The variables that a step of a job finds, and who has signed in.
 
     Args:
         environment: The variables.
@@ -105,7 +105,7 @@ class Scope:
             is_open=self.is_open or is_open,
         )
 
-    def after(self, step: Step) -> Scope:
+    def after(self, step: PipelineStep) -> Scope:
         """Return what the next step of the job finds."""
         sets_up = task_of(step) or ("" if HARMLESS.match(step.action) else step.action)
         return replace(
@@ -119,7 +119,7 @@ class Scope:
 
 
 def github_job(
-    top: dict[str, Any], fields: dict[str, Any], *, steps: Sequence[Step], around: Around
+    top: dict[str, Any], fields: dict[str, Any], *, steps: Sequence[PipelineStep], around: Around
 ) -> Iterator[Finding]:
     """Look at the steps of a job of GitHub that may ask for ID tokens.
 
@@ -171,7 +171,7 @@ class _Jobs:
         file: str,
         in_steps: bool = False,
         depth: int = 0,
-    ) -> Iterator[tuple[Step, Scope]]:
+    ) -> Iterator[tuple[PipelineStep, Scope]]:
         """Yield the steps below a node, each with what it finds."""
         for one in items(node):
             if in_steps and _is_foreign_template(one, file, self.others):
@@ -195,7 +195,7 @@ class _Jobs:
         file: str,
         in_steps: bool,
         depth: int,
-    ) -> Iterator[tuple[Step, Scope]]:
+    ) -> Iterator[tuple[PipelineStep, Scope]]:
         scope = self._with_pool(self._with_variables(fields.get("variables"), scope, file), fields)
         name, template = _template(fields, file, self.others)
         for key, value in template.items():
@@ -251,7 +251,7 @@ def _is_foreign_template(node: Any, file: str, others: Others) -> bool:  # noqa:
 
 
 def _examined(
-    step: Step, scope: Scope, around: Around, *, is_azure_devops: bool
+    step: PipelineStep, scope: Scope, around: Around, *, is_azure_devops: bool
 ) -> Iterator[Finding]:
     """Look at a step: whether its Terraform, here or in a container, asks for ID tokens."""
     if OURS.search(step.commands):
@@ -267,7 +267,7 @@ def _examined(
         yield finding("TFO411", where=step.calling, what=what)
 
 
-def _signing_in(step: Step, scope: Scope) -> tuple[str, ...]:
+def _signing_in(step: PipelineStep, scope: Scope) -> tuple[str, ...]:
     """Return the variables by which Terraform would sign in, where the step runs it."""
     runs = any(runs_terraform(outside_of_containers(part.text)) for part in step.parts)
     if not runs and not (step.runs_terraform and ACTION.fullmatch(step.action)):
@@ -278,7 +278,7 @@ def _signing_in(step: Step, scope: Scope) -> tuple[str, ...]:
     return (*found, *((OF_ANYBODY,) if is_anybody else ()))
 
 
-def _is_switched(step: Step, scope: Scope) -> bool:
+def _is_switched(step: PipelineStep, scope: Scope) -> bool:
     """Tell whether ID tokens are switched on, or somebody signs in in another way, or may."""
     text = f"{scope.text}\n{step.text}"
     if scope.is_open or scope.is_signed_in or _is_unseen(step) or LOGIN.search(step.commands):
@@ -296,7 +296,7 @@ def _is_on(name: str, environment: dict[str, str]) -> bool:
     return bool(value) and value not in OFF
 
 
-def _is_unseen(step: Step) -> bool:
+def _is_unseen(step: PipelineStep) -> bool:
     """Tell whether a step reads variables from what cannot be looked at."""
     seen = {posixpath.basename(part.file) for part in step.parts if part.file}
     sourced = (posixpath.basename(found[1].strip("\"';)")) for found in SOURCED.finditer(step.text))

@@ -100,7 +100,7 @@ class _Failure:
         message, before = self._first_words(diagnostic)
         said = [diagnostic.summary, diagnostic.detail]
         if diagnostic.summary == ASSERTION:
-            said = [diagnostic.detail]
+            said = [diagnostic.detail or message]
         elif before == [message] and "\n\n" not in diagnostic.detail.strip():
             said = [diagnostic.summary]  # the first line has the detail
         where = [f"with {diagnostic.address}"] if diagnostic.address else []
@@ -118,8 +118,8 @@ class _Failure:
         before = self._diagnosis(diagnostic)
         if before:
             return before[0], before
-        if diagnostic.summary == ASSERTION:
-            return next(iter(diagnostic.detail.splitlines()), diagnostic.summary), []
+        if diagnostic.summary == ASSERTION and diagnostic.detail:
+            return diagnostic.detail.splitlines()[0], []
         message = diagnostic.headline
         return message, [] if message.startswith(diagnostic.summary) else [message]
 

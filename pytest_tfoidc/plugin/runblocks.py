@@ -106,6 +106,14 @@ class RunBlockFile(pytest.File):
         for position, (name, block) in enumerate(zip(self._names, blocks, strict=True)):
             yield RunItem.from_parent(self, name=name, block=block, position=position)
 
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override] # noqa: ANN401 - pytest's own
+        """Show why the file cannot be read; in pytest's summary by the first line."""
+        if not isinstance(excinfo.value, self.CollectError):
+            return super().repr_failure(excinfo)
+        from pytest_tfoidc.plugin.representation import in_words  # noqa: PLC0415 - for failures only
+
+        return in_words(str(excinfo.value), self.path)
+
     def setup(self) -> None:
         """Start the file's run, if it was not started yet."""
         from pytest_tfoidc.terraform.tftest.run import FileRun  # noqa: PLC0415 - heavy

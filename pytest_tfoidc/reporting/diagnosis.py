@@ -325,6 +325,14 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         ),
     ),
     (
+        r"Unreadable module directory",
+        "the source of a module is a folder that is not there{folder}.",
+        (
+            "correct its `source`, which is relative to the folder of the module that has it, or"
+            " for a run block to the module under test."
+        ),
+    ),
+    (
         DOWNLOAD + r".*" + NO_WAY,
         "the source of a module could not be reached{source}.",
         "reach its host from here, through HTTPS_PROXY say; ssh knows no such proxy.",
@@ -368,6 +376,7 @@ PROVIDER = re.compile(
 CRASHED = re.compile(
     r"Stack trace from the (?:terraform-provider-)?([\w.-]+?)(?:_v[\d.]+\S*)? plugin"
 )
+FOLDER = re.compile(r"\blstat (\S+): no such")
 SELECTED = re.compile(r"previously-selected version (\S+) is")
 ALIAS = re.compile(r"configuration at provider\[\"[^\"]*/([\w-]+)\"\](\.[\w-]+)? is required")
 SOURCE = re.compile(r"[Cc]ould not download module.*? source code from \"([^\"]+)\"")
@@ -429,6 +438,7 @@ def diagnose(
             crashed = CRASHED.search(unwrapped)
             told = told.replace("{crashed}", f" {crashed[1]}" if crashed else "")
             told = told.replace("{selected}", _in_brackets(SELECTED, unwrapped))
+            told = told.replace("{folder}", _in_brackets(FOLDER, unwrapped))
             told = told.replace("{source}", _in_brackets(SOURCE, unwrapped))
             told = filled(told, unwrapped)
             code = found[0] if found[0].startswith(ENTRA_PREFIX) or pattern in CODED else ""

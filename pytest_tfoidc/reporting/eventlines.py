@@ -92,7 +92,7 @@ def _typed(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - a field's
         ValueError: It is none of that type's.
     """
     if annotation in {"datetime", "datetime | None"}:
-        return None if value is None and annotation != "datetime" else _moment(value)
+        return None if value is None and annotation != "datetime" else _instant(value)
     if annotation == "timedelta":
         return timedelta(seconds=_typed("float", value))
     wanted: tuple[type, ...] = JSON_TYPES[str(annotation).partition("[")[0]]
@@ -103,7 +103,7 @@ def _typed(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - a field's
     return tuple(map(str, list(value))) if list in wanted else value  # type: ignore[call-overload] # it is a list
 
 
-def _moment(text: str) -> datetime:
+def _instant(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     if found.tzinfo is None or not YEARS[0] <= found.year <= YEARS[1]:
         raise ValueError(text)

@@ -1,4 +1,4 @@
-"""What is wrong with `tfoidc mock --existing` is told by the option that was given."""
+"""A mistake in `tfoidc mock --existing` is told by the option that was given."""
 
 from __future__ import annotations
 

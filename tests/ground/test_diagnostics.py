@@ -246,6 +246,14 @@ SENSITIVE = "This check failed, but has an invalid error message as described in
                 " is not shown (main.tf:12)"
             ),
         ),
+        (
+            "Test assertion failed",
+            "",
+            (
+                "Test assertion failed, and its error message names a sensitive value, so it is not"
+                " shown (main.tf:12)"
+            ),
+        ),
         ("Duplicate name", "", "Duplicate name (main.tf:12)"),
         (
             "creating Group",

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Literal
 
+from pytest_tfoidc.diagnostics import with_place
 from pytest_tfoidc.errors import ModuleError, UsageError
 from pytest_tfoidc.terraform.hcl import parser
 from pytest_tfoidc.terraform.source_files import TEST_SUFFIXES, source_files
@@ -264,7 +265,9 @@ class _Reader:
 
     def _error(self, place: parser.Block | parser.Attribute, cause: str) -> parser.HclError:
         return parser.HclError(
-            "Terraform would refuse this test file",
+            with_place(
+                f"Terraform would refuse this test file: {cause}", f"{self._path.name}:{place.line}"
+            ),
             file=str(self._path),
             line=place.line,
             column=place.column,
