@@ -199,13 +199,18 @@ def setting_line(name: str, script: str) -> int:
     """Return the line in which a script gives a variable a value; 0 where none does."""
     if name not in script:
         return 0
-    told = SAID.sub(_set_by, script)
+    told = without_talk(script)
     for found in re.finditer(SETS.format(name), told):
         in_a_shell = found[0].endswith("=") and " " not in found[0] and "$env" not in found[0]
         nothing = TO_NOTHING if in_a_shell or found[0].endswith("]") else TO_NULL
         if not nothing.match(told, found.end()):
             return line_of(told, found.start())
     return 0
+
+
+def without_talk(script: str) -> str:
+    """Return a script without what people read alone: what is said to set a variable stays."""
+    return SAID.sub(_set_by, script)
 
 
 def _set_by(said: re.Match[str]) -> str:

@@ -23,6 +23,7 @@ SCRIPTS = ("script", "bash", "pwsh", "powershell", "run")
 FOLDERS = ("working-directory", "workingDirectory", "cwd")
 GIVEN = ("inputs", "parameters", "env")  # a `script` in them is a value, and no step
 EXPRESSION = "${{"
+MERGED = "<<"  # what another mapping holds, in YAML
 RUNNERS = frozenset({"azurecli", "azurepowershell", "bash", "cmdline", "powershell", "shellscript"})
 TASK = re.compile(r"(?:[\w.-]+\.)?([A-Za-z]+?)(?:V\d+)?@(\d+)")
 # An action that runs Terraform, whoever has made it; not one that installs or looks at it.
@@ -71,7 +72,10 @@ def environment_of(entries: dict[str, Any]) -> tuple[dict[str, str], bool]:
     found: dict[str, str] = {}
     is_open = False
     for key, value in entries.items():
-        if not key.startswith(EXPRESSION):
+        if key == MERGED:
+            inner, more = environment_of(mapping(value))
+            found, is_open = {**inner, **found}, is_open or more or not inner
+        elif not key.startswith(EXPRESSION):
             found[key] = scalar(value)
         elif mapping(value):
             inner, more = environment_of(mapping(value))

@@ -29,7 +29,13 @@ from pytest_tfoidc.authvariables import (
 )
 from pytest_tfoidc.doctor.containers import examine_containers, outside_of_containers
 from pytest_tfoidc.doctor.findings import Finding, finding
-from pytest_tfoidc.doctor.scripts import Others, runs_terraform, sets
+from pytest_tfoidc.doctor.scripts import (
+    Others,
+    runs_terraform,
+    sets,
+    without_talk,
+    without_words,
+)
 from pytest_tfoidc.doctor.steps import (
     ACTION,
     EXPRESSION,
@@ -113,7 +119,7 @@ class Scope:
             text=f"{self.text}\n{step.text}" if HANDS_ON.search(step.text) else self.text,
             is_open=self.is_open or SETS_UP.search(sets_up) is not None or _is_unseen(step),
             is_signed_in=self.is_signed_in
-            or LOGIN.search(step.commands) is not None
+            or _signs_in(step)
             or step.action.lower().startswith("azure/login@"),
         )
 
@@ -280,8 +286,8 @@ def _signing_in(step: PipelineStep, scope: Scope) -> tuple[str, ...]:
 
 def _is_switched(step: PipelineStep, scope: Scope) -> bool:
     """Tell whether ID tokens are switched on, or somebody signs in in another way, or may."""
-    text = f"{scope.text}\n{step.text}"
-    if scope.is_open or scope.is_signed_in or _is_unseen(step) or LOGIN.search(step.commands):
+    text = without_talk(f"{scope.text}\n{step.text}")
+    if scope.is_open or scope.is_signed_in or _is_unseen(step) or _signs_in(step):
         return True
     if _is_on(USE_OIDC, scope.environment) or SWITCHES.search(READS.sub("", text)):
         return True
@@ -294,6 +300,11 @@ def _is_on(name: str, environment: dict[str, str]) -> bool:
     """Tell whether a variable has a value that is no `false`."""
     value = environment.get(name, "").strip().lower()
     return bool(value) and value not in OFF
+
+
+def _signs_in(step: PipelineStep) -> bool:
+    """Tell whether a step signs in to the Azure CLI."""
+    return LOGIN.search(without_words(step.commands)) is not None
 
 
 def _is_unseen(step: PipelineStep) -> bool:

@@ -279,8 +279,9 @@ class PytestRun:
         from pytest_tfoidc.terraform.values import no_such  # noqa: PLC0415 - heavy
 
         pyproject, settings = self._config.rootpath / "pyproject.toml", self.settings
-        for one in (*settings.allowances, *settings.upgrades):
-            for name in one.modules:
+        named = [one.modules for one in settings.allowances]
+        for names in (*named, *(one.modules for one in settings.upgrades)):
+            for name in names:
                 if name not in self._modules and not (self.root / name).is_dir():
                     unknown = no_such("module", name, self._modules)
                     raise UsageError(

@@ -69,6 +69,10 @@ UNSWITCHED = {
         {FLOW: workflow(run("terraform init", ", env: {ARM_USE_OIDC: 'true'}"), PLAN)},
         f"{FLOW}:9",
     ),
+    "only spoken of": (
+        {FLOW: workflow(run("echo 'set ARM_USE_OIDC=true, or az login'\nterraform plan"))},
+        f"{FLOW}:8",
+    ),
     "an action that runs it": (
         {FLOW: workflow("{uses: dflook/terraform-apply@v1}")},
         f"{FLOW}:8",
@@ -135,6 +139,9 @@ UNSWITCHED = {
     ),
 }
 SWITCHED = {
+    "of an anchor": {
+        FLOW: workflow(PLAN, env=f"<<: *on, {IDS}", top="env: &on {ARM_USE_OIDC: 'true'}\n")
+    },
     "the job's": {FLOW: workflow(PLAN, env=f"{IDS}, ARM_USE_OIDC: true")},
     "the workflow's": {FLOW: workflow(PLAN, top="env: {ARM_USE_OIDC: 'true'}\n")},
     "the container's": {
