@@ -44,3 +44,23 @@ def test_nothing_is_told_where_nothing_came_up(project: Project) -> None:
     project.module(files={"test_it.py": "def test_it(_oidc_session): pass\n"})
     result = project.run("--tf-module=module", "--tf-check=none")
     result.stdout.no_fnmatch_line("*request token*")
+
+
+UNHEALTHY = """\
+resource "terraform_data" "a" { input = "x" }
+check "health" {
+  assert {
+    condition     = terraform_data.a.output == "y"
+    error_message = "The service does not answer."
+  }
+}
+"""
+
+
+def test_a_check_block_that_fails_is_told_once_and_fails_nothing(project: Project) -> None:
+    project.module(main=UNHEALTHY)
+    result = project.check("delayed_apply")
+    result.assert_outcomes(passed=1)
+    told = "tfoidc: module: a `check` block failed, which fails no command:"
+    assert result.stdout.str().count(told) == 1
+    result.stdout.fnmatch_lines([f"{told} The service does not answer (main.tf:4)."])
