@@ -546,7 +546,7 @@ def test_a_file_of_backend_configuration_is_named_as_it_was_given(project: Proje
     arguments = ("--tf-check=delayed_apply", "--tf-backend-config=shop/dev.tfbackend")
     result = shop.run("--tf-module=shop", *arguments)
     result.assert_outcomes(failed=1)
-    said = 'Unsupported argument: An argument named "bucket" is not expected here'
+    said = 'An argument named "bucket" is not expected here'
     result.stdout.fnmatch_lines([f"{said} (shop/dev.tfbackend:2)"])
 
 
