@@ -487,7 +487,9 @@ class OidcSession:
         setting = self._setting(environment)
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
-    def setup_workspace(self, module: Path, *, inputs: Inputs, key: str) -> Workspace:
+    def setup_workspace(
+        self, module: Path, *, inputs: Inputs, key: str = STANDIN_BACKEND["key"]
+    ) -> Workspace:
         """Make a copy of a module that is set up on the stand-in and stays.
 
         Nothing guards it, and no ledger tells of it: what is there beforehand is nobody's to sweep.
