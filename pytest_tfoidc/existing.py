@@ -37,7 +37,7 @@ class SetupModule:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What its state's place is: a key of its own, where nothing names one."""
+        """The configuration of its backend: with a key of its own, where nothing names one."""
         choice = BackendChoice(module=read_module(self.path), inputs=self.given, standin={})
         default = {"key": f"{self.path.resolve().name}.tfstate"}
         return {**default, **choice.given(), **self.given.backend}
