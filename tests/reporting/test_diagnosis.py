@@ -426,4 +426,4 @@ def test_a_module_whose_host_was_refused_is_not_told_to_be_out_of_reach() -> Non
     for others in ((), ("other.example.org",)):
         found = diagnose(CLONE, release=NEW, refused=others)
         assert found is not None
-        assert found.headline.startswith("the source of a module could not be reached")
+        assert found.headline.startswith("The source of a module could not be reached")
