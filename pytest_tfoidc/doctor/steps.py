@@ -59,7 +59,7 @@ NOTHING = Around(others=lambda _name: "", signs_in=lambda: False, is_template=la
 
 def read_yaml(name: str, others: Others) -> dict[str, Any]:
     """Read a file of the same repository; one that is no YAML is told where it is looked at."""
-    import yaml  # noqa: PLC0415 - as above
+    import yaml  # noqa: PLC0415 - heavy
 
     try:
         return mapping(yaml.compose(others(name), Loader=yaml.SafeLoader))
@@ -201,7 +201,7 @@ def step_of(node: Any, others: Others, *, file: str) -> PipelineStep | None:  # 
     )
 
 
-def walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
+def walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - a node of PyYAML, which has no types
     """Yield every node once; aliases may make a document loop."""
     waiting, seen = [document], set[int]()
     while waiting:
@@ -213,23 +213,23 @@ def walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
         waiting += [*mapping(node).values(), *items(node)]
 
 
-def mapping(node: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+def mapping(node: Any) -> dict[str, Any]:  # noqa: ANN401 - a node of PyYAML, which has no types
     """Return what a node maps; nothing where it is no mapping."""
     if getattr(node, "id", "") != "mapping":
         return {}
     return {scalar(key): value for key, value in node.value}
 
 
-def items(node: Any) -> list[Any]:  # noqa: ANN401 - as above
+def items(node: Any) -> list[Any]:  # noqa: ANN401 - a node of PyYAML, which has no types
     """Return what a node lists; nothing where it is no list."""
     return list(node.value) if getattr(node, "id", "") == "sequence" else []
 
 
-def scalar(node: Any) -> str:  # noqa: ANN401 - as above
+def scalar(node: Any) -> str:  # noqa: ANN401 - a node of PyYAML, which has no types
     """Return the text of a node; empty where it is none."""
     return str(node.value) if getattr(node, "id", "") == "scalar" else ""
 
 
-def line_of_node(node: Any) -> int:  # noqa: ANN401 - as above
+def line_of_node(node: Any) -> int:  # noqa: ANN401 - a node of PyYAML, which has no types
     """Return the line that a node begins in, from 1 on."""
     return int(node.start_mark.line) + 1
