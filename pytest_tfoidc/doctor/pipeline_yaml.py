@@ -173,7 +173,7 @@ def _extends(top: dict[str, Any]) -> bool:
     return "template" in mapping(top.get("extends"))
 
 
-def _azure_devops(node: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - as above
+def _azure_devops(node: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
     step = step_of(node, others, file=file)
     if step is None:
         return
@@ -227,7 +227,7 @@ def _github(top: dict[str, Any], file: str, around: Around) -> Iterator[Finding]
             yield finding("TFO407", where=where)
 
 
-def _triggers(on: Any) -> set[str]:  # noqa: ANN401 - as above
+def _triggers(on: Any) -> set[str]:  # noqa: ANN401 - PyYAML's nodes
     return {scalar(on), *map(scalar, items(on)), *mapping(on)} - {""}
 
 
@@ -262,7 +262,7 @@ def _used(step: PipelineStep, by: PipelineStep) -> PipelineStep:
     )
 
 
-def _shared(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - as above
+def _shared(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
     """Look at variables that several steps have: a workflow's, a stage's or a job's."""
     listed = map(mapping, items(node))
     entries = {scalar(one.get("name")): one.get("value") for one in listed} or mapping(node)
@@ -273,7 +273,7 @@ def _shared(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - as abo
         )
 
 
-def _is_ours(job: Any, top: dict[str, Any]) -> bool:  # noqa: ANN401 - as above
+def _is_ours(job: Any, top: dict[str, Any]) -> bool:  # noqa: ANN401 - PyYAML's nodes
     return not _is_for_another_cloud("\n".join([*_texts(top.get("env")), *_texts(job)]))
 
 
@@ -318,7 +318,7 @@ def _is_for_another_cloud(text: str) -> bool:
     return bool(OTHER_CLOUD.search(text)) and not AZURE.search(text)
 
 
-def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - PyYAML's nodes
     """Yield every key and every value in a node."""
     if node is not None:
         for inner in walk(node):
@@ -326,7 +326,7 @@ def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - as above
             yield from mapping(inner)
 
 
-def _may_ask(permissions: Any) -> bool:  # noqa: ANN401 - as above
+def _may_ask(permissions: Any) -> bool:  # noqa: ANN401 - PyYAML's nodes
     if permissions is None:
         return False
     granted = mapping(permissions)

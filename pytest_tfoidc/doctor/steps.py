@@ -201,7 +201,7 @@ def step_of(node: Any, others: Others, *, file: str) -> PipelineStep | None:  # 
     )
 
 
-def walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - a node of PyYAML, which has no types
+def walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - PyYAML's nodes
     """Yield every node once; aliases may make a document loop."""
     waiting, seen = [document], set[int]()
     while waiting:
@@ -213,23 +213,23 @@ def walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - a node of PyYAML, wh
         waiting += [*mapping(node).values(), *items(node)]
 
 
-def mapping(node: Any) -> dict[str, Any]:  # noqa: ANN401 - a node of PyYAML, which has no types
+def mapping(node: Any) -> dict[str, Any]:  # noqa: ANN401 - PyYAML's nodes
     """Return what a node maps; nothing where it is no mapping."""
     if getattr(node, "id", "") != "mapping":
         return {}
     return {scalar(key): value for key, value in node.value}
 
 
-def items(node: Any) -> list[Any]:  # noqa: ANN401 - a node of PyYAML, which has no types
+def items(node: Any) -> list[Any]:  # noqa: ANN401 - PyYAML's nodes
     """Return what a node lists; nothing where it is no list."""
     return list(node.value) if getattr(node, "id", "") == "sequence" else []
 
 
-def scalar(node: Any) -> str:  # noqa: ANN401 - a node of PyYAML, which has no types
+def scalar(node: Any) -> str:  # noqa: ANN401 - PyYAML's nodes
     """Return the text of a node; empty where it is none."""
     return str(node.value) if getattr(node, "id", "") == "scalar" else ""
 
 
-def line_of_node(node: Any) -> int:  # noqa: ANN401 - a node of PyYAML, which has no types
+def line_of_node(node: Any) -> int:  # noqa: ANN401 - PyYAML's nodes
     """Return the line that a node begins in, from 1 on."""
     return int(node.start_mark.line) + 1
