@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_tfoidc.mockazure.arm.types.changes import SWITCHES
 from pytest_tfoidc.mockazure.arm.types.keylists import KEY_LISTS
 from pytest_tfoidc.mockazure.arm.types.statuses import STATUSES
 from tests.mockazure.armclient import RG, Arm
@@ -522,6 +523,11 @@ def test_an_action_that_takes_its_time_tells_what_it_made_where_it_is_polled(arm
         ("Microsoft.Synapse/workspaces/w", "securityAlertPolicies/Default", {"state": "Disabled"}),
         ("Microsoft.ApiManagement/service/a", "templates/InviteUserNotificationMessage",
          {"isDefault": True}),
+        ("Microsoft.AppPlatform/spring/s", "configServers/default",
+         {"provisioningState": "Succeeded"}),
+        ("Microsoft.AppPlatform/spring/s", "monitoringSettings/default", {"traceEnabled": False}),
+        ("Microsoft.Storage/storageAccounts/s",
+         "providers/Microsoft.Security/defenderForStorageSettings/current", {"isEnabled": False}),
     ],
 )  # fmt: skip
 def test_settings_are_there_with_what_they_are_of(
@@ -543,3 +549,35 @@ def test_a_template_that_was_written_is_no_default_any_more(arm: Arm) -> None:
     assert put(arm, template, subject="mine")["isDefault"] is False
     arm("DELETE", template)
     assert arm("GET", template).json["properties"]["isDefault"] is True
+
+
+def test_a_container_has_a_policy_that_is_deleted_until_somebody_writes_one(arm: Arm) -> None:
+    account = f"{P}/Microsoft.Storage/storageAccounts/held"
+    policy = f"{account}/blobServices/default/containers/c/immutabilityPolicies/default"
+    put(arm, account)
+    put(arm, f"{account}/blobServices/default/containers/c")
+    assert arm("GET", policy).json["properties"]["state"] == "Deleted"
+    assert put(arm, policy, immutabilityPeriodSinceCreationInDays=4)["state"] == "Unlocked"
+    arm("POST", f"{policy}/lock")
+    longer = {"properties": {"immutabilityPeriodSinceCreationInDays": 9}}
+    arm("POST", f"{policy}/extend", longer)
+    now = arm("GET", policy).json["properties"]
+    assert now.items() >= {"state": "Locked", **longer["properties"]}.items()
+    arm("DELETE", policy)
+    assert arm("GET", policy).json["properties"]["state"] == "Deleted"
+
+
+@pytest.mark.parametrize("kind", SWITCHES)
+def test_what_is_stopped_says_so_until_it_is_started(arm: Arm, kind: str) -> None:
+    space, *types = kind.split("/")
+    path, actions = SWITCHES[kind]
+    here = f"{P}/{space}"
+    for one in types:
+        here = f"{here}/{one}/x"
+        put(arm, here)
+    for action, says in reversed(actions.items()):
+        assert arm("POST", f"{here}/{action}").status < 300
+        found = arm("GET", here).json["properties"]
+        for name in path.split("."):
+            found = found[name]
+        assert found == says

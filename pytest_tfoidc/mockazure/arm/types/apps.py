@@ -304,7 +304,13 @@ TYPES: dict[str, Rules] = {
     "Microsoft.CognitiveServices/accounts": Rules(
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}
     ),
-    "Microsoft.AppPlatform/spring": Rules(actions={"listgloballyenabledapms": enabled_monitors}),
+    "Microsoft.AppPlatform/spring": Rules(
+        actions={"listgloballyenabledapms": enabled_monitors},
+        implied={
+            "configServers/default": fixed(properties={"configServer": {}}),
+            "monitoringSettings/default": fixed(properties={"traceEnabled": False}),
+        },
+    ),
     "Microsoft.Web/staticSites": Rules(actions={"listsecrets": static_site_secrets}),
     "Microsoft.Web/serverFarms": Rules(accepted=202, beside=plan),
     "Microsoft.Web/sites": SITE,

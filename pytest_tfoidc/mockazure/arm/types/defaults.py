@@ -196,6 +196,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "perDatabaseSettings": {"minCapacity": 0, "maxCapacity": 2},
         "zoneRedundant": False,
     },
+    "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies": {
+        "state": "Unlocked"
+    },
     "Microsoft.Storage/storageAccounts": {
         "/kind": "StorageV2",
         "/sku": {"name": "Standard_LRS", "tier": "Standard"},
