@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OURS = ("id", "name", "type", "etag", "systemData")
 SUMMARY = ("id", "name", "type", "location", "kind", "managedBy", "sku", "tags", "identity")
 NETWORK = "microsoft.network"
-REPLACED_BY_PATCH = ("tags",)
+REPLACED_BY_PATCH = ("tags", "metadata")
 
 
 def written_moment(at: datetime) -> str:
@@ -159,11 +159,14 @@ def _identity(written: Mapping[str, Any], new: New) -> Document:
 
 
 def patched(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
-    """Merge a PATCH into a document (RFC 7396); tags are replaced as a whole."""
+    """Merge a PATCH into a document (RFC 7396).
+
+    Tags and metadata are replaced as a whole, and an empty block lets go of what a block refers to.
+    """
     merged = dict(document)
     for name, value in patch.items():
         old = merged.get(name)
-        if value is None:
+        if value is None or (value == {} and isinstance(old, dict) and old.keys() == {"id"}):
             merged.pop(name, None)
         elif isinstance(value, dict) and isinstance(old, dict) and name not in REPLACED_BY_PATCH:
             merged[name] = patched(old, value)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.storage import blob_verbs as on_blob
 from pytest_tfoidc.mockazure.storage import container_verbs as on_container
-from pytest_tfoidc.mockazure.storage import otherblobs
+from pytest_tfoidc.mockazure.storage import labels, otherblobs
 from pytest_tfoidc.mockazure.storage.auth import AccountKeys, Authenticator, KeysOf, Resource
 from pytest_tfoidc.mockazure.storage.call import PRINTABLE, Call, bad_header, bad_query, http_date
 from pytest_tfoidc.mockazure.storage.errors import StorageError
@@ -82,6 +82,8 @@ ROUTES: dict[tuple[str, str, str], dict[str, Operation]] = {
     },
     ("o", "", "properties"): {"PUT": (on_blob.set_properties, "w")},
     ("o", "", "lease"): {"PUT": (on_blob.lease_blob, "wd")},
+    ("o", "", "tier"): {"PUT": (labels.set_tier, "w")},
+    ("o", "", "tags"): {"GET": (labels.get_tags, "t"), "PUT": (labels.set_tags, "t")},
     ("o", "", "snapshot"): {"PUT": (on_blob.snapshot_blob, "cw")},
     ("o", "", "block"): {"PUT": (on_blob.put_block, "cw")},
     ("o", "", "appendblock"): {"PUT": (otherblobs.append_block, "aw")},
