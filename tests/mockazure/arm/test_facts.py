@@ -126,6 +126,8 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
         ("Microsoft.Compute/virtualMachineScaleSets/s", {}, ("orchestrationMode",), "Uniform"),
         ("Microsoft.Compute/virtualMachineScaleSets/s", {"orchestrationMode": "Flexible"},
          ("orchestrationMode",), "Flexible"),
+        ("Microsoft.ContainerService/managedClusters/c", {}, ("nodeProvisioningProfile", "mode"),
+         "Manual"),
         ("Microsoft.Network/publicIPAddresses/p", {}, ("publicIPAddressVersion",), "IPv4"),
         ("Microsoft.Storage/storageAccounts/s", {}, ("networkAcls", "defaultAction"), "Allow"),
         ("Microsoft.Storage/storageAccounts/s", {"networkAcls": {"defaultAction": "Deny"}},
@@ -581,3 +583,28 @@ def test_what_is_stopped_says_so_until_it_is_started(arm: Arm, kind: str) -> Non
         for name in path.split("."):
             found = found[name]
         assert found == says
+
+
+@pytest.mark.parametrize(
+    ("path", "properties"),
+    [
+        ("containerApps/a", {"configuration": {"secrets": [{"name": "s", "value": "v"}]}}),
+        ("jobs/j", {"configuration": {"secrets": [{"name": "s", "value": "v"}]}}),
+        ("managedEnvironments/e/daprComponents/d", {"secrets": [{"name": "s", "value": "v"}]}),
+    ],
+)
+def test_secrets_of_container_apps_are_listed(
+    arm: Arm, path: str, properties: dict[str, Any]
+) -> None:
+    put(arm, f"{P}/Microsoft.App/managedEnvironments/e")
+    put(arm, f"{P}/Microsoft.App/{path}", **properties)
+    listed = arm("POST", f"{P}/Microsoft.App/{path}/listSecrets").json
+    assert listed == {"value": [{"name": "s", "value": "v"}]}
+
+
+def test_an_apps_backup_begins_at_some_time(arm: Arm) -> None:
+    put(arm, f"{P}/Microsoft.Web/sites/w")
+    backup = f"{P}/Microsoft.Web/sites/w/config/backup"
+    arm("PUT", backup, {"properties": {"backupSchedule": {"frequencyInterval": 1}}})
+    told = arm("POST", f"{backup}/list").json["properties"]
+    assert told["backupSchedule"]["startTime"] == "2026-01-01T00:00:00"

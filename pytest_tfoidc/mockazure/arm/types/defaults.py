@@ -85,6 +85,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "trigger.timerTriggers[].status": "Enabled",
     },
     "Microsoft.Compute/virtualMachineScaleSets": {"orchestrationMode": "Uniform"},
+    "Microsoft.ContainerService/managedClusters": {
+        "nodeProvisioningProfile": {"defaultNodePools": "Auto", "mode": "Manual"},
+    },
     "Microsoft.ContainerService/managedClusters/agentPools": {
         "count": 1,
         "mode": "User",
@@ -212,6 +215,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "supportsHttpsTrafficOnly": True,
     },
     "Microsoft.Web/serverFarms": {"reserved": False},
+    "Microsoft.Web/sites/config": {"backupSchedule.startTime": "2026-01-01T00:00:00"},
+    "Microsoft.Web/sites/slots/config": {"backupSchedule.startTime": "2026-01-01T00:00:00"},
     "Microsoft.Sql/managedInstances/vulnerabilityAssessments": {
         "recurringScans.emailSubscriptionAdmins": True,
         "recurringScans.isEnabled": False,
