@@ -16,6 +16,7 @@ from pytest_tfoidc.mockazure.storage import blob_verbs as on_blob
 from pytest_tfoidc.mockazure.storage import container_verbs as on_container
 from pytest_tfoidc.mockazure.storage import labels, otherblobs
 from pytest_tfoidc.mockazure.storage.auth import AccountKeys, Authenticator, KeysOf, Resource
+from pytest_tfoidc.mockazure.storage.batches import answer_batch, is_batch
 from pytest_tfoidc.mockazure.storage.call import PRINTABLE, Call, bad_header, bad_query, http_date
 from pytest_tfoidc.mockazure.storage.errors import StorageError
 from pytest_tfoidc.mockazure.storage.store import Account, Blob, BlobStore
@@ -167,6 +168,8 @@ class BlobService:
             raise bad_header("x-ms-version", version)
         resource, level = _locate(request)
         grant = self._authenticator.grant(request, resource)
+        if is_batch(request) and level != "o":
+            return answer_batch(request, self.handle)
         query = {n.lower(): v for n, v in parse_qsl(resource.query, keep_blank_values=True)}
         run, needed = _operation(request.method, level, query, service=resource.service)
         grant.check(level=level, needed=needed)

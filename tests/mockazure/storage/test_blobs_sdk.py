@@ -272,3 +272,14 @@ def test_an_archived_blob_is_read_once_it_is_back(container: Any) -> None:
         blob.download_blob()
     blob.set_standard_blob_tier("Hot")
     assert blob.download_blob().readall() == b"1"
+
+
+def test_many_blobs_are_put_into_a_tier_and_deleted_with_one_request(container: Any) -> None:
+    names = ["a", "dir/b ä", "c"]
+    for name in names:
+        container.upload_blob(name, b"")
+    container.set_standard_blob_tier_blobs("Cool", *names)
+    assert {b.blob_tier for b in container.list_blobs()} == {"Cool"}
+    answers = container.delete_blobs("a", "not-there", "c", raise_on_any_failure=False)
+    assert [one.status_code for one in answers] == [202, 404, 202]
+    assert [b.name for b in container.list_blobs()] == ["dir/b ä"]
