@@ -192,7 +192,7 @@ class Estate:
             properties.pop(endpoints.SHOWN, None)  # it shows what other resources make
         named = {name: named_items(items) for name, items in lists.items()}
         resource = self.store.put(place, document)
-        if resource.kind == endpoints.ENDPOINTS:
+        if resource.kind in endpoints.KINDS:
             self._connect(before, resource, call)
         self.on_stored(resource.kind, resource.id)
         for name, items in named.items():
@@ -229,7 +229,7 @@ class Estate:
         """Remove a resource and all in it; what can be recovered goes to its deleted ones."""
         for resource in self.store.remove(key):
             self.on_removed(resource.kind, resource.id)
-            if resource.kind == endpoints.ENDPOINTS:
+            if resource.kind in endpoints.KINDS:
                 self._disconnect(resource)
             recoverable = rules_for(resource.kind).recoverable
             if recoverable:
