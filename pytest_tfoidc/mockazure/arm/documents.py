@@ -44,7 +44,10 @@ def compose(
     new = as_new(document, place, call)
     document = {**rules_for(place.kind).beside(new), **document}
     if place.pairs:
-        document["properties"] = _properties(body.get("properties"), new, place)
+        written = body.get("properties")
+        if before is not None and isinstance(written, dict):
+            written = _without_stale(written, as_new(before.document, place, call), new, place)
+        document["properties"] = _properties(written, new, place)
         if before is not None:
             document = _with_kept(document, before, place)
         document = with_defaults(place.kind, document, new)
@@ -89,6 +92,18 @@ def _properties(written: object, new: New, place: Place) -> object:
         if isinstance(parts, list):
             properties[name] = [_part(part, name, new) for part in parts]
     return properties if rules.stateless else {**properties, "provisioningState": "Succeeded"}
+
+
+def _without_stale(written: Document, old: New, new: New, place: Place) -> Document:
+    """Return what is written without what Azure computed before, and computes otherwise now.
+
+    Clients that read, change and write bring it along.
+    """
+    adds = rules_for(place.kind).adds
+    before, now = adds(old), adds(new)
+    stale = {n for n, v in before.items() if written.get(n) == v and now.get(n) != v}
+    plain = {n for n in stale if not isinstance(before[n], dict | list)}
+    return {name: value for name, value in written.items() if name not in plain}
 
 
 def _with_kept(document: Document, before: Resource, place: Place) -> Document:
@@ -161,18 +176,26 @@ def _identity(written: Mapping[str, Any], new: New) -> Document:
 def patched(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
     """Merge a PATCH into a document (RFC 7396).
 
-    Tags and metadata are replaced as a whole, and an empty block lets go of what a block refers to.
+    Tags and metadata are replaced as a whole, and so is the SKU by one of another name; an empty
+    block lets go of what a block refers to.
     """
     merged = dict(document)
     for name, value in patch.items():
         old = merged.get(name)
         if value is None or (value == {} and isinstance(old, dict) and old.keys() == {"id"}):
             merged.pop(name, None)
-        elif isinstance(value, dict) and isinstance(old, dict) and name not in REPLACED_BY_PATCH:
+        elif (
+            isinstance(value, dict) and isinstance(old, dict) and not _is_replaced(name, old, value)
+        ):
             merged[name] = patched(old, value)
         else:
             merged[name] = value
     return merged
+
+
+def _is_replaced(name: str, old: Document, value: Document) -> bool:
+    is_other = name == "sku" and value.get("name") not in {None, old.get("name")}
+    return is_other or name in REPLACED_BY_PATCH
 
 
 def properties_of(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -608,3 +608,39 @@ def test_an_apps_backup_begins_at_some_time(arm: Arm) -> None:
     arm("PUT", backup, {"properties": {"backupSchedule": {"frequencyInterval": 1}}})
     told = arm("POST", f"{backup}/list").json["properties"]
     assert told["backupSchedule"]["startTime"] == "2026-01-01T00:00:00"
+
+
+def test_what_azure_computed_is_computed_anew_where_a_client_brings_it_along(arm: Arm) -> None:
+    server = f"{P}/Microsoft.Sql/servers/s"
+    put(arm, server)
+    database = f"{server}/databases/d"
+    first = {"name": "GP_S_Gen5_2", "tier": "GeneralPurpose", "capacity": 2}
+    arm("PUT", database, {"location": "westeurope", "sku": first, "properties": {}})
+    arm("PATCH", database, {"sku": {"name": "ElasticPool"}})
+    found = arm("GET", database).json
+    assert found["sku"] == {"name": "ElasticPool"}
+    assert found["properties"]["currentServiceObjectiveName"] == "ElasticPool"
+    arm("PUT", database, {**found, "sku": first})
+    found = arm("GET", database).json
+    assert found["properties"]["currentServiceObjectiveName"] == "GP_S_Gen5_2"
+    arm("PATCH", database, {"sku": {"name": "GP_S_Gen5_2", "capacity": 4}})
+    assert arm("GET", database).json["sku"] == {**first, "capacity": 4}
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "body", "zones"),
+    [
+        ("DBforMySQL", "failover", {}, ("2", "1")),
+        ("DBforPostgreSQL", "restart", {"restartWithFailover": True}, ("2", "1")),
+        ("DBforPostgreSQL", "restart", {}, ("1", "2")),
+    ],
+)
+def test_a_servers_standby_takes_its_place(
+    arm: Arm, kind: str, action: str, body: dict[str, Any], zones: tuple[str, str]
+) -> None:
+    server = f"{P}/Microsoft.{kind}/flexibleServers/s"
+    ready = {"mode": "ZoneRedundant", "standbyAvailabilityZone": "2"}
+    put(arm, server, availabilityZone="1", highAvailability=ready)
+    assert arm("POST", f"{server}/{action}", body).status < 300
+    now = arm("GET", server).json["properties"]
+    assert (now["availabilityZone"], now["highAvailability"]["standbyAvailabilityZone"]) == zones

@@ -129,6 +129,8 @@ def test_a_namespace_tells_its_actions_and_an_unknown_one_is_none(client: Client
     bits = {a["name"]: a["bit"] for a in shown["actions"]}
 
     assert (bits["GenericRead"], bits["PullRequestBypassPolicy"]) == (2, 32768)
+    server = client.send("GET", "_apis/securitynamespaces/1f4179b3-6bac-4d01-b421-71ea09171400")
+    assert server.json["value"][0]["name"] == "Server"
     assert client.send("GET", "_apis/securitynamespaces/none").status == 404
     assert client.send("GET", "_apis/accesscontrollists/none?token=x").status == 404
 

@@ -103,6 +103,21 @@ def _activated(new: New, posted: Mapping[str, Any], _: str) -> Properties:
     return {new.id: {ACTIVE: now}, **states}
 
 
+def _failed_over(new: New, _posted: Mapping[str, Any], _now: str) -> Properties:
+    """Return a flexible server whose standby has taken its place, with the zones of both."""
+    standby = part(new.properties, "highAvailability")
+    here, there = new.properties.get("availabilityZone"), standby.get("standbyAvailabilityZone")
+    if not here or not there:
+        return {}
+    shown = {**standby, "standbyAvailabilityZone": here}
+    return {new.id: {"availabilityZone": there, "highAvailability": shown}}
+
+
+def _restarted(new: New, posted: Mapping[str, Any], now: str) -> Properties:
+    """Return a flexible server that was restarted, on its standby where that was asked for."""
+    return _failed_over(new, posted, now) if posted.get("restartWithFailover") is True else {}
+
+
 def _extended(new: New, posted: Mapping[str, Any], _: str) -> Properties:
     """Return a policy of a container that holds for longer."""
     period = "immutabilityPeriodSinceCreationInDays"
@@ -162,6 +177,8 @@ _ACTED: dict[str, dict[str, Changes]] = {
         "enableapmglobally": _enabled,
     },
     "Microsoft.AppPlatform/spring/apps": {"setactivedeployments": _activated},
+    "Microsoft.DBforMySQL/flexibleServers": {"failover": _failed_over},
+    "Microsoft.DBforPostgreSQL/flexibleServers": {"restart": _restarted},
     "Microsoft.Network/networkManagers": {"commit": _committed},
     "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies": {
         "extend": _extended,
