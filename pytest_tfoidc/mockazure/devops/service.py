@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.devops import locations
+from pytest_tfoidc.mockazure.devops import locations, subjects
 from pytest_tfoidc.mockazure.devops.call import (
     DevOpsError,
     Document,
@@ -48,6 +48,7 @@ GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AGILE = "adcc42ab-9882-485e-a3ed-7678f01f66bc"
 AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps' application in every tenant
 APIS = "_apis"
+CHANGEABLE = {"name", "description", "visibility"}  # of a project
 FEATURE_PARTS = 4  # host/project/PROJECT/FEATURE
 FEDERATION = "WorkloadIdentityFederation"
 SIGN_IN = "<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
@@ -277,11 +278,12 @@ class AzureDevOps:
         if request.method == "GET":
             return Response.json(project)
         if request.method == "PATCH":
-            changed = {k: v for k, v in read_body(request).items() if k in {"name", "description"}}
+            changed = {k: v for k, v in read_body(request).items() if k in CHANGEABLE}
             self._projects[project["id"]] = {**project, **changed}
         else:
             del self._projects[project["id"]]
             self._here.forget(project["id"])
+            subjects.remove_project(self._here, str(project["id"]))
             self._here.gone |= {project["id"], str(project["name"]).lower()}
         return queued()
 

@@ -28,6 +28,20 @@ def test_a_project_has_its_groups_and_the_organization_its_own(client: Client) -
     assert "Project Collection Administrators" in names
 
 
+def test_pipelines_run_as_an_identity_that_can_be_found_by_its_name(client: Client) -> None:
+    client.project()
+    for name in ("project Build Service (org)", "Project Collection Build Service (org)"):
+        path = f"_apis/identities?searchFilter=General&filterValue={quote(name)}"
+        (found,) = client.send("GET", path).json["value"]
+        assert found["subjectDescriptor"].startswith("svc.")
+        assert found["descriptor"].startswith("Microsoft.TeamFoundation.ServiceIdentity;")
+        again = client.send("GET", f"_apis/identities?descriptors={quote(found['descriptor'])}")
+        assert [one["id"] for one in again.json["value"]] == [found["id"]]
+    client.send("DELETE", f"_apis/projects/{client.project()}")
+    path = "_apis/identities?searchFilter=General&filterValue="
+    assert client.send("GET", path + quote("project Build Service (org)")).json["value"] == []
+
+
 def test_descriptors_and_storage_keys_lead_to_each_other(client: Client) -> None:
     readers = group_of(client, "Readers")
 
