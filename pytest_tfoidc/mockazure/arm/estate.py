@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, hubs, policies
+from pytest_tfoidc.mockazure.arm.access import ASSIGNMENTS
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
-from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
+from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles, with_times
 from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import guid
 from pytest_tfoidc.mockazure.arm.types.table import ALWAYS, RECOVERABLE, rules_for
@@ -26,6 +27,8 @@ VIEWS = {  # what says more of itself than was written, because of other resourc
     endpoints.ENDPOINTS: endpoints.with_states,
     hubs.CONNECTIONS: hubs.with_routing,
     hubs.PEERINGS: hubs.with_remote,
+    ROLE_TYPE: with_times,
+    ASSIGNMENTS: with_times,
 }
 MANAGEMENT_GROUPS = "microsoft.management/managementgroups"
 # Ids of what data planes hold, and in each that of the resource that it belongs to.

@@ -577,7 +577,7 @@ def test_what_is_stopped_says_so_until_it_is_started(arm: Arm, kind: str) -> Non
     for one in types:
         here = f"{here}/{one}/x"
         put(arm, here)
-    for action, says in reversed(actions.items()):
+    for action, says in reversed(list(actions.items())):
         assert arm("POST", f"{here}/{action}").status < 300
         found = arm("GET", here).json["properties"]
         for name in path.split("."):
@@ -644,3 +644,12 @@ def test_a_servers_standby_takes_its_place(
     assert arm("POST", f"{server}/{action}", body).status < 300
     now = arm("GET", server).json["properties"]
     assert (now["availabilityZone"], now["highAvailability"]["standbyAvailabilityZone"]) == zones
+
+
+def test_a_role_tells_when_it_was_made_and_changed(arm: Arm) -> None:
+    name = "11111111-2222-4333-8444-555555555555"
+    role = f"{RG}/providers/Microsoft.Authorization/roleDefinitions/{name}"
+    first = arm("PUT", role, {"properties": {"roleName": "own"}}).json["properties"]
+    second = arm("PUT", role, {"properties": {"roleName": "mine"}}).json["properties"]
+    assert first["createdOn"] == first["updatedOn"] == second["createdOn"] < second["updatedOn"]
+    assert arm("GET", role).json["properties"] == second
