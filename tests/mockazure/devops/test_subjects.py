@@ -80,6 +80,9 @@ def test_members_are_added_listed_both_ways_and_removed(client: Client) -> None:
     assert client.send("DELETE", pair).status == 200
     assert client.send("GET", pair).status == 404
     assert client.send("PUT", f"{pair}x").status == 404
+    client.send("DELETE", f"_apis/graph/groups/{others['descriptor']}")
+    assert client.send("DELETE", pair).status == 200
+    assert client.send("DELETE", f"{pair.rpartition('/')[0]}/none").status == 404
 
 
 def test_identities_are_found_by_descriptor_and_by_name(client: Client) -> None:
