@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, hubs, policies
+from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, hubs, machines, policies
 from pytest_tfoidc.mockazure.arm.access import ASSIGNMENTS
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles, with_times
@@ -77,6 +77,9 @@ class Estate:
             return self._own_role(place) or self.roles.find(place)
         if place.type_key in policies.KINDS:
             return policies.find(place)
+        if place.type_key == machines.DISKS:
+            disk = machines.disk(self.store, place)
+            return documents.compose(place, disk, before=None, call=call) if disk else None
         if _is_root(call, place):
             return {**_root(place), "properties": self._root_properties(place)}
         return self._implied(call, place)

@@ -653,3 +653,31 @@ def test_a_role_tells_when_it_was_made_and_changed(arm: Arm) -> None:
     second = arm("PUT", role, {"properties": {"roleName": "mine"}}).json["properties"]
     assert first["createdOn"] == first["updatedOn"] == second["createdOn"] < second["updatedOn"]
     assert arm("GET", role).json["properties"] == second
+
+
+def test_a_streaming_jobs_query_is_a_part_of_it_that_can_be_changed(arm: Arm) -> None:
+    job = f"{P}/Microsoft.StreamAnalytics/streamingJobs/j"
+    query = {"name": "main", "properties": {"query": "a", "streamingUnits": 3}}
+    put(arm, job, transformation=query)
+    main = f"{job}/transformations/main"
+    assert arm("GET", main).json["properties"]["query"] == "a"
+    assert arm("PATCH", main, {"properties": {"query": "b"}}).status == 200
+    now = arm("GET", job).json["properties"]["transformation"]["properties"]
+    assert now == {"query": "b", "streamingUnits": 3}
+    assert arm("GET", f"{job}/transformations/other").status == 404
+
+
+def test_a_machines_disks_are_there_for_as_long_as_it_is(arm: Arm) -> None:
+    machine = f"{P}/Microsoft.Compute/virtualMachines/m"
+    image = {"offer": "debian-12"}
+    system = {"name": "os", "createOption": "FromImage", "osType": "Linux", "diskSizeGB": 30}
+    profile = {"imageReference": image, "osDisk": system, "dataDisks": [{"name": "data"}]}
+    put(arm, machine, storageProfile=profile)
+    disks = f"{P}/Microsoft.Compute/disks"
+    found = arm("GET", f"{disks}/OS").json
+    assert (found["managedBy"], found["properties"]["diskSizeGB"]) == (machine, 30)
+    assert found["properties"]["creationData"]["imageReference"] == image
+    assert arm("GET", f"{disks}/data").json["sku"]["name"] == "Standard_LRS"
+    assert arm("GET", f"{disks}/other").status == 404
+    arm("DELETE", machine)
+    assert arm("GET", f"{disks}/os").status == 404
