@@ -588,7 +588,10 @@ def test_what_is_stopped_says_so_until_it_is_started(arm: Arm, kind: str) -> Non
 @pytest.mark.parametrize(
     ("path", "properties"),
     [
-        ("containerApps/a", {"configuration": {"secrets": [{"name": "s", "value": "v"}]}}),
+        (
+            "containerApps/a",
+            {"configuration": {"secrets": [{"name": "s", "value": "v", "keyVaultUrl": ""}]}},
+        ),
         ("jobs/j", {"configuration": {"secrets": [{"name": "s", "value": "v"}]}}),
         ("managedEnvironments/e/daprComponents/d", {"secrets": [{"name": "s", "value": "v"}]}),
     ],
@@ -608,6 +611,15 @@ def test_an_apps_backup_begins_at_some_time(arm: Arm) -> None:
     arm("PUT", backup, {"properties": {"backupSchedule": {"frequencyInterval": 1}}})
     told = arm("POST", f"{backup}/list").json["properties"]
     assert told["backupSchedule"]["startTime"] == "2026-01-01T00:00:00"
+
+
+def test_an_apps_first_kind_of_sign_in_says_so_once_it_is_written(arm: Arm) -> None:
+    put(arm, f"{P}/Microsoft.Web/sites/w")
+    settings = f"{P}/Microsoft.Web/sites/w/config/authsettings"
+    assert "configVersion" not in arm("POST", f"{settings}/list").json["properties"]
+    arm("PUT", settings, {"properties": {"enabled": True}})
+    told = arm("POST", f"{settings}/list").json["properties"]
+    assert told == {"configVersion": "v1", "enabled": True}
 
 
 def test_what_azure_computed_is_computed_anew_where_a_client_brings_it_along(arm: Arm) -> None:

@@ -153,9 +153,10 @@ def _as_text(value: object) -> str:
 
 
 def app_secrets(new: New) -> Properties:
-    """Return the secrets of a container app, a job or a component, as they were written."""
+    """Return the secrets of a container app, a job or a component; what is empty is not shown."""
     configured = objects(part(new.properties, "configuration"), "secrets")
-    return {"value": configured or objects(new.properties, "secrets")}
+    found = configured or objects(new.properties, "secrets")
+    return {"value": [{n: v for n, v in one.items() if v not in ("", None)} for one in found]}
 
 
 SECRETS = {"listsecrets": app_secrets}
