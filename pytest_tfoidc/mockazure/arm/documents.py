@@ -177,25 +177,32 @@ def patched(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
     """Merge a PATCH into a document (RFC 7396).
 
     Tags and metadata are replaced as a whole, and so is the SKU by one of another name; an empty
-    block lets go of what a block refers to.
+    block, or an empty id in one, lets go of what a block refers to.
     """
     merged = dict(document)
     for name, value in patch.items():
         old = merged.get(name)
-        if value is None or (value == {} and isinstance(old, dict) and old.keys() == {"id"}):
+        if value is None or _lets_go(old, value):
             merged.pop(name, None)
-        elif (
-            isinstance(value, dict) and isinstance(old, dict) and not _is_replaced(name, old, value)
-        ):
+        elif isinstance(value, dict) and isinstance(old, dict) and _is_merged(name, old, value):
             merged[name] = patched(old, value)
         else:
             merged[name] = value
     return merged
 
 
-def _is_replaced(name: str, old: Document, value: Document) -> bool:
-    is_other = name == "sku" and value.get("name") not in {None, old.get("name")}
-    return is_other or name in REPLACED_BY_PATCH
+def _lets_go(old: object, value: object) -> bool:
+    """Tell whether a block in a PATCH lets go of what the block refers to."""
+    if not isinstance(old, dict) or not isinstance(value, dict):
+        return False
+    if not value:
+        return old.keys() == {"id"}
+    return len(value) == 1 and all(n.endswith("Id") and v == "" for n, v in value.items())
+
+
+def _is_merged(name: str, old: Document, value: Document) -> bool:
+    is_other = name == "sku" and value.get("name") not in (None, old.get("name"))
+    return not is_other and name not in REPLACED_BY_PATCH
 
 
 def properties_of(document: Mapping[str, Any]) -> Mapping[str, Any]:

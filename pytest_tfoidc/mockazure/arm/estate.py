@@ -27,6 +27,7 @@ VIEWS = {  # what says more of itself than was written, because of other resourc
     endpoints.ENDPOINTS: endpoints.with_states,
     hubs.CONNECTIONS: hubs.with_routing,
     hubs.PEERINGS: hubs.with_remote,
+    machines.MACHINES: machines.with_disks,
     ROLE_TYPE: with_times,
     ASSIGNMENTS: with_times,
 }

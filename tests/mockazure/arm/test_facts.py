@@ -691,5 +691,18 @@ def test_a_machines_disks_are_there_for_as_long_as_it_is(arm: Arm) -> None:
     assert found["properties"]["creationData"]["imageReference"] == image
     assert arm("GET", f"{disks}/data").json["sku"]["name"] == "Standard_LRS"
     assert arm("GET", f"{disks}/other").status == 404
+    shown = arm("GET", machine).json["properties"]["storageProfile"]
+    assert shown["osDisk"]["managedDisk"]["id"] == f"{disks}/os"
+    assert shown["dataDisks"][0]["managedDisk"]["id"] == f"{disks}/data"
     arm("DELETE", machine)
     assert arm("GET", f"{disks}/os").status == 404
+
+
+def test_a_machines_disk_that_nobody_named_has_a_name_and_can_be_read(arm: Arm) -> None:
+    machine = f"{P}/Microsoft.Compute/virtualMachines/m"
+    put(arm, machine, storageProfile={"osDisk": {"createOption": "FromImage"}})
+    system = arm("GET", machine).json["properties"]["storageProfile"]["osDisk"]
+    assert arm("GET", system["managedDisk"]["id"]).json["name"] == system["name"]
+    put(arm, machine, storageProfile={"osDisk": {"vhd": {"uri": "https://x"}}})
+    unmanaged = arm("GET", machine).json["properties"]["storageProfile"]["osDisk"]
+    assert unmanaged == {"vhd": {"uri": "https://x"}}

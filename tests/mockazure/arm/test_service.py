@@ -77,9 +77,12 @@ def test_patch_merges_properties_and_replaces_tags(arm: Arm) -> None:
 def test_patch_lets_go_of_references_and_metadata_and_of_nothing_else(arm: Arm) -> None:
     path = f"{RG}/providers/Vendor.Thing/things/one"
     kept = {"size": "small"}
-    arm("PUT", path, {"properties": {"host": {"id": RG}, "metadata": {"a": "1"}, "profile": kept}})
+    written = {"host": {"id": RG}, "metadata": {"a": "1"}, "profile": kept}
+    written["storage"] = {"accountId": RG, "mode": "keys"}
+    arm("PUT", path, {"properties": written})
 
-    arm("PATCH", path, {"properties": {"host": {}, "metadata": {}, "profile": {}}})
+    empty = {"host": {}, "metadata": {}, "profile": {}, "storage": {"accountId": ""}}
+    arm("PATCH", path, {"properties": empty})
 
     found = arm("GET", path).json["properties"]
     assert found == {"metadata": {}, "profile": kept, "provisioningState": "Succeeded"}
