@@ -162,7 +162,8 @@ def _delete_nothing(estate: Estate, call: Call) -> Response:
     if call.place.is_group:
         raise not_found(call.place)
     estate.check_parent(call, write=True)
-    return Response(204)
+    there = estate.find(call, call.place) is not None  # with its parent, whatever is deleted
+    return Response(rules_for(call.place.kind).deleted if there else 204)
 
 
 def _delete_duration(estate: Estate, resource: Resource) -> timedelta:

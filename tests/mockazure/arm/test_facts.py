@@ -613,6 +613,13 @@ def test_an_apps_backup_begins_at_some_time(arm: Arm) -> None:
     assert told["backupSchedule"]["startTime"] == "2026-01-01T00:00:00"
 
 
+def test_what_is_there_with_its_parent_can_be_deleted_and_is_still_there(arm: Arm) -> None:
+    site = f"{P}/Microsoft.Web/sites/w"
+    put(arm, site)
+    answers = [arm("DELETE", f"{site}/networkConfig/{n}").status for n in ("virtualNetwork", "x")]
+    assert answers == [200, 204]
+
+
 def test_an_apps_first_kind_of_sign_in_says_so_once_it_is_written(arm: Arm) -> None:
     put(arm, f"{P}/Microsoft.Web/sites/w")
     settings = f"{P}/Microsoft.Web/sites/w/config/authsettings"
