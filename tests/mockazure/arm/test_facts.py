@@ -126,6 +126,7 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
         ("Microsoft.Compute/virtualMachineScaleSets/s", {}, ("orchestrationMode",), "Uniform"),
         ("Microsoft.Compute/virtualMachineScaleSets/s", {"orchestrationMode": "Flexible"},
          ("orchestrationMode",), "Flexible"),
+        ("Microsoft.Batch/batchAccounts/b", {}, ("poolAllocationMode",), "BatchService"),
         ("Microsoft.ContainerService/managedClusters/c", {}, ("nodeProvisioningProfile", "mode"),
          "Manual"),
         ("Microsoft.Network/publicIPAddresses/p", {}, ("publicIPAddressVersion",), "IPv4"),
@@ -525,6 +526,8 @@ def test_an_action_that_takes_its_time_tells_what_it_made_where_it_is_polled(arm
         ("Microsoft.Synapse/workspaces/w", "securityAlertPolicies/Default", {"state": "Disabled"}),
         ("Microsoft.ApiManagement/service/a", "templates/InviteUserNotificationMessage",
          {"isDefault": True}),
+        ("Microsoft.ContainerRegistry/registries/r", "scopeMaps/_repositories_pull",
+         {"actions": ["repositories/*/content/read"]}),
         ("Microsoft.AppPlatform/spring/s", "configServers/default",
          {"provisioningState": "Succeeded"}),
         ("Microsoft.AppPlatform/spring/s", "monitoringSettings/default", {"traceEnabled": False}),
@@ -713,3 +716,13 @@ def test_a_machines_disk_that_nobody_named_has_a_name_and_can_be_read(arm: Arm) 
     put(arm, machine, storageProfile={"osDisk": {"vhd": {"uri": "https://x"}}})
     unmanaged = arm("GET", machine).json["properties"]["storageProfile"]["osDisk"]
     assert unmanaged == {"vhd": {"uri": "https://x"}}
+
+
+def test_a_schedule_of_a_runbook_tells_its_id_and_is_found_by_the_runbook(arm: Arm) -> None:
+    account = f"{P}/Microsoft.Automation/automationAccounts/a"
+    put(arm, account)
+    for name in ("one", "two"):
+        put(arm, f"{account}/jobSchedules/{name}", runbook={"name": f"book-{name}"})
+    wanted = "?$filter=properties/runbook/name%20eq%20%27book-two%27"
+    found = arm("GET", f"{account}/jobSchedules{wanted}").json["value"]
+    assert [one["properties"]["jobScheduleId"] for one in found] == ["two"]

@@ -268,6 +268,29 @@ ANOMALIES = {
     )
 }
 
+SCOPE_MAPS = {  # what every registry lets tokens do, under the names that Azure gives it
+    f"scopeMaps/_repositories_{name}": fixed(
+        properties={
+            "actions": [f"repositories/*/{action}" for action in actions],
+            "description": f"Can perform {name.replace('_', ' ')} operations on all repositories",
+            "type": "SystemDefined",
+        }
+    )
+    for name, actions in (
+        ("pull", ("content/read",)),
+        ("pull_metadata_read", ("content/read", "metadata/read")),
+        ("push", ("content/read", "content/write")),
+        (
+            "push_metadata_write",
+            ("metadata/read", "metadata/write", "content/read", "content/write"),
+        ),
+        (
+            "admin",
+            ("metadata/read", "metadata/write", "content/read", "content/write", "content/delete"),
+        ),
+    )
+}
+
 SITE = Rules(
     accepted=202,
     adds=site,

@@ -34,6 +34,7 @@ TIERS = {"F": "Free", "B": "Basic", "S": "Standard", "P": "Premium", "E": "Enter
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.AutoManage/configurationProfileAssignments": {"targetId": "{scope}"},
+    "Microsoft.Automation/automationAccounts/jobSchedules": {"jobScheduleId": "{name}"},
     "Microsoft.Batch/batchAccounts": {
         "accountEndpoint": "{name}.{location}.batch.azure.com",
         "encryption": {"keySource": "Microsoft.Batch"},

@@ -63,7 +63,7 @@ TYPES: dict[str, Rules] = {
             "regeneratecredential": adds.registry_credentials,
             "schedulerun": adds.registry_run,
         },
-        implied={"runs/*": adds.registry_run_there},
+        implied={"runs/*": adds.registry_run_there, **apps.SCOPE_MAPS},
     ),
     "Microsoft.ContainerRegistry/registries/webhooks": Rules(
         actions={"getcallbackconfig": adds.webhook_target}
