@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pytest_tfoidc.errors import TerraformError, UsageError
 from pytest_tfoidc.mockazure.existing import (
@@ -17,30 +18,29 @@ from pytest_tfoidc.mockazure.existing import (
 from pytest_tfoidc.mockazure.server import MockAzure
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
 from pytest_tfoidc.session import REHEARSAL, OidcSession, SessionOptions
-from pytest_tfoidc.terraform.backend import Inputs
+from pytest_tfoidc.terraform.backend import NO_INPUTS, BackendChoice, Inputs
 from pytest_tfoidc.terraform.module import read_module
 
 OPTION = "--tf-existing"
 NO_VALUE = "No value for required variable"
 VARIABLES = "var-file"  # what a PATH may be followed by beside its backend's values
+BACKEND_FILE = "backend-config"
 REHEARSED = "TFOIDC_REHEARSAL_EXISTING"  # what a rehearsal has set up already
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetupModule:
-    """A module that is applied first. `backend`: what its state's place is, beyond its block."""
+    """A module that is applied first. `given`: what is said of its state's place and variables."""
 
     path: Path
-    backend: Mapping[str, str] = field(default_factory=dict)
-    variable_files: tuple[Path, ...] = ()
+    given: Inputs = NO_INPUTS
 
     @property
-    def config(self) -> dict[str, str]:
-        """The backend configuration: a key of its own, where nothing names one."""
-        own = read_module(self.path).backend
-        names = own.names if own is not None and own.type == "azurerm" else frozenset[str]()
-        key = {} if "key" in names else {"key": f"{self.path.resolve().name}.tfstate"}
-        return {**key, **self.backend}
+    def config(self) -> dict[str, Any]:
+        """The configuration of its backend: with a key of its own, where nothing names one."""
+        choice = BackendChoice(module=read_module(self.path), inputs=self.given, standin={})
+        default = {"key": f"{self.path.resolve().name}.tfstate"}
+        return {**default, **choice.given(), **self.given.backend}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def parse_beforehand(texts: Sequence[str], *, base: Path) -> Beforehand:
 
     Args:
         texts: Each a file, or a module's folder, which `,NAME=VALUE` may follow for its backend,
-            and `,var-file=FILE` for its variables.
+            `,backend-config=FILE` for the same, and `,var-file=FILE` for its variables.
         base: The folder that they are relative to.
 
     Raises:
@@ -86,17 +86,27 @@ def _module(path: Path, rest: str, text: str, base: Path) -> SetupModule:
         remedy = "Write PATH,NAME=VALUE, as in network,key=network.tfstate."
         raise UsageError("A backend's value is no pair.", where=f"{OPTION} {text}", remedy=remedy)
     given = [(name.strip(), value) for name, _, value in pairs]
-    files = tuple((base / value).absolute() for name, value in given if name == VARIABLES)
+    inputs = Inputs(
+        backend={name: value for name, value in given if name not in {VARIABLES, BACKEND_FILE}},
+        backend_files=_files(given, BACKEND_FILE, text, base),
+        variable_files=_files(given, VARIABLES, text, base),
+    )
+    return SetupModule(path=path, given=inputs)
+
+
+def _files(
+    given: Sequence[tuple[str, str]], wanted: str, text: str, base: Path
+) -> tuple[Path, ...]:
+    files = tuple((base / value).absolute() for name, value in given if name == wanted)
     missing = next((file for file in files if not file.is_file()), None)
-    if missing is not None:
-        raise UsageError(
-            "There is no such file of variables.",
-            where=f"{OPTION} {text}",
-            cause=f"{missing} is not there",
-            remedy="Correct the path; it is relative to what PATH is relative to.",
-        )
-    backend = {name: value for name, value in given if name != VARIABLES}
-    return SetupModule(path=path, backend=backend, variable_files=files)
+    if missing is None:
+        return files
+    raise UsageError(
+        f"There is no such file ({wanted}).",
+        where=f"{OPTION} {text}",
+        cause=f"{missing} is not there",
+        remedy="Correct the path; it is relative to what PATH is relative to.",
+    )
 
 
 def _neither(text: str, path: Path) -> UsageError:
@@ -113,8 +123,7 @@ def _neither(text: str, path: Path) -> UsageError:
 def _require_own_states(modules: Sequence[SetupModule]) -> None:
     places: dict[tuple[object, ...], SetupModule] = {}
     for module in modules:
-        own = read_module(module.path).backend
-        config = {**(own.config if own is not None else {}), **module.config}
+        config = module.config
         names = ("storage_account_name", "container_name", "key")
         place = tuple(str(config.get(name, "")) for name in names)
         if place in places:
@@ -143,8 +152,9 @@ def apply_modules(session: OidcSession, beforehand: Beforehand) -> None:
         TfOidcError: One cannot be applied. What follows it is not tried.
     """
     for module in beforehand.modules:
-        inputs = Inputs(backend=module.config, variable_files=module.variable_files)
-        with session.setup_workspace(module.path, inputs=inputs) as workspace:
+        with session.setup_workspace(
+            module.path, inputs=module.given, key=module.config["key"]
+        ) as workspace:
             try:
                 workspace.init()
                 workspace.apply()

@@ -24,7 +24,7 @@ from pytest_tfoidc.identity.token_file import KeptTokenFile
 from pytest_tfoidc.mockazure.directory import Identities, home_of, parse_identities
 from pytest_tfoidc.mockazure.issuer import Issuer
 from pytest_tfoidc.mockazure.server import MockAzure
-from pytest_tfoidc.pipelinekinds import FILE, KINDS, MARKERS
+from pytest_tfoidc.pipelinekinds import AGENT, FILE, KINDS, MARKERS, agent_name
 from pytest_tfoidc.pipelinekinds import REHEARSED as REHEARSED_KINDS
 from pytest_tfoidc.session import REHEARSAL
 from pytest_tfoidc.terraform.upgrade.releases import OUTER
@@ -36,6 +36,7 @@ TRANSPORT = (
     "GIT_SSL_CAINFO",
     "NODE_EXTRA_CA_CERTS",
     "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
     "SSL_CERT_FILE",
 )
 
@@ -93,8 +94,9 @@ def rehearse(
         is_file = KINDS[kind].source == FILE
         path = stack.enter_context(_token_file(mock, kind)) if is_file else ""
         step = mock.pipeline_environment(kind, token_file=path)
-        there = {REHEARSED: rehearsed_paths(options.existing), OUTER: _outer(options.environment)}
-        yield {**outer, **step, REHEARSAL: kind, **there}
+        around = {OUTER: _outer(options.environment), AGENT: agent_name(options.environment)}
+        there = {REHEARSED: rehearsed_paths(options.existing)}
+        yield {**outer, **step, REHEARSAL: kind, **around, **there}
 
 
 def _named(options: RehearsalOptions) -> Identities:

@@ -191,12 +191,23 @@ def plain_forms(secret: str) -> Iterator[str]:
 
 
 def encoded_forms(secret: bytes) -> Iterator[bytes]:
-    """Return a secret's base64, in either alphabet and at any place, and its hexadecimal digits."""
-    for before, lost in ((0, 0), (1, 2), (2, 3)):
-        letters = (before + len(secret)) * 8 // 6
-        encoded = base64.b64encode(bytes(before) + secret)[lost:letters]
-        yield from (encoded, encoded.translate(URL_SAFE))
+    """Return a secret's base64, and its bytes as programs print them: hexadecimal, or in Go's way.
+
+    Go's `%v` shows bytes as `[83 117 112]`.
+    """
+    yield from base64_forms(secret)
     yield from (secret.hex().encode(), secret.hex().upper().encode())
+    yield from (secret.hex(":").encode(), secret.hex(":").upper().encode())
+    yield b"".join(b"\\x%02x" % code for code in secret)
+    yield b" ".join(b"%d" % code for code in secret)
+
+
+def base64_forms(data: bytes) -> Iterator[bytes]:
+    """Return base64 in either alphabet, at any place, and as it stands in a URL."""
+    for before, lost in ((0, 0), (1, 2), (2, 3)):
+        letters = (before + len(data)) * 8 // 6
+        encoded = base64.b64encode(bytes(before) + data)[lost:letters]
+        yield from (encoded, encoded.translate(URL_SAFE), quote(encoded, safe="").encode())
 
 
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -208,6 +219,8 @@ def forms(secret: str) -> Iterator[bytes]:
     for form in dict.fromkeys(plain_forms(secret)):
         yield form.encode("utf-8", "surrogatepass")
     yield from encoded_forms(raw)
+    yield from base64_forms(base64.b64encode(raw))
+    yield from base64_forms(secret.encode("utf-16-le", "surrogatepass"))  # PowerShell's commands
     for quoted in {quote(raw, safe="")} - {secret}:
         yield from encoded_forms(quoted.encode())
 

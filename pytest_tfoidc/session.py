@@ -487,10 +487,17 @@ class OidcSession:
         setting = self._setting(environment)
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
-    def setup_workspace(self, module: Path, *, inputs: Inputs) -> Workspace:
+    def setup_workspace(
+        self, module: Path, *, inputs: Inputs, key: str = STANDIN_BACKEND["key"]
+    ) -> Workspace:
         """Make a copy of a module that is set up on the stand-in and stays.
 
         Nothing guards it, and no ledger tells of it: what is there beforehand is nobody's to sweep.
+
+        Args:
+            module: The root module's folder.
+            inputs: Variables and backend configuration.
+            key: The name of its state, where neither the module nor the inputs name one.
 
         Raises:
             ModuleError: The module cannot be read or copied.
@@ -501,6 +508,7 @@ class OidcSession:
             live_states=None,
             allowed_subscriptions=(),
             state_store=StateStore(),
+            standin_backend={**STANDIN_BACKEND, "key": key},
             recorder=None,
         )
         return Workspace(module, setting=setting, inputs=inputs)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import trustme
@@ -20,6 +21,10 @@ from pytest_tfoidc.errors import UsageError
 DESCRIPTORS = "/dev/fd"
 GIT_BUNDLE = "GIT_SSL_CAINFO"
 BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+USUAL_FOLDERS = ("/etc/ssl/certs", "/etc/pki/tls/certs")  # where Go looks
+LINK = re.compile(r"[0-9a-f]{8}\.\d+")  # the names that OpenSSL gives to the same files
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+WHITE = b" \t\r\n"
 
 
 class CertificateAuthority:
@@ -98,16 +103,31 @@ def _kept(file: Path) -> trustme.CA:
 
 
 def public_certificates(environment: Mapping[str, str]) -> bytes:
-    """Return the certificates that an environment trusts, PEM: its own bundle, or the usual one.
+    """Return the certificates that an environment trusts, PEM, each once.
 
-    What it names for git alone is added.
+    They are those of its own bundle or the usual one, of what it names for git alone, and of the
+    folders that Go's programs read besides, one file for each.
     """
     named = [environment[name] for name in BUNDLE_VARIABLES if environment.get(name)]
     usual = ssl.get_default_verify_paths().cafile
     for_git = environment.get(GIT_BUNDLE, "")
     first = next((n for n in (*named, usual) if n and Path(n).is_file()), None) or _of_requests()
     wanted = dict.fromkeys(n for n in (first, for_git) if n and Path(n).is_file())
-    return b"\n".join(Path(name).read_bytes() for name in wanted)
+    texts = (*(Path(name).read_bytes() for name in wanted), *_in_folders(environment))
+    found = (one for text in texts for one in CERTIFICATE.findall(text))
+    return b"\n".join({one.translate(None, WHITE): one for one in found}.values())
+
+
+def _in_folders(environment: Mapping[str, str]) -> Iterator[bytes]:
+    named = [name for name in environment.get("SSL_CERT_DIR", "").split(os.pathsep) if name]
+    for folder in named or USUAL_FOLDERS:
+        files: list[Path] = []
+        with contextlib.suppress(OSError):
+            files += sorted(Path(folder).iterdir())
+        for file in files:
+            with contextlib.suppress(OSError):
+                if LINK.fullmatch(file.name) is None and file.is_file():
+                    yield file.read_bytes()
 
 
 def _of_requests() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -123,6 +124,7 @@ SIGNATURE_ONLY: Options = {
     "verify_iat": False,
     "verify_aud": False,
 }
+NO_CERTIFICATES = "none"  # an empty folder: all of them are in the bundle, and read once
 NO_ANSWER = 0  # instead of a status
 SHOWN = 15  # requests, resources and blobs in a dump
 
@@ -245,13 +247,13 @@ class MockAzure(LoopbackServer):
         return self._planes.configurations()
 
     def start(self) -> None:
-        """Serve, and write the bundle that clients trust into a private file.
+        """Serve, and write the bundle that clients trust into a private folder.
 
         Raises:
             TfOidcError: No port, or no temporary folder.
         """
         try:
-            handle, name = tempfile.mkstemp(prefix="tfoidc-ca-", suffix=".pem")
+            folder = Path(tempfile.mkdtemp(prefix="tfoidc-ca-"))
         except OSError as error:
             raise TfOidcError(
                 "The stand-in has nowhere to write its certificate.",
@@ -259,31 +261,33 @@ class MockAzure(LoopbackServer):
                 cause=str(error),
                 remedy="Make the temporary folder writable, or set TMPDIR to one that is.",
             ) from error
-        self._ca_file = Path(name)
         try:
+            (folder / NO_CERTIFICATES).mkdir()
+            handle, name = tempfile.mkstemp(suffix=".pem", dir=folder)  # mode 0600
             with os.fdopen(handle, "wb") as file:
                 file.write(self.certificates.bundle(self._environment))
         except OSError as error:
-            self._ca_file.unlink()
+            shutil.rmtree(folder)
             raise TfOidcError(
                 "The stand-in's certificate cannot be written.",
-                where=name,
+                where=str(folder),
                 cause=error.strerror or str(error),
                 remedy="Make room on that disk, or set TMPDIR to a folder on another one.",
             ) from error
+        self._ca_file = Path(name)
         self.issuer.key.prepare()
         self.access_tokens.key.prepare()
         try:
             super().start()
         except TfOidcError:
-            self._ca_file.unlink()
+            shutil.rmtree(folder)
             raise
 
     def stop(self) -> None:
         """Close everything, remove the bundle, and say so if one of our handlers had a defect."""
         super().stop()
         if self._ca_file is not None:
-            self._ca_file.unlink(missing_ok=True)
+            shutil.rmtree(self._ca_file.parent, ignore_errors=True)
         if self.defects:
             raise RuntimeError("the stand-in has a defect") from self.defects[0]
 
@@ -449,6 +453,7 @@ class MockAzure(LoopbackServer):
         around = "127.0.0.1,localhost,::1"
         return {
             **{name: str(self.ca_file) for name in bundle},
+            "SSL_CERT_DIR": str(self.ca_file.parent / NO_CERTIFICATES),
             **dict.fromkeys(proxies, self.url),
             **dict.fromkeys(map(str.lower, proxies), self.url),
             "NO_PROXY": around,

@@ -237,7 +237,8 @@ OPTIONS = (
     Option(
         "existing",
         "what is there beforehand on the stand-in: a Terraform module, which is applied first"
-        " (PATH,key=…: with this backend configuration; PATH,var-file=FILE: with these variables),"
+        " (PATH,key=… or PATH,backend-config=FILE: with this backend configuration;"
+        " PATH,var-file=FILE: with these variables),"
         " or a JSON or YAML file of resources as `az … -o json` prints them (repeatable)",
         "PATH",
         many=True,

@@ -291,6 +291,11 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         ),
     ),
     (
+        r"failed to query provider mirror .*" + OUT_OF_REACH,
+        "the mirror that the CLI configuration names is out of reach{mirror}.",
+        "reach it through HTTPS_PROXY say, or correct its `url` there (`network_mirror`).",
+    ),
+    (
         REGISTRY + r".*" + OUT_OF_REACH,
         "the registry is out of reach, so {provider} could not be had.",
         (
@@ -349,6 +354,7 @@ PROVIDER = re.compile(
 SELECTED = re.compile(r"previously-selected version (\S+) is")
 ALIAS = re.compile(r"configuration at provider\[\"[^\"]*/([\w-]+)\"\](\.[\w-]+)? is required")
 SOURCE = re.compile(r"[Cc]ould not download module.*? source code from \"([^\"]+)\"")
+MIRROR = re.compile(r"failed to query provider mirror (\S+)")
 SECRET_PART = re.compile(r"//[^/@\s]*@")
 NAMED = re.compile(r"does not have a provider named (?:[\w.-]+/)?([\w-]+/[\w-]+)")
 HOST = re.compile(
@@ -390,7 +396,8 @@ def diagnose(
     unwrapped = re.sub(r"\s*\n[│|\s]*", " ", text)
     if release < FLOOR and re.search(r"\b405\b", unwrapped):
         return _below_the_floor(release)
-    if refused and HOST.search(unwrapped):
+    is_named = any(host in unwrapped for host in refused)
+    if refused and (HOST.search(unwrapped) or (is_named and TURNED_AWAY.search(unwrapped))):
         return _turned_away(refused, is_sure=True)
     for pattern, cause, remedy in KNOWN:
         found = re.search(pattern, unwrapped)
@@ -406,6 +413,7 @@ def diagnose(
             told = told.replace("{alias}", _alias(unwrapped))
             told = told.replace("{selected}", _in_brackets(SELECTED, unwrapped))
             told = told.replace("{source}", _in_brackets(SOURCE, unwrapped))
+            told = told.replace("{mirror}", _in_brackets(MIRROR, unwrapped))
             told = filled(told, unwrapped)
             code = found[0] if found[0].startswith(ENTRA_PREFIX) or pattern in CODED else ""
             is_plain = bool(PLAIN.search(pattern)) or is_in_azures_words(pattern, cause)

@@ -96,7 +96,9 @@ def complaint_of(diagnostic: Mapping[str, Any]) -> Complaint:
 def missing_reads(
     complaints: Iterable[Complaint], events: Iterable[Event], *, files: Sequence[Path]
 ) -> tuple[MissingRead, ...]:
-    """Return the reads that found nothing, each once.
+    """Return the reads that found nothing, each once, by their addresses.
+
+    Terraform says them in any order, and the same failure is to read the same each time.
 
     Args:
         complaints: Terraform's errors.
@@ -109,7 +111,7 @@ def missing_reads(
         reads = [*_remote_states(complaint, files, answers), _data_source(complaint, answers)]
         for one in filter(None, reads):
             found.setdefault((one.address, one.what), one)
-    return tuple(found.values())
+    return tuple(found[key] for key in sorted(found))
 
 
 def _data_source(complaint: Complaint, answers: Sequence[RequestAnswered]) -> MissingRead | None:

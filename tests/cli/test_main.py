@@ -88,8 +88,8 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path) -> None:
 
 GUID = "7e57ab1e-0000-4000-8000-000000000001"
 GROUP = """
-sh -c "trap 'echo child >> $1; exit 0' TERM; echo ready; while :; do sleep 0.05; done" &
 trap 'wait; echo parent >> "$1"; exit 9' TERM
+sh -c "trap 'echo child >> $1; exit 0' TERM; echo ready; while :; do sleep 0.05; done" &
 wait
 """
 

@@ -118,6 +118,12 @@ ENCODINGS |= {
     "mixed": mixed,
     "basic, url-safe": lambda t: base64.urlsafe_b64encode(f"u:{t}".encode()).decode(),
     "url in base64": lambda t: base64.b64encode(quote(t, safe="").encode()).decode(),
+    "base64 in url": lambda t: quote(base64.b64encode(t.encode()).decode(), safe=""),
+    "base64 twice": lambda t: base64.b64encode(base64.b64encode(t.encode())).decode(),
+    "base64 of PowerShell's commands": lambda t: base64.b64encode(t.encode("utf-16-le")).decode(),
+    "hex with colons": lambda t: t.encode().hex(":"),
+    "hex of C": lambda t: "".join(f"\\x{code:02x}" for code in t.encode()),
+    "bytes of Go": lambda t: f"[{' '.join(map(str, t.encode()))}]",
 }
 
 

@@ -13,6 +13,7 @@ import requests
 
 from pytest_tfoidc.clock import VirtualClock
 from pytest_tfoidc.events import EventLog, HostPassedThrough, HostRefused
+from pytest_tfoidc.mockazure.certificates import public_certificates
 from pytest_tfoidc.mockazure.server import MockAzure
 from tests.mockazure.hostkit import World, world
 from tests.project_kit import Project
@@ -162,6 +163,23 @@ def test_the_bundle_has_what_git_alone_trusts(outside: World, tmp_path: Path) ->
     with stand_in(World(for_git)) as mock:
         bundle = Path(mock.transport_environment()["GIT_SSL_CAINFO"])
         assert certificate in bundle.read_text(encoding="utf-8")
+
+
+def test_the_bundle_has_each_certificate_of_the_folders_once(
+    outside: World, tmp_path: Path
+) -> None:
+    """Whatever Go's programs find there: a child has the bundle alone."""
+    certificate = Path(outside.environment["SSL_CERT_FILE"]).read_bytes()
+    for name in ("first/own.crt", "second/again.pem", "second/0a1b2c3d.0"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(certificate.replace(b"\n", b"\r\n"))
+    (tmp_path / "second" / "dead.pem").symlink_to(tmp_path / "nowhere.pem")
+    folders = os.pathsep.join(str(tmp_path / name) for name in ("none", "first", "second"))
+    usual = public_certificates({"SSL_CERT_DIR": str(tmp_path / "none")})
+    assert certificate.split()[2] not in usual
+    both = public_certificates({"SSL_CERT_DIR": folders})
+    assert both.count(certificate.split()[2]) == 1
+    assert both.count(b"BEGIN") == usual.count(b"BEGIN") + 1
 
 
 MODULE = """

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -372,7 +373,10 @@ def test_the_bundle_is_private_holds_public_certificates_too_and_goes_away(
         assert bundle.stat().st_mode & 0o077 == 0
         assert bundle.read_text().count("BEGIN CERTIFICATE") > 10
         assert "PRIVATE KEY" not in bundle.read_text()
+        folder = Path(mock.transport_environment()["SSL_CERT_DIR"])
+        assert list(folder.iterdir()) == []  # Go's programs would read what is in it as well
     assert not bundle.exists()
+    assert not folder.exists()
 
 
 def test_a_client_that_does_not_trust_the_ca_gets_nowhere(mock: MockAzure) -> None:

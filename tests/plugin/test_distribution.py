@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from tests.project_kit import Project, text_of
 
 MODULE = 'output "one" {\n  value = 1\n}\n'
@@ -30,8 +32,8 @@ def test_a_test_that_a_worker_has_crashed_in_is_not_run_again(project: Project) 
     result.assert_outcomes(passed=1, failed=1)
     assert "crashed while running 'module/test_it.py::test_a'" in text_of(result)
     assert sorted((module / "note").read_text(encoding="utf-8")) == ["a", "b"]
-    for file in project.temp.glob("tfoidc-ca-*"):  # of the worker that could not clean up
-        file.unlink()
+    for folder in project.temp.glob("tfoidc-ca-*"):  # of the worker that could not clean up
+        shutil.rmtree(folder)
 
 
 NOTING = """

@@ -198,6 +198,18 @@ type "azurerm_nope". The connection refused nothing.
 """
 
 
+CLONE = """\
+Error: Failed to download module
+
+Could not download module "x" (main.tf:1) source code from
+"git::https://git.example.org/infra/x.git?ref=v1": error downloading
+'https://git.example.org/infra/x.git?ref=v1': /usr/bin/git exited with
+128: Cloning into '.terraform/modules/x'...
+fatal: unable to access 'https://git.example.org/infra/x.git/': CONNECT
+tunnel failed, response 403
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "headline", "miss"),
     [
@@ -393,3 +405,14 @@ def test_every_text_shows_a_rule() -> None:
 def remedy_of(text: str) -> str:
     found = diagnose(text, release=NEW)
     return found.remedy if found else ""
+
+
+def test_a_module_whose_host_was_refused_is_not_told_to_be_out_of_reach() -> None:
+    found = diagnose(CLONE, release=NEW, refused=("git.example.org",))
+    assert found is not None
+    assert found.headline == "the run asked for git.example.org, which the stand-in does not play"
+    assert "--tf-allow-host git.example.org." in found.remedy
+    for others in ((), ("other.example.org",)):
+        found = diagnose(CLONE, release=NEW, refused=others)
+        assert found is not None
+        assert found.headline.startswith("the source of a module could not be reached")

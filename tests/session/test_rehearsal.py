@@ -18,6 +18,7 @@ import pytest
 from pytest_tfoidc import OidcClock, OidcSession, RehearsalOptions, SessionOptions, rehearse
 from pytest_tfoidc.errors import ContextError, ExecutableError, IdTokenError, UsageError
 from pytest_tfoidc.httpserver import LoopbackServer, Response
+from pytest_tfoidc.masking import mask_command
 from pytest_tfoidc.pipelinekinds import KINDS, REHEARSED
 from pytest_tfoidc.refreshfloors import FLOORS, TERRAFORM
 from pytest_tfoidc.session import LiveClockError
@@ -118,6 +119,26 @@ def rehearsed(request: pytest.FixtureRequest) -> Iterator[tuple[str, Mapping[str
     options = RehearsalOptions(pipeline=request.param, environment=around)
     with rehearse(options) as environment:
         yield request.param, environment
+
+
+@pytest.mark.parametrize(
+    ("outside", "command"),
+    [
+        ({}, None),
+        ({"TF_BUILD": "True"}, "##vso[task.setsecret]"),
+        ({"GITHUB_ACTIONS": "true"}, "::add-mask::"),
+    ],
+)
+def test_masks_go_to_the_agent_that_reads_the_log(
+    outside: Mapping[str, str], command: str | None
+) -> None:
+    """On a laptop nobody does, and a command would show the secret."""
+    for kind in ("azure-devops", "github"):
+        with rehearse(RehearsalOptions(pipeline=kind, environment=outside)) as environment:
+            assert mask_command(environment) == command
+            inner = RehearsalOptions(pipeline="github", environment=environment)
+            with rehearse(inner) as once_more:
+                assert mask_command(once_more) == command
 
 
 def test_every_kind_is_found_and_signs_in(rehearsed: tuple[str, Mapping[str, str]]) -> None:

@@ -202,6 +202,29 @@ def test_a_set_up_module_is_given_its_variables(project: Project) -> None:
     given.assert_outcomes(passed=1)
 
 
+def test_a_set_up_modules_backend_is_configured_by_a_file(project: Project) -> None:
+    main = 'terraform {\n  backend "azurerm" {}\n}\noutput "zone" { value = "z" }\n'
+    given = 'container_name = "hub"\nkey = "network.tfstate"\n'
+    files = {"../setup/main.tf": main, "../hub.tfbackend": given}
+    reads = READS_IT.replace('"tfstate"', '"hub"').replace("setup.tfstate", "network.tfstate")
+    project.module(main=reads, files=files)
+    missing = project.check("none", "--tf-existing=setup,backend-config=none.tfbackend")
+    assert f"{project.path / 'none.tfbackend'} is not there" in text_of(missing)
+    given_one = project.check("delayed_apply", "--tf-existing=setup,backend-config=hub.tfbackend")
+    given_one.assert_outcomes(passed=1)
+
+
+def test_set_up_modules_whose_backend_is_replaced_have_a_state_each(project: Project) -> None:
+    cloud = 'terraform {\n  cloud {\n    organization = "contoso"\n  }\n}\n'
+    files = {
+        f"../{name}/main.tf": f'{cloud}output "zone" {{ value = "{name}" }}\n' for name in "ab"
+    }
+    reads = READS_IT.replace("setup.tfstate", "a.tfstate")
+    project.module(main=reads, files=files)
+    result = project.check("delayed_apply", "--tf-existing=a", "--tf-existing=b")
+    result.assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

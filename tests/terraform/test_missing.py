@@ -38,6 +38,16 @@ def found(address: str, text: str, *events: RequestAnswered) -> tuple[MissingRea
     return missing_reads([Complaint(address=address, text=text)], events, files=())
 
 
+def test_several_are_told_in_one_order_whatever_terraforms_is() -> None:
+    complaints = [
+        Complaint(address=f"data.azurerm_resource_group.{name}", text=f'"{name}" was not found')
+        for name in ("spoke", "hub")
+    ]
+    events = [answered(ARM, f"{SUBSCRIPTION}/resourceGroups/{name}") for name in ("spoke", "hub")]
+    for said in (complaints, complaints[::-1]):
+        assert [read.what for read in missing_reads(said, events, files=())] == ["hub", "spoke"]
+
+
 @pytest.mark.parametrize(
     ("address", "text", "event", "what", "stub"),
     [
