@@ -627,7 +627,7 @@ def test_an_apps_first_kind_of_sign_in_says_so_once_it_is_written(arm: Arm) -> N
     put(arm, f"{P}/Microsoft.Web/sites/w")
     settings = f"{P}/Microsoft.Web/sites/w/config/authsettings"
     assert "configVersion" not in arm("POST", f"{settings}/list").json["properties"]
-    arm("PUT", settings, {"properties": {"enabled": True}})
+    arm("PUT", settings, {"properties": {"enabled": True, "gitHubClientId": ""}})
     told = arm("POST", f"{settings}/list").json["properties"]
     assert told == {"configVersion": "v1", "enabled": True}
 

@@ -153,7 +153,8 @@ def site_answer(new: New) -> Any:  # noqa: ANN401 - JSON
     if new.name.lower() == "backup" and not new.properties:
         raise ArmError(404, "NotFound", f"No backup is configured: {new.id}")
     if new.name.lower() == "authsettings" and new.properties:  # of version 1, or written there
-        return {**new.body, "properties": {"configVersion": "v1", **new.properties}}
+        said = {name: value for name, value in new.properties.items() if value not in ("", None)}
+        return {**new.body, "properties": {"configVersion": "v1", **said}}
     if new.name.lower() != "publishingcredentials":
         return new.body
     user = f"${new.scope.rpartition('/')[2]}"
