@@ -228,6 +228,8 @@ def _on_single(
         directory.refer(found.id, relation, other.id)
         return Response(204)
     call.only("GET", "DELETE")
+    if not current and call.method == "DELETE":
+        return Response(204)  # it went with whom it referred to
     if not current:
         raise not_found(relation)
     if call.method == "GET":

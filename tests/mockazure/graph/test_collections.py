@@ -299,6 +299,7 @@ def test_a_user_has_one_manager(client: Client) -> None:
     assert client("GET", path).json["id"] == "object"
     assert client("DELETE", f"{path}/$ref").status == 204
     assert client("GET", path).status == 404
+    assert client("DELETE", f"{path}/$ref").status == 204
 
 
 def test_a_token_signing_certificate_is_a_certificate(client: Client) -> None:
