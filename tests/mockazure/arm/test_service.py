@@ -76,12 +76,12 @@ def test_patch_merges_properties_and_replaces_tags(arm: Arm) -> None:
 
 def test_patch_lets_go_of_references_and_metadata_and_of_nothing_else(arm: Arm) -> None:
     path = f"{RG}/providers/Vendor.Thing/things/one"
-    kept = {"size": "small"}
+    kept = {"size": "small", "mediaLink": "https://x"}
     written = {"host": {"id": RG}, "metadata": {"a": "1"}, "profile": kept}
     written["storage"] = {"accountId": RG, "mode": "keys"}
     arm("PUT", path, {"properties": written})
 
-    empty = {"host": {}, "metadata": {}, "profile": {}, "storage": {"accountId": ""}}
+    empty = {"host": {}, "metadata": {}, "profile": {"mediaLink": ""}, "storage": {"accountId": ""}}
     arm("PATCH", path, {"properties": empty})
 
     found = arm("GET", path).json["properties"]
