@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, hubs, machines, policies
+from pytest_tfoidc.mockazure.arm import (
+    documents,
+    endpoints,
+    errors,
+    hubs,
+    machines,
+    policies,
+    slots,
+)
 from pytest_tfoidc.mockazure.arm.access import ASSIGNMENTS
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
 from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles, with_times
@@ -28,6 +36,7 @@ VIEWS = {  # what says more of itself than was written, because of other resourc
     hubs.CONNECTIONS: hubs.with_routing,
     hubs.PEERINGS: hubs.with_remote,
     machines.MACHINES: machines.with_disks,
+    slots.SLOTS: slots.with_plan,
     ROLE_TYPE: with_times,
     ASSIGNMENTS: with_times,
 }

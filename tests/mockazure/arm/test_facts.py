@@ -726,3 +726,10 @@ def test_a_schedule_of_a_runbook_tells_its_id_and_is_found_by_the_runbook(arm: A
     wanted = "?$filter=properties/runbook/name%20eq%20%27book-two%27"
     found = arm("GET", f"{account}/jobSchedules{wanted}").json["value"]
     assert [one["properties"]["jobScheduleId"] for one in found] == ["two"]
+
+
+def test_a_slot_runs_on_the_plan_of_its_app(arm: Arm) -> None:
+    site = f"{P}/Microsoft.Web/sites/w"
+    put(arm, site, serverFarmId="plan")
+    assert put(arm, f"{site}/slots/s")["serverFarmId"] == "plan"
+    assert put(arm, f"{site}/slots/s", serverFarmId="own")["serverFarmId"] == "own"
