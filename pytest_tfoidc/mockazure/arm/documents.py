@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OURS = ("id", "name", "type", "etag", "systemData")
 SUMMARY = ("id", "name", "type", "location", "kind", "managedBy", "sku", "tags", "identity")
 NETWORK = "microsoft.network"
-REPLACED_BY_PATCH = ("tags",)
+REPLACED_BY_PATCH = ("tags", "metadata")
 
 
 def written_moment(at: datetime) -> str:
@@ -44,7 +44,10 @@ def compose(
     new = as_new(document, place, call)
     document = {**rules_for(place.kind).beside(new), **document}
     if place.pairs:
-        document["properties"] = _properties(body.get("properties"), new, place)
+        written = body.get("properties")
+        if before is not None and isinstance(written, dict):
+            written = _without_stale(written, as_new(before.document, place, call), new, place)
+        document["properties"] = _properties(written, new, place)
         if before is not None:
             document = _with_kept(document, before, place)
         document = with_defaults(place.kind, document, new)
@@ -89,6 +92,18 @@ def _properties(written: object, new: New, place: Place) -> object:
         if isinstance(parts, list):
             properties[name] = [_part(part, name, new) for part in parts]
     return properties if rules.stateless else {**properties, "provisioningState": "Succeeded"}
+
+
+def _without_stale(written: Document, old: New, new: New, place: Place) -> Document:
+    """Return what is written without what Azure computed before, and computes otherwise now.
+
+    Clients that read, change and write bring it along.
+    """
+    adds = rules_for(place.kind).adds
+    before, now = adds(old), adds(new)
+    stale = {n for n, v in before.items() if written.get(n) == v and now.get(n) != v}
+    plain = {n for n in stale if not isinstance(before[n], dict | list)}
+    return {name: value for name, value in written.items() if name not in plain}
 
 
 def _with_kept(document: Document, before: Resource, place: Place) -> Document:
@@ -159,17 +174,37 @@ def _identity(written: Mapping[str, Any], new: New) -> Document:
 
 
 def patched(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
-    """Merge a PATCH into a document (RFC 7396); tags are replaced as a whole."""
+    """Merge a PATCH into a document (RFC 7396).
+
+    Tags and metadata are replaced as a whole, and so is the SKU by one of another name; an empty
+    block, or an empty id in one, lets go of what a block refers to.
+    """
     merged = dict(document)
     for name, value in patch.items():
         old = merged.get(name)
-        if value is None:
+        if value is None or _lets_go(old, value):
             merged.pop(name, None)
-        elif isinstance(value, dict) and isinstance(old, dict) and name not in REPLACED_BY_PATCH:
+        elif value == "" and name.endswith("Link"):
+            continue  # what it was made of: clients leave that empty when they change the rest
+        elif isinstance(value, dict) and isinstance(old, dict) and _is_merged(name, old, value):
             merged[name] = patched(old, value)
         else:
             merged[name] = value
     return merged
+
+
+def _lets_go(old: object, value: object) -> bool:
+    """Tell whether a block in a PATCH lets go of what the block refers to."""
+    if not isinstance(old, dict) or not isinstance(value, dict):
+        return False
+    if not value:
+        return old.keys() == {"id"}
+    return len(value) == 1 and all(n.endswith("Id") and v == "" for n, v in value.items())
+
+
+def _is_merged(name: str, old: Document, value: Document) -> bool:
+    is_other = name == "sku" and value.get("name") not in (None, old.get("name"))
+    return not is_other and name not in REPLACED_BY_PATCH
 
 
 def properties_of(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -21,6 +21,21 @@ ASKED = {  # by the endpoint's property: what its connections say before anybody
     "privateLinkServiceConnections": "Approved",
     "manualPrivateLinkServiceConnections": "Pending",
 }
+# Endpoints that a service keeps in a network of its own: where each says its target and its groups.
+_LINK = ("privateLinkResourceId", "groupId")
+MANAGED = {
+    "microsoft.cdn/profiles/origingroups/origins": (
+        "sharedPrivateLinkResource.privateLink.id",
+        "sharedPrivateLinkResource.groupId",
+    ),
+    "microsoft.dashboard/grafana/managedprivateendpoints": ("privateLinkResourceId", "groupIds"),
+    "microsoft.datafactory/factories/managedvirtualnetworks/managedprivateendpoints": _LINK,
+    "microsoft.kusto/clusters/managedprivateendpoints": _LINK,
+    "microsoft.search/searchservices/sharedprivatelinkresources": _LINK,
+    "microsoft.signalrservice/signalr/sharedprivatelinkresources": _LINK,
+    "microsoft.signalrservice/webpubsub/sharedprivatelinkresources": _LINK,
+}
+KINDS = frozenset({ENDPOINTS, *MANAGED})
 
 
 def connect(store: Store, endpoint: Resource) -> None:
@@ -76,11 +91,30 @@ def _with_state(store: Store, endpoint: Resource, connection: object) -> object:
 
 
 def _connections(store: Store, endpoint: Resource) -> Iterator[tuple[Place, Document]]:
+    for status, connection in _asked(endpoint):
+        place = _place(store, endpoint, connection)
+        if place is not None:
+            yield place, _document(place, endpoint, connection, status)
+
+
+def _asked(endpoint: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Return the connections that an endpoint asks for, each with what it says at first."""
+    if endpoint.kind in MANAGED:
+        target, groups = (_at(endpoint.properties, path) for path in MANAGED[endpoint.kind])
+        named = groups if isinstance(groups, list) else [groups] if groups else []
+        message = _at(endpoint.properties, "requestMessage")
+        asked = {"privateLinkServiceId": target, "groupIds": named, "requestMessage": message}
+        yield "Pending", {"properties": asked}
     for name, status in ASKED.items():
         for connection in objects(endpoint.properties, name):
-            place = _place(store, endpoint, connection)
-            if place is not None:
-                yield place, _document(place, endpoint, connection, status)
+            yield status, connection
+
+
+def _at(properties: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
+    *blocks, name = path.split(".")
+    for block in blocks:
+        properties = part(properties, block)
+    return properties.get(name)
 
 
 def _place(store: Store, endpoint: Resource, connection: object) -> Place | None:

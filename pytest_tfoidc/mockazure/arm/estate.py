@@ -8,9 +8,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.arm import documents, endpoints, errors, hubs, policies
+from pytest_tfoidc.mockazure.arm import (
+    documents,
+    endpoints,
+    errors,
+    hubs,
+    machines,
+    policies,
+    slots,
+)
+from pytest_tfoidc.mockazure.arm.access import ASSIGNMENTS
 from pytest_tfoidc.mockazure.arm.resource_ids import Place, parse_segments
-from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles
+from pytest_tfoidc.mockazure.arm.roles import ROLE_TYPE, Roles, with_times
 from pytest_tfoidc.mockazure.arm.types import states
 from pytest_tfoidc.mockazure.arm.types.base import guid
 from pytest_tfoidc.mockazure.arm.types.table import ALWAYS, RECOVERABLE, rules_for
@@ -26,6 +35,10 @@ VIEWS = {  # what says more of itself than was written, because of other resourc
     endpoints.ENDPOINTS: endpoints.with_states,
     hubs.CONNECTIONS: hubs.with_routing,
     hubs.PEERINGS: hubs.with_remote,
+    machines.MACHINES: machines.with_disks,
+    slots.SLOTS: slots.with_plan,
+    ROLE_TYPE: with_times,
+    ASSIGNMENTS: with_times,
 }
 MANAGEMENT_GROUPS = "microsoft.management/managementgroups"
 # Ids of what data planes hold, and in each that of the resource that it belongs to.
@@ -74,6 +87,9 @@ class Estate:
             return self._own_role(place) or self.roles.find(place)
         if place.type_key in policies.KINDS:
             return policies.find(place)
+        if place.type_key == machines.DISKS:
+            disk = machines.disk(self.store, place)
+            return documents.compose(place, disk, before=None, call=call) if disk else None
         if _is_root(call, place):
             return {**_root(place), "properties": self._root_properties(place)}
         return self._implied(call, place)
@@ -192,7 +208,7 @@ class Estate:
             properties.pop(endpoints.SHOWN, None)  # it shows what other resources make
         named = {name: named_items(items) for name, items in lists.items()}
         resource = self.store.put(place, document)
-        if resource.kind == endpoints.ENDPOINTS:
+        if resource.kind in endpoints.KINDS:
             self._connect(before, resource, call)
         self.on_stored(resource.kind, resource.id)
         for name, items in named.items():
@@ -229,7 +245,7 @@ class Estate:
         """Remove a resource and all in it; what can be recovered goes to its deleted ones."""
         for resource in self.store.remove(key):
             self.on_removed(resource.kind, resource.id)
-            if resource.kind == endpoints.ENDPOINTS:
+            if resource.kind in endpoints.KINDS:
                 self._disconnect(resource)
             recoverable = rules_for(resource.kind).recoverable
             if recoverable:

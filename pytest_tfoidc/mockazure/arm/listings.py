@@ -75,7 +75,7 @@ def collection(estate: Estate, call: Call) -> Response:
 
 def _roles(estate: Estate, call: Call) -> list[Document]:
     wanted = call.query.get("$filter", "")
-    own = [r.document for r in estate.store.of_type(ROLE_TYPE)]
+    own = [estate.shown(r) for r in estate.store.of_type(ROLE_TYPE)]
     matching = [d for d in own if _role_name(d) in wanted] if wanted else own
     return matching or [*own[: 0 if wanted else None], *estate.roles.named(call.place, wanted)]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfoidc.mockazure.arm.types.base import guid, is_guid
+from pytest_tfoidc.mockazure.arm.types.base import guid, is_guid, part
 
 if TYPE_CHECKING:
     from pytest_tfoidc.mockazure.arm.resource_ids import Place
-    from pytest_tfoidc.mockazure.arm.store import Document
+    from pytest_tfoidc.mockazure.arm.store import Document, Resource, Store
 
 ROLE_TYPE = "microsoft.authorization/roledefinitions"
 ROLES = {
@@ -76,6 +76,18 @@ ROLES = {
     "Virtual Machine User Login": "fb879df8-f326-4884-b1cf-06f3ad86be52",
 }
 BY_NAME = re.compile(r"roleName\s+eq\s+'((?:[^']|'')+)'", re.IGNORECASE)
+
+
+def with_times(_: Store, one: Resource) -> Document:
+    """Return a role's document, or an assignment's, that tells who changed it and when."""
+    said = part(one.document, "systemData")
+    times = {
+        "createdOn": said.get("createdAt"),
+        "updatedOn": said.get("lastModifiedAt"),
+        "createdBy": said.get("createdBy"),
+        "updatedBy": said.get("lastModifiedBy"),
+    }
+    return {**one.document, "properties": {**one.properties, **times}}
 
 
 class Roles:

@@ -89,7 +89,7 @@ def write(estate: Estate, call: Call) -> Response:
 
 
 def _merge(estate: Estate, call: Call) -> Response:
-    """PUT what only changes its parent, such as a vault's access policies."""
+    """Write what only changes its parent, such as a vault's access policies."""
     place, body = call.place, call.body
     parent, merges = estate.store.get(place.parent.key), rules_for(place.kind).merges
     if parent is None or merges is None:
@@ -100,7 +100,7 @@ def _merge(estate: Estate, call: Call) -> Response:
     estate.store.put(place.parent, document)
     shown = {"id": place.id, "name": place.name, "type": place.kind}
     return Response.json(
-        {**shown, "properties": {n: properties[n] for n in written if n in properties}}
+        {**shown, "properties": {n: properties.get(n, v) for n, v in written.items()}}
     )
 
 
@@ -108,6 +108,8 @@ def change(estate: Estate, call: Call) -> Response:
     """PATCH a resource."""
     before = _existing(estate, call)
     _check_write(estate, call, estate.store.get(call.place.key))
+    if rules_for(call.place.kind).merges is not None:
+        return _merge(estate, call)
     resource = estate.put(call.place, documents.patched(before, call.body), call)
     duration = estate.operations.duration(call.place.kind, "update")
     rules = rules_for(call.place.kind)
@@ -160,7 +162,8 @@ def _delete_nothing(estate: Estate, call: Call) -> Response:
     if call.place.is_group:
         raise not_found(call.place)
     estate.check_parent(call, write=True)
-    return Response(204)
+    there = estate.find(call, call.place) is not None  # with its parent, whatever is deleted
+    return Response(rules_for(call.place.kind).deleted if there else 204)
 
 
 def _delete_duration(estate: Estate, resource: Resource) -> timedelta:

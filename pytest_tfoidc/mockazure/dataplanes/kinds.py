@@ -14,7 +14,7 @@ class Plane:
     that has to be there under the host's first label; empty where hosts are called otherwise.
     `name`: the property that says what an entry is called. `root`: the beginning of paths that
     lead to lists. `silent`: writing an entry answers nothing. `created`: the status of
-    what makes an entry. `deleted`: that of a DELETE.
+    what makes an entry. `deleted`: that of a DELETE. `posts`: a POST to an entry changes it.
     """
 
     audience: str
@@ -24,6 +24,7 @@ class Plane:
     silent: bool = False
     created: int = 200
     deleted: int = 204
+    posts: bool = False
 
 
 PLANES: Mapping[str, Plane] = {
@@ -55,6 +56,13 @@ PLANES: Mapping[str, Plane] = {
         audience="https://api.adu.microsoft.com",
         owner="microsoft.deviceupdate/accounts",
         root=r"deviceupdate/[^/]+/(v2/)?(management|updates)",
+    ),
+    "services.ai.azure.com": Plane(
+        audience="https://ai.azure.com",
+        owner="microsoft.cognitiveservices/accounts",
+        root=r"api/projects/[^/]+(?=/)",
+        deleted=200,
+        posts=True,
     ),
     "batch.azure.com": Plane(
         audience="https://batch.core.windows.net",

@@ -165,6 +165,9 @@ def _patch(held: dict[str, Document], path: str, plane: Plane, body: Document) -
 
 def _post(held: dict[str, Document], path: str, plane: Plane, body: Document) -> Response:
     """Make an entry of a list that the body names; any other POST is an action that is done."""
+    found = held.get(path.lower())
+    if plane.posts and found is not None:
+        return _written(held, path, plane, {**found, **body}, status=200)
     name = body.get(plane.name)
     if not isinstance(name, str) or not name or "/" in name:
         if _is_list(path, plane):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -78,3 +79,20 @@ def read_body(request: Request) -> Document:
         return parse_object(request.body)
     except ContentError as error:
         raise DevOpsError(400, "VssPropertyValidationException", str(error)) from error
+
+
+def read_items(request: Request) -> list[Any]:
+    """Read a body that is a list, as JSON Patch is.
+
+    Raises:
+        DevOpsError: It is too large, or no JSON list.
+    """
+    if len(request.body) > MAX_BODY:
+        raise DevOpsError(413, "RequestTooLargeException", "The request is too large.")
+    try:
+        found = json.loads(request.body or b"[]")
+    except (ValueError, RecursionError) as error:
+        raise DevOpsError(400, "VssPropertyValidationException", str(error)) from error
+    if not isinstance(found, list):
+        raise DevOpsError(400, "VssPropertyValidationException", "A list is expected.")
+    return found

@@ -131,5 +131,35 @@ externalnpmregistry npm
 externalnugetfeed NuGet
 sonarqube SonarQube Server
 ssh SSH
+argocd Argo CD
+artifactoryService Artifactory
+AzureServiceBus Azure Service Bus
+AZDOAPI Azure DevOps
+azdoapi Azure DevOps API
+blackducksca Black Duck SCA
+CheckmarxASTService Checkmarx One
+Checkmarx-Endpoint Checkmarx SAST
+SCA-Endpoint Checkmarx SCA
+lcsserviceendpoint Dynamics Lifecycle Services
+externaltfs Azure Repos/Team Foundation Server
+GoogleCloudServiceEndpoint GCP for Terraform
+git Other Git
+githubenterprise GitHub Enterprise Server
+gitlab GitLab
+incomingwebhook Incoming WebHook
+Jenkins Jenkins
+jfrogArtifactoryService JFrog Artifactory V2
+jfrogDistributionService JFrog Distribution V2
+jfrogPlatformService JFrog Platform V2
+jfrogXrayService JFrog Xray V2
+externalmavenrepository Maven
+NexusIqServiceConnection Nexus IQ
+OctopusEndpoint Octopus Deploy
+openshift OpenShift
+servicefabric Service Fabric
+SnykAuth Snyk Authentication
+sonarcloud SonarQube Cloud
+externalpypifeed Python package download
+TFSMarketplacePublishing Visual Studio Marketplace
 """
 ENDPOINT_TYPES = dict(line.split(" ", 1) for line in _TYPES.strip().splitlines())

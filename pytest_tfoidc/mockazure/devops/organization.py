@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfoidc.mockazure.devops.call import MAX_BODY, DevOpsError, Document, only, read_body
+from pytest_tfoidc.mockazure.devops.call import DevOpsError, Document, only, read_body, read_items
 
 if TYPE_CHECKING:
     from pytest_tfoidc.httpserver import Request
@@ -137,20 +136,8 @@ class Call:
 
     @cached_property
     def items(self) -> list[Any]:
-        """The body, a list, as JSON Patch is.
-
-        Raises:
-            DevOpsError: It is none.
-        """
-        if len(self.request.body) > MAX_BODY:
-            raise DevOpsError(413, "RequestTooLargeException", "The request is too large.")
-        try:
-            found = json.loads(self.request.body or b"[]")
-        except (ValueError, RecursionError) as error:
-            raise DevOpsError(400, "VssPropertyValidationException", str(error)) from error
-        if not isinstance(found, list):
-            raise DevOpsError(400, "VssPropertyValidationException", "A list is expected.")
-        return found
+        """The body, a list, as JSON Patch is."""
+        return read_items(self.request)
 
     def only(self, *methods: str) -> None:
         """Check the method.

@@ -290,21 +290,59 @@ def _named(name: str, wanted: list[str]) -> bool:
     return any(low.startswith(w[:-1]) if w.endswith("*") else low == w for w in wanted)
 
 
+# What service connections of any type may be signed in with, and what else may be said of them.
+SCHEMES = {
+    "Token": "apitoken accessToken AccessToken apiToken username",
+    "UsernamePassword": "username password",
+    "None": "",
+    "OAuth": "AccessToken ConfigurationId",
+    "PersonalAccessToken": "accessToken",
+    "InstallationToken": "IdToken IdSignature",
+    "Certificate": "certificate certificatepassword servercertthumbprint servercertcommonname",
+    "Kubernetes": "kubeconfig clusterContext azureEnvironment azureTenantId serviceAccountName",
+    "JWT": "issuer audience scope privatekey",
+    "ServicePrincipal": (
+        "tenantid serviceprincipalid serviceprincipalkey servicePrincipalCertificate"
+        " authenticationType scope"
+    ),
+    "WorkloadIdentityFederation": "tenantid serviceprincipalid scope",
+}
+DATA = (
+    "AcceptUntrustedCerts Host Port PrivateKey RepositoryId acceptUntrustedCerts"
+    " accessExternalGitServer apiurl appObjectId authorizationType azureSubscriptionId"
+    " azureSubscriptionName azureSpnPermissions azureSpnRoleAssignmentId"
+    " certificateAuthorityFile clusterAdmin clusterId creationMode dependencyAccessControlURL"
+    " dependencyTenant dependencyWebAppURL environment ignoreSslErrors isDraft"
+    " managementGroupId managementGroupName mlWorkspaceLocation mlWorkspaceName namespace"
+    " project projectId pipelinesSourceProvider registrytype releaseUrl resourceGroupName"
+    " scopeLevel serviceBusQueueName spnObjectId subscriptionId subscriptionName teams username"
+)
+
+
+def _inputs(names: str) -> list[Document]:
+    return [
+        {"id": name, "name": name, "validation": {"isRequired": False}} for name in names.split()
+    ]
+
+
 def on_endpoint_types(call: Call) -> Response:
     """GET the types of service connections."""
     call.only("GET")
-    schemes = [{"scheme": "Token"}, {"scheme": "UsernamePassword"}]
+    schemes = [
+        {"scheme": scheme, "displayName": scheme, "inputDescriptors": _inputs(fields)}
+        for scheme, fields in SCHEMES.items()
+    ]
     found = [
         {
             "name": name,
             "displayName": shown,
             "description": shown,
             "authenticationSchemes": schemes,
-            "inputDescriptors": [],
+            "inputDescriptors": _inputs(DATA),
             "id": guid(name),
         }
         for name, shown in ENDPOINT_TYPES.items()
-        if call.query.get("type", "").lower() in {"", name}
+        if call.query.get("type", "").lower() in {"", name.lower()}
     ]
     return listed(found)
 

@@ -151,7 +151,8 @@ def on_role_assignments(call: Call) -> Response:
     if call.method == "GET":
         return listed(list(known.values()))
     if call.method == "PUT" and "userId" not in values:
-        given = [(str(g.get("userId")), str(g.get("roleName"))) for g in call.items]
+        asked = [g for g in call.items if isinstance(g, dict)]
+        given = [(str(g.get("userId")), str(g.get("roleName"))) for g in asked]
         return listed([_assign(call, known, user, role) for user, role in given])
     if call.method == "PUT":
         return Response.json(_assign(call, known, values["userId"], str(call.body.get("roleName"))))

@@ -10,12 +10,12 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.devops import locations
+from pytest_tfoidc.mockazure.devops import locations, subjects
 from pytest_tfoidc.mockazure.devops.call import (
     DevOpsError,
     Document,
@@ -24,6 +24,7 @@ from pytest_tfoidc.mockazure.devops.call import (
     only,
     queued,
     read_body,
+    read_items,
 )
 from pytest_tfoidc.mockazure.devops.locations import find as find_route
 from pytest_tfoidc.mockazure.devops.organization import (
@@ -48,7 +49,9 @@ GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AGILE = "adcc42ab-9882-485e-a3ed-7678f01f66bc"
 AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"  # Azure DevOps' application in every tenant
 APIS = "_apis"
+CHANGEABLE = {"name", "description", "visibility"}  # of a project
 FEATURE_PARTS = 4  # host/project/PROJECT/FEATURE
+REFERENCES = "serviceEndpointProjectReferences"
 FEDERATION = "WorkloadIdentityFederation"
 SIGN_IN = "<html><head><title>Azure DevOps Services | Sign In</title></head></html>"
 
@@ -277,11 +280,12 @@ class AzureDevOps:
         if request.method == "GET":
             return Response.json(project)
         if request.method == "PATCH":
-            changed = {k: v for k, v in read_body(request).items() if k in {"name", "description"}}
+            changed = {k: v for k, v in read_body(request).items() if k in CHANGEABLE}
             self._projects[project["id"]] = {**project, **changed}
         else:
             del self._projects[project["id"]]
             self._here.forget(project["id"])
+            subjects.remove_project(self._here, str(project["id"]))
             self._here.gone |= {project["id"], str(project["name"]).lower()}
         return queued()
 
@@ -342,11 +346,26 @@ class AzureDevOps:
             message = f"Service connection with id {rest[0]} was not found."
             raise DevOpsError(404, "ServiceEndpointNotFoundException", message)
         if request.method == "DELETE":
-            del self._endpoints[known["id"]]
+            self._leave(known, parse_query(request.target).get("projectids", ""))
             return Response(204)
         if request.method == "PATCH":
-            return Response(204)  # sharing with another project
+            self._share(known, read_items(request))
+            return Response(204)
         return Response.json(self._store_endpoint(known["id"], read_body(request), known))
+
+    def _share(self, endpoint: Document, references: list[Any]) -> None:
+        """Let more projects have a service connection."""
+        given = [r for r in references if isinstance(r, dict)]
+        kept = _references(endpoint, without=_projects_of({REFERENCES: given}))
+        self._endpoints[endpoint["id"]] = {**endpoint, REFERENCES: [*kept, *given]}
+
+    def _leave(self, endpoint: Document, projects: str) -> None:
+        """Take a service connection from projects; it is gone once no project has it."""
+        left = _references(endpoint, without={p.lower() for p in projects.split(",")})
+        if projects and left:
+            self._endpoints[endpoint["id"]] = {**endpoint, REFERENCES: left}
+        else:
+            del self._endpoints[endpoint["id"]]
 
     def _listed_endpoints(self, request: Request) -> list[Document]:
         query = parse_query(request.target)
@@ -376,7 +395,6 @@ class AzureDevOps:
             "data": part(body, "data"),
             "id": endpoint_id,
             "isReady": True,
-            "isShared": False,
             "owner": body.get("owner") or "library",
             "operationStatus": {"state": "Ready", "statusMessage": ""},
             "createdBy": {"id": guid("user"), "displayName": "pytest-tfoidc"},
@@ -384,6 +402,9 @@ class AzureDevOps:
         authorization = body.get("authorization")
         if isinstance(authorization, dict):
             document["authorization"] = self._authorized(endpoint_id, document, before)
+        others = _references(before, without=_projects_of(body))
+        document[REFERENCES] = [*_references(body), *others]
+        document["isShared"] = len(document[REFERENCES]) > 1
         self._endpoints[endpoint_id] = document
         return document
 
@@ -412,7 +433,7 @@ class AzureDevOps:
         return self._issuer, f"sc://{organization}/{project}/{name}"
 
     def _project_of(self, document: Document) -> str:
-        references = document.get("serviceEndpointProjectReferences")
+        references = document.get(REFERENCES)
         first = references[0] if isinstance(references, list) and references else {}
         reference = part(first if isinstance(first, dict) else {}, "projectReference")
         key = str(reference.get("id", "")).lower()
@@ -483,9 +504,20 @@ class AzureDevOps:
 
 def _projects_of(endpoint: Mapping[str, Any]) -> set[str]:
     """Return the projects that have a service connection; its name is taken in each."""
-    references = endpoint.get("serviceEndpointProjectReferences")
-    given = [r for r in references if isinstance(r, dict)] if isinstance(references, list) else []
-    return {str(part(r, "projectReference").get("id")).lower() for r in given}
+    return {_project_of(reference) for reference in _references(endpoint)}
+
+
+def _project_of(reference: Document) -> str:
+    return str(part(reference, "projectReference").get("id")).lower()
+
+
+def _references(
+    endpoint: Mapping[str, Any], *, without: Collection[str] = frozenset()
+) -> list[Document]:
+    """Return what says which projects have a service connection, but for those of some."""
+    found = endpoint.get(REFERENCES)
+    given = [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
+    return [reference for reference in given if _project_of(reference) not in without]
 
 
 def _words_of(segments: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -45,6 +45,7 @@ COLLECTION_GROUPS = (
     "Security Service Group",
 )
 KINDS = {"groups": "vssgp", "users": "aad", "serviceprincipals": "aadsp"}
+SERVICE = "svc"  # how descriptors of Azure DevOps' own identities begin
 SUBJECTS, MEMBERS = "subjects", "members"
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -74,11 +75,13 @@ def all_of(organization: Organization) -> Entries:
         seeded["done"] = True
         for name in PROJECT_GROUPS:
             _put_group(organization, name, project=project)
+        _put_builder(organization, str(project["name"]), str(project["id"]))
         add_team(organization, project, {"name": f"{project['name']} Team"})
     if not organization.of("seeded", "").get("collection"):
         organization.of("seeded", "")["collection"] = {"done": True}
         for name in COLLECTION_GROUPS:
             _put_group(organization, name)
+        _put_builder(organization, "Project Collection", guid(organization.name))
         _put_person(organization, "users", {"principalName": "pytest-tfoidc"}, guid("user"))
     return known
 
@@ -106,6 +109,23 @@ def _put_group(
     )
     organization.of(SUBJECTS)[str(document["descriptor"])] = document
     return document
+
+
+def _put_builder(organization: Organization, whose: str, scope: str) -> None:
+    """Let there be the identity that a project's pipelines, or all pipelines, run as."""
+    name = f"{whose} Build Service ({organization.name})"
+    document = {
+        "subjectKind": "user",
+        "domain": "Build",
+        "principalName": scope,
+        "mailAddress": "",
+        "origin": "vsts",
+        "originId": guid(f"{organization.name}:{scope}:build"),
+        "displayName": name,
+        "descriptor": descriptor(SERVICE, guid(f"{organization.name}:{scope}:build")),
+        "url": "",
+    }
+    organization.of(SUBJECTS)[str(document["descriptor"])] = document
 
 
 def _put_person(organization: Organization, kind: str, body: Document, key: str) -> Document:
@@ -163,6 +183,9 @@ def _legacy(organization: Organization, subject: Document) -> str:
         numbers = "-".join(str(int(p, 16)) for p in key.split("-"))
         return f"Microsoft.TeamFoundation.Identity;S-1-9-1551374245-{numbers}"
     name = subject.get("principalName")
+    if str(subject["descriptor"]).startswith(f"{SERVICE}."):
+        own = guid(organization.name)
+        return f"Microsoft.TeamFoundation.ServiceIdentity;{own}:Build:{name}"
     return f"Microsoft.IdentityModel.Claims.ClaimsIdentity;{guid(organization.name)}\\{name}"
 
 
@@ -290,6 +313,14 @@ def remove(organization: Organization, text: str) -> None:
             members.pop(text, None)
 
 
+def remove_project(organization: Organization, project: str) -> None:
+    """Delete what a project brought along: its groups, its teams' and who its pipelines run as."""
+    for text, subject in list(organization.of(SUBJECTS).items()):
+        if subject["principalName"] == project or str(subject["domain"]).endswith(project):
+            remove(organization, text)
+    organization.of("seeded", "").pop(project, None)
+
+
 def on_descriptor(call: Call) -> Response:
     """GET the descriptor of a storage key: of a project, a group, somebody."""
     call.only("GET")
@@ -325,8 +356,10 @@ def on_memberships(call: Call) -> Response:
             pairs = [(c, subject) for c, members in kept if subject in members]
         return listed([{"containerDescriptor": c, "memberDescriptor": m} for c, m in pairs])
     call.only("GET", "HEAD", "PUT", "DELETE")
-    for text in (subject, container):
+    for text in (container, subject):
         if find(organization, text) is None:
+            if call.method == "DELETE" and storage_key(text):
+                return Response(200)  # it went with one of the two
             raise missing(text, "GraphSubjectNotFoundException")
     members = organization.of(MEMBERS, container)
     if call.method == "PUT":

@@ -161,10 +161,12 @@ def on_authorized(call: Call) -> Response:
             one = part({"g": given}, "g")
             known[f"{one.get('type')}/{one.get('id')}".lower()] = one
     wanted = {n: call.query.get(n, "").lower() for n in ("type", "id")}
+    is_definition = "definitionId" in call.found.values  # which tells what it may not use as well
     found = [
         d
         for d in known.values()
-        if d.get("authorized") and all(str(d.get(n)).lower() == w for n, w in wanted.items() if w)
+        if (d.get("authorized") or is_definition)
+        and all(str(d.get(n)).lower() == w for n, w in wanted.items() if w)
     ]
     return listed(found)
 

@@ -105,9 +105,22 @@ def answer(directory: Directory, call: GraphCall, place: Place) -> Response:
         del known[key]
         return Response(204)
     _check_own(known[key])
-    patched = schedules.patched if "rules" in call.body else merged
-    known[key] = {**patched(known[key], _written(call.body)), "id": key}
+    known[key] = {**_changed(call, place, known[key]), "id": key}
     return Response(204) if call.method == "PATCH" else call.one(known[key], name)
+
+
+def _changed(call: GraphCall, place: Place, before: Document) -> Document:
+    if call.method == "PUT":
+        return _replaced(call, place, before)
+    patched = schedules.patched if "rules" in call.body else merged
+    return patched(before, _written(call.body))
+
+
+def _replaced(call: GraphCall, place: Place, before: Document) -> Document:
+    """Return an entry as a PUT leaves it: what it does not name is gone, but for its relations."""
+    kept = {n: v for n, v in before.items() if n.endswith("Id") or n == "createdDateTime"}
+    now = {"modifiedDateTime": call.written_now}
+    return {**copy.deepcopy(facts.COLLECTIONS[place.path]), **kept, **now, **_written(call.body)}
 
 
 def _check_owner(directory: Directory, place: Place) -> None:

@@ -39,6 +39,7 @@ REQUIRED = {
     "users": ("displayName", "mailNickname", "passwordProfile", "userPrincipalName"),
     FEDERATED: ("name", "issuer", "audiences"),
 }
+PASSWORDS = "passwordCredentials"  # of applications and service principals
 SECRET = ("passwordProfile",)  # never given back
 MICROSOFT_APPS = "-0000-0000-c000-000000000000"  # how the ids of Microsoft's own applications end
 
@@ -78,11 +79,13 @@ def create(directory: Directory, call: GraphCall, collection: str) -> Response:
     for _, other in links:
         _existing(directory, other)
     identity = {"id": new_id(), "createdDateTime": call.written_now, "deletedDateTime": None}
+    told = [_new_password(call, one) for one in _credentials(written)]
     document = {**merged(defaults(collection), written), **identity}
-    made = directory.put(collection, document)
+    kept = {PASSWORDS: [{**one, "secretText": None} for one in told]} if told else {}
+    made = directory.put(collection, {**document, **kept})
     for relation, other in links:
         directory.refer(made.id, relation, other)
-    return call.one(document, collection, status=201)
+    return call.one({**document, PASSWORDS: told} if told else document, collection, status=201)
 
 
 def _prepare_application(_: Directory, written: Document) -> Document:
@@ -225,6 +228,8 @@ def _on_single(
         directory.refer(found.id, relation, other.id)
         return Response(204)
     call.only("GET", "DELETE")
+    if not current and call.method == "DELETE":
+        return Response(204)  # it went with whom it referred to
     if not current:
         raise not_found(relation)
     if call.method == "GET":
@@ -288,33 +293,38 @@ def _new_nested(call: GraphCall, kind: str, documents: Mapping[str, Document]) -
 def add_password(directory: Directory, call: GraphCall, found: DirectoryObject) -> Response:
     """POST addPassword: the secret is told once."""
     wanted = call.body.get("passwordCredential")
-    given = wanted if isinstance(wanted, dict) else {}
+    told = _new_password(call, wanted if isinstance(wanted, dict) else {})
+    passwords = [*_credentials(found.document), {**told, "secretText": None}]
+    directory.put(found.collection, {**found.document, PASSWORDS: passwords})
+    return call.one(told, "microsoft.graph.passwordCredential")
+
+
+def _new_password(call: GraphCall, given: Document) -> Document:
     secret = secrets.token_urlsafe(30)
-    kept = {
+    return {
         "customKeyIdentifier": None,
         "displayName": given.get("displayName"),
         "endDateTime": given.get("endDateTime") or f"{call.now.year + 2}{call.written_now[4:]}",
         "hint": secret[:3],
         "keyId": new_id(),
+        "secretText": secret,
         "startDateTime": given.get("startDateTime") or call.written_now,
     }
-    passwords = [*_passwords(found), {**kept, "secretText": None}]
-    directory.put(found.collection, {**found.document, "passwordCredentials": passwords})
-    return call.one({**kept, "secretText": secret}, "microsoft.graph.passwordCredential")
 
 
 def remove_password(directory: Directory, call: GraphCall, found: DirectoryObject) -> Response:
     """POST removePassword."""
     key_id = str(call.body.get("keyId", ""))
-    left = [p for p in _passwords(found) if p.get("keyId") != key_id]
-    if len(left) == len(_passwords(found)):
+    before = _credentials(found.document)
+    left = [p for p in before if p.get("keyId") != key_id]
+    if len(left) == len(before):
         raise bad_request("No password credential found with keyId.")
-    directory.put(found.collection, {**found.document, "passwordCredentials": left})
+    directory.put(found.collection, {**found.document, PASSWORDS: left})
     return Response(204)
 
 
-def _passwords(found: DirectoryObject) -> list[Document]:
-    passwords = found.document.get("passwordCredentials")
+def _credentials(document: Mapping[str, object]) -> list[Document]:
+    passwords = document.get(PASSWORDS)
     return [p for p in passwords if isinstance(p, dict)] if isinstance(passwords, list) else []
 
 

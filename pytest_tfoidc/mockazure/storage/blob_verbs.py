@@ -11,7 +11,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.storage import leases
+from pytest_tfoidc.mockazure.storage import labels, leases
 from pytest_tfoidc.mockazure.storage.call import (
     Call,
     Conditions,
@@ -146,6 +146,9 @@ def _write(  # noqa: PLR0913 - what a blob has
         lease=old.lease.after_write(call.now) if old else FREE,
         blocks=blocks,
         kind=kind,
+        tier=labels.tier_of(call),
+        scope=labels.scope_of(call),
+        tags=labels.tags_of(call),
     )
     call.container.remove(call.blob_name)
     call.container.blobs[call.blob_name] = blob
@@ -167,6 +170,7 @@ def _written(blob: Blob, status: int, headers: Mapping[str, str]) -> Response:
 def get_blob(call: Call) -> Response:
     """Get Blob, whole or a range of it."""
     blob = call.to_read()
+    labels.check_not_archived(blob)
     headers = _describe(call, blob)
     for name, header in OVERRIDES.items():
         if call.grant.service_sas and name in call.query:
@@ -196,9 +200,9 @@ def _part(call: Call, blob: Blob, headers: dict[str, str], first: int, last: int
 def get_properties(call: Call) -> Response:
     """Get Blob Properties: HEAD."""
     blob = call.to_read()
-    tier = {"x-ms-access-tier": "Hot", "x-ms-access-tier-inferred": "true"}
     length = {"Content-Length": str(len(blob.content))}
-    return Response(200, b"", {**_describe(call, blob), **tier, **length})
+    shown = {**_describe(call, blob), **labels.tier_headers(blob), **length}
+    return Response(200, b"", shown)
 
 
 def _describe(call: Call, blob: Blob) -> dict[str, str]:
@@ -212,6 +216,7 @@ def _describe(call: Call, blob: Blob) -> dict[str, str]:
         "Accept-Ranges": "bytes",
         "x-ms-blob-type": blob.kind,
         **kind_headers(blob),
+        **labels.headers_of(blob),
         "x-ms-creation-time": http_date(blob.created),
         "x-ms-server-encrypted": "true",
     }
@@ -438,6 +443,7 @@ def _blocks_xml(blocks: list[tuple[str, int]]) -> str:
 def _copy(call: Call) -> Response:
     """Copy Blob and Put Blob From URL, inside one account, done at once."""
     source = _source(call)
+    labels.check_not_archived(source)
     conditions = Conditions.of(call.headers, "x-ms-source-")
     if conditions.fails(source.stamp):
         raise StorageError("SourceConditionNotMet")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from pytest_tfoidc.httpserver import Response
-from pytest_tfoidc.mockazure.storage import leases
+from pytest_tfoidc.mockazure.storage import labels, leases
 from pytest_tfoidc.mockazure.storage.blob_verbs import lease_action
 from pytest_tfoidc.mockazure.storage.call import (
     Call,
@@ -20,6 +20,7 @@ from pytest_tfoidc.mockazure.storage.call import (
     bad_query,
     http_date,
     metadata_headers,
+    printable,
     stamp_headers,
 )
 from pytest_tfoidc.mockazure.storage.errors import NOT_XML, StorageError, document, element
@@ -41,6 +42,7 @@ SERVICE_PROPERTIES = {
     "DeleteRetentionPolicy": f"<DeleteRetentionPolicy>{OFF}</DeleteRetentionPolicy>",
     "StaticWebsite": f"<StaticWebsite>{OFF}</StaticWebsite>",
 }
+DEFAULT_SCOPE, ACCOUNTS_KEY = "x-ms-default-encryption-scope", "$account-encryption-key"
 PROPERTIES_OF_BLOBS = {"DeleteRetentionPolicy", "StaticWebsite"}
 OTHER_PROPERTIES = {"DefaultServiceVersion", "ProtocolSettings"}
 
@@ -51,8 +53,12 @@ def create_container(call: Call) -> Response:
     account = call.store.account(call.account)
     if call.container_name in account.containers:
         raise StorageError("ContainerAlreadyExists")
+    scope = call.headers.get(DEFAULT_SCOPE, "")
     container = Container(
-        stamp=call.store.stamp(), metadata=call.metadata(), public_access=_public_access(call)
+        stamp=call.store.stamp(),
+        metadata=call.metadata(),
+        public_access=_public_access(call),
+        scope=printable(DEFAULT_SCOPE, scope) if scope not in {"", ACCOUNTS_KEY} else "",
     )
     account.containers[call.container_name] = container
     account.deleted.discard(call.container_name)
@@ -88,7 +94,7 @@ def get_container(call: Call) -> Response:
         **stamp_headers(container.stamp),
         **metadata_headers(container.metadata),
         **container.lease.headers(call.now),
-        "x-ms-default-encryption-scope": "$account-encryption-key",
+        DEFAULT_SCOPE: container.scope or ACCOUNTS_KEY,
         "x-ms-deny-encryption-scope-override": "false",
         "x-ms-has-immutability-policy": "false",
         "x-ms-has-legal-hold": "false",
@@ -207,7 +213,9 @@ def _blob_xml(call: Call, name: str, at: str, blob: Blob, include: set[str]) -> 
         lease = blob.lease.headers(call.now) if at == LAST else {}
         properties = _blob_properties(blob) + _lease_xml(lease)
         properties = f"<Properties>{properties}</Properties>"
-        return f"<Blob>{_name('Name', name)}{snapshot}{properties}{metadata}</Blob>"
+        shows_tags = "tags" in include and blob.tags
+        tags = f"<Tags>{labels.tags_xml(blob.tags)}</Tags>" if shows_tags else ""
+        return f"<Blob>{_name('Name', name)}{snapshot}{properties}{metadata}{tags}</Blob>"
 
     return write
 
@@ -227,8 +235,10 @@ def _blob_properties(blob: Blob) -> str:
         "Content-Disposition": "",
         **blob.properties,
         "BlobType": blob.kind,
-        "AccessTier": "Hot",
-        "AccessTierInferred": "true",
+        "AccessTier": blob.tier or "Hot",
+        **({} if blob.tier else {"AccessTierInferred": "true"}),
+        **({"EncryptionScope": blob.scope} if blob.scope else {}),
+        **({"TagCount": str(len(blob.tags))} if blob.tags else {}),
         "ServerEncrypted": "true",
     }
     return "".join(element(name, value) for name, value in values.items())

@@ -46,6 +46,7 @@ WORDS: dict[str, tuple[int, str]] = {
         "This request is not authorized to perform this operation using this service.",
     ),
     "BlobAlreadyExists": (409, "The specified blob already exists."),
+    "BlobArchived": (409, "This operation is not permitted on an archived blob."),
     "BlobNotFound": (404, "The specified blob does not exist."),
     "CannotVerifyCopySource": (404, "The specified blob does not exist."),
     "ConditionNotMet": (412, CONDITION),
@@ -92,6 +93,10 @@ WORDS: dict[str, tuple[int, str]] = {
     ),
     "InvalidResourceName": (400, "The specified resource name contains invalid characters."),
     "InvalidUri": (400, "The requested URI does not represent any resource on the server."),
+    "InvalidTags": (
+        400,
+        "The tags specified are invalid. It contains characters that are not permitted.",
+    ),
     "InvalidXmlDocument": (400, "XML specified is not syntactically valid."),
     "LeaseAlreadyPresent": (409, "There is already a lease present."),
     "LeaseIdMismatchWithBlobOperation": (

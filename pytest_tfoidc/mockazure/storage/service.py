@@ -14,8 +14,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pytest_tfoidc.httpserver import Response
 from pytest_tfoidc.mockazure.storage import blob_verbs as on_blob
 from pytest_tfoidc.mockazure.storage import container_verbs as on_container
-from pytest_tfoidc.mockazure.storage import otherblobs
+from pytest_tfoidc.mockazure.storage import labels, otherblobs
 from pytest_tfoidc.mockazure.storage.auth import AccountKeys, Authenticator, KeysOf, Resource
+from pytest_tfoidc.mockazure.storage.batches import answer_batch, is_batch
 from pytest_tfoidc.mockazure.storage.call import PRINTABLE, Call, bad_header, bad_query, http_date
 from pytest_tfoidc.mockazure.storage.errors import StorageError
 from pytest_tfoidc.mockazure.storage.store import Account, Blob, BlobStore
@@ -82,6 +83,8 @@ ROUTES: dict[tuple[str, str, str], dict[str, Operation]] = {
     },
     ("o", "", "properties"): {"PUT": (on_blob.set_properties, "w")},
     ("o", "", "lease"): {"PUT": (on_blob.lease_blob, "wd")},
+    ("o", "", "tier"): {"PUT": (labels.set_tier, "w")},
+    ("o", "", "tags"): {"GET": (labels.get_tags, "t"), "PUT": (labels.set_tags, "t")},
     ("o", "", "snapshot"): {"PUT": (on_blob.snapshot_blob, "cw")},
     ("o", "", "block"): {"PUT": (on_blob.put_block, "cw")},
     ("o", "", "appendblock"): {"PUT": (otherblobs.append_block, "aw")},
@@ -165,6 +168,8 @@ class BlobService:
             raise bad_header("x-ms-version", version)
         resource, level = _locate(request)
         grant = self._authenticator.grant(request, resource)
+        if is_batch(request) and level != "o":
+            return answer_batch(request, self.handle)
         query = {n.lower(): v for n, v in parse_qsl(resource.query, keep_blank_values=True)}
         run, needed = _operation(request.method, level, query, service=resource.service)
         grant.check(level=level, needed=needed)

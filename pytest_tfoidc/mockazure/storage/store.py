@@ -46,7 +46,8 @@ class Blob:
     """A blob, or a snapshot of one. `properties` are its HTTP headers.
 
     `kind`: BlockBlob, AppendBlob or PageBlob. `appends`: how many blocks were appended.
-    `sealed`: nothing more can be. `sequence`: a page blob's number.
+    `sealed`: nothing more can be. `sequence`: a page blob's number. `tier`: which somebody set.
+    `scope`: what it is encrypted with.
     """
 
     content: bytes
@@ -60,17 +61,24 @@ class Blob:
     appends: int = 0
     sealed: bool = False
     sequence: int = 0
+    tier: str = ""
+    scope: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
 class Container:
-    """A container, with blobs by name and snapshots by name and time."""
+    """A container, with blobs by name and snapshots by name and time.
+
+    `scope`: what its blobs are encrypted with, where they name nothing else.
+    """
 
     stamp: Stamp
     metadata: Mapping[str, str] = field(default_factory=dict)
     lease: Lease = FREE
     public_access: str = ""
     policies: str = ""
+    scope: str = ""
     blobs: dict[str, Blob] = field(default_factory=dict)
     snapshots: dict[tuple[str, str], Blob] = field(default_factory=dict)
     uncommitted: dict[str, dict[str, bytes]] = field(default_factory=dict)

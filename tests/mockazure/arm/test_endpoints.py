@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_tfoidc.mockazure.arm.endpoints import MANAGED
 from tests.mockazure.armclient import RG, Arm
 
 P = f"{RG}/providers"
@@ -122,3 +123,30 @@ def test_an_endpoint_has_an_interface_and_hosts_while_it_is_there(
     assert shown["customDnsConfigs"] == [{"fqdn": "kv.vault.azure.net", "ipAddresses": [told]}]
     arm("DELETE", ENDPOINT)
     assert arm("GET", interface["id"]).status == 404
+
+
+@pytest.mark.parametrize("kind", MANAGED)
+def test_an_endpoint_of_a_service_waits_at_its_target_until_somebody_approves(
+    arm: Arm, vault: str, kind: str
+) -> None:
+    space, *types = kind.split("/")
+    here = f"{P}/{space}"
+    for one in types[:-1]:
+        here = f"{here}/{one}/x"
+        arm("PUT", here, {"location": "westeurope", "properties": {}})
+    here = f"{here}/{types[-1]}/x"
+    properties: dict[str, Any] = {}
+    for path, value in zip(MANAGED[kind], (vault, "vault"), strict=True):
+        *blocks, name = path.split(".")
+        inner = properties
+        for block in blocks:
+            inner = inner.setdefault(block, {})
+        inner[name] = value
+    assert arm("PUT", here, {"properties": properties}).status < 300
+    (found,) = connections(arm)
+    assert found["properties"]["groupIds"] == ["vault"]
+    assert found["properties"]["privateLinkServiceConnectionState"]["status"] == "Pending"
+    approved = {"privateLinkServiceConnectionState": {"status": "Approved"}}
+    assert arm("PUT", found["id"], {"properties": approved}).status == 200
+    arm("DELETE", here)
+    assert connections(arm) == []

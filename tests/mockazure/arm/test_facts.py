@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_tfoidc.mockazure.arm.types.changes import SWITCHES
 from pytest_tfoidc.mockazure.arm.types.keylists import KEY_LISTS
 from pytest_tfoidc.mockazure.arm.types.statuses import STATUSES
 from tests.mockazure.armclient import RG, Arm
@@ -125,6 +126,9 @@ def test_a_secret_that_was_written_is_the_one_that_is_listed(arm: Arm) -> None:
         ("Microsoft.Compute/virtualMachineScaleSets/s", {}, ("orchestrationMode",), "Uniform"),
         ("Microsoft.Compute/virtualMachineScaleSets/s", {"orchestrationMode": "Flexible"},
          ("orchestrationMode",), "Flexible"),
+        ("Microsoft.Batch/batchAccounts/b", {}, ("poolAllocationMode",), "BatchService"),
+        ("Microsoft.ContainerService/managedClusters/c", {}, ("nodeProvisioningProfile", "mode"),
+         "Manual"),
         ("Microsoft.Network/publicIPAddresses/p", {}, ("publicIPAddressVersion",), "IPv4"),
         ("Microsoft.Storage/storageAccounts/s", {}, ("networkAcls", "defaultAction"), "Allow"),
         ("Microsoft.Storage/storageAccounts/s", {"networkAcls": {"defaultAction": "Deny"}},
@@ -522,6 +526,13 @@ def test_an_action_that_takes_its_time_tells_what_it_made_where_it_is_polled(arm
         ("Microsoft.Synapse/workspaces/w", "securityAlertPolicies/Default", {"state": "Disabled"}),
         ("Microsoft.ApiManagement/service/a", "templates/InviteUserNotificationMessage",
          {"isDefault": True}),
+        ("Microsoft.ContainerRegistry/registries/r", "scopeMaps/_repositories_pull",
+         {"actions": ["repositories/*/content/read"]}),
+        ("Microsoft.AppPlatform/spring/s", "configServers/default",
+         {"provisioningState": "Succeeded"}),
+        ("Microsoft.AppPlatform/spring/s", "monitoringSettings/default", {"traceEnabled": False}),
+        ("Microsoft.Storage/storageAccounts/s",
+         "providers/Microsoft.Security/defenderForStorageSettings/current", {"isEnabled": False}),
     ],
 )  # fmt: skip
 def test_settings_are_there_with_what_they_are_of(
@@ -543,3 +554,182 @@ def test_a_template_that_was_written_is_no_default_any_more(arm: Arm) -> None:
     assert put(arm, template, subject="mine")["isDefault"] is False
     arm("DELETE", template)
     assert arm("GET", template).json["properties"]["isDefault"] is True
+
+
+def test_a_container_has_a_policy_that_is_deleted_until_somebody_writes_one(arm: Arm) -> None:
+    account = f"{P}/Microsoft.Storage/storageAccounts/held"
+    policy = f"{account}/blobServices/default/containers/c/immutabilityPolicies/default"
+    put(arm, account)
+    put(arm, f"{account}/blobServices/default/containers/c")
+    assert arm("GET", policy).json["properties"]["state"] == "Deleted"
+    assert put(arm, policy, immutabilityPeriodSinceCreationInDays=4)["state"] == "Unlocked"
+    arm("POST", f"{policy}/lock")
+    longer = {"properties": {"immutabilityPeriodSinceCreationInDays": 9}}
+    arm("POST", f"{policy}/extend", longer)
+    now = arm("GET", policy).json["properties"]
+    assert now.items() >= {"state": "Locked", **longer["properties"]}.items()
+    arm("DELETE", policy)
+    assert arm("GET", policy).json["properties"]["state"] == "Deleted"
+
+
+@pytest.mark.parametrize("kind", SWITCHES)
+def test_what_is_stopped_says_so_until_it_is_started(arm: Arm, kind: str) -> None:
+    space, *types = kind.split("/")
+    path, actions = SWITCHES[kind]
+    here = f"{P}/{space}"
+    for one in types:
+        here = f"{here}/{one}/x"
+        put(arm, here)
+    for action, says in reversed(list(actions.items())):
+        assert arm("POST", f"{here}/{action}").status < 300
+        found = arm("GET", here).json["properties"]
+        for name in path.split("."):
+            found = found[name]
+        assert found == says
+
+
+@pytest.mark.parametrize(
+    ("path", "properties"),
+    [
+        (
+            "containerApps/a",
+            {"configuration": {"secrets": [{"name": "s", "value": "v", "keyVaultUrl": ""}]}},
+        ),
+        ("jobs/j", {"configuration": {"secrets": [{"name": "s", "value": "v"}]}}),
+        ("managedEnvironments/e/daprComponents/d", {"secrets": [{"name": "s", "value": "v"}]}),
+    ],
+)
+def test_secrets_of_container_apps_are_listed(
+    arm: Arm, path: str, properties: dict[str, Any]
+) -> None:
+    put(arm, f"{P}/Microsoft.App/managedEnvironments/e")
+    put(arm, f"{P}/Microsoft.App/{path}", **properties)
+    listed = arm("POST", f"{P}/Microsoft.App/{path}/listSecrets").json
+    assert listed == {"value": [{"name": "s", "value": "v"}]}
+
+
+def test_an_apps_backup_begins_at_some_time(arm: Arm) -> None:
+    put(arm, f"{P}/Microsoft.Web/sites/w")
+    backup = f"{P}/Microsoft.Web/sites/w/config/backup"
+    arm("PUT", backup, {"properties": {"backupSchedule": {"frequencyInterval": 1}}})
+    told = arm("POST", f"{backup}/list").json["properties"]
+    assert told["backupSchedule"]["startTime"] == "2026-01-01T00:00:00"
+
+
+def test_what_is_there_with_its_parent_can_be_deleted_and_is_still_there(arm: Arm) -> None:
+    site = f"{P}/Microsoft.Web/sites/w"
+    put(arm, site)
+    answers = [arm("DELETE", f"{site}/networkConfig/{n}").status for n in ("virtualNetwork", "x")]
+    assert answers == [200, 204]
+
+
+def test_an_apps_first_kind_of_sign_in_says_so_once_it_is_written(arm: Arm) -> None:
+    put(arm, f"{P}/Microsoft.Web/sites/w")
+    settings = f"{P}/Microsoft.Web/sites/w/config/authsettings"
+    assert "configVersion" not in arm("POST", f"{settings}/list").json["properties"]
+    arm("PUT", settings, {"properties": {"enabled": True, "gitHubClientId": ""}})
+    told = arm("POST", f"{settings}/list").json["properties"]
+    assert told == {"configVersion": "v1", "enabled": True}
+
+
+def test_what_azure_computed_is_computed_anew_where_a_client_brings_it_along(arm: Arm) -> None:
+    server = f"{P}/Microsoft.Sql/servers/s"
+    put(arm, server)
+    database = f"{server}/databases/d"
+    first = {"name": "GP_S_Gen5_2", "tier": "GeneralPurpose", "capacity": 2}
+    arm("PUT", database, {"location": "westeurope", "sku": first, "properties": {}})
+    arm("PATCH", database, {"sku": {"name": "ElasticPool"}})
+    found = arm("GET", database).json
+    assert found["sku"] == {"name": "ElasticPool"}
+    assert found["properties"]["currentServiceObjectiveName"] == "ElasticPool"
+    arm("PUT", database, {**found, "sku": first})
+    found = arm("GET", database).json
+    assert found["properties"]["currentServiceObjectiveName"] == "GP_S_Gen5_2"
+    arm("PATCH", database, {"sku": {"name": "GP_S_Gen5_2", "capacity": 4}})
+    assert arm("GET", database).json["sku"] == {**first, "capacity": 4}
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "body", "zones"),
+    [
+        ("DBforMySQL", "failover", {}, ("2", "1")),
+        ("DBforPostgreSQL", "restart", {"restartWithFailover": True}, ("2", "1")),
+        ("DBforPostgreSQL", "restart", {}, ("1", "2")),
+    ],
+)
+def test_a_servers_standby_takes_its_place(
+    arm: Arm, kind: str, action: str, body: dict[str, Any], zones: tuple[str, str]
+) -> None:
+    server = f"{P}/Microsoft.{kind}/flexibleServers/s"
+    ready = {"mode": "ZoneRedundant", "standbyAvailabilityZone": "2"}
+    put(arm, server, availabilityZone="1", highAvailability=ready)
+    assert arm("POST", f"{server}/{action}", body).status < 300
+    now = arm("GET", server).json["properties"]
+    assert (now["availabilityZone"], now["highAvailability"]["standbyAvailabilityZone"]) == zones
+
+
+def test_a_role_tells_when_it_was_made_and_changed(arm: Arm) -> None:
+    name = "11111111-2222-4333-8444-555555555555"
+    role = f"{RG}/providers/Microsoft.Authorization/roleDefinitions/{name}"
+    first = arm("PUT", role, {"properties": {"roleName": "own"}}).json["properties"]
+    second = arm("PUT", role, {"properties": {"roleName": "mine"}}).json["properties"]
+    assert first["createdOn"] == first["updatedOn"] == second["createdOn"] < second["updatedOn"]
+    assert arm("GET", role).json["properties"] == second
+
+
+def test_a_streaming_jobs_query_is_a_part_of_it_that_can_be_changed(arm: Arm) -> None:
+    job = f"{P}/Microsoft.StreamAnalytics/streamingJobs/j"
+    query = {"name": "main", "properties": {"query": "a", "streamingUnits": 3}}
+    put(arm, job, transformation=query)
+    main = f"{job}/transformations/main"
+    assert arm("GET", main).json["properties"]["query"] == "a"
+    assert arm("PATCH", main, {"properties": {"query": "b"}}).status == 200
+    now = arm("GET", job).json["properties"]["transformation"]["properties"]
+    assert now == {"query": "b", "streamingUnits": 3}
+    assert arm("GET", f"{job}/transformations/other").status == 404
+
+
+def test_a_machines_disks_are_there_for_as_long_as_it_is(arm: Arm) -> None:
+    machine = f"{P}/Microsoft.Compute/virtualMachines/m"
+    image = {"offer": "debian-12"}
+    system = {"name": "os", "createOption": "FromImage", "osType": "Linux", "diskSizeGB": 30}
+    profile = {"imageReference": image, "osDisk": system, "dataDisks": [{"name": "data"}]}
+    put(arm, machine, storageProfile=profile)
+    disks = f"{P}/Microsoft.Compute/disks"
+    found = arm("GET", f"{disks}/OS").json
+    assert (found["managedBy"], found["properties"]["diskSizeGB"]) == (machine, 30)
+    assert found["properties"]["creationData"]["imageReference"] == image
+    assert arm("GET", f"{disks}/data").json["sku"]["name"] == "Standard_LRS"
+    assert arm("GET", f"{disks}/other").status == 404
+    shown = arm("GET", machine).json["properties"]["storageProfile"]
+    assert shown["osDisk"]["managedDisk"]["id"] == f"{disks}/os"
+    assert shown["dataDisks"][0]["managedDisk"]["id"] == f"{disks}/data"
+    arm("DELETE", machine)
+    assert arm("GET", f"{disks}/os").status == 404
+
+
+def test_a_machines_disk_that_nobody_named_has_a_name_and_can_be_read(arm: Arm) -> None:
+    machine = f"{P}/Microsoft.Compute/virtualMachines/m"
+    put(arm, machine, storageProfile={"osDisk": {"createOption": "FromImage"}})
+    system = arm("GET", machine).json["properties"]["storageProfile"]["osDisk"]
+    assert arm("GET", system["managedDisk"]["id"]).json["name"] == system["name"]
+    put(arm, machine, storageProfile={"osDisk": {"vhd": {"uri": "https://x"}}})
+    unmanaged = arm("GET", machine).json["properties"]["storageProfile"]["osDisk"]
+    assert unmanaged == {"vhd": {"uri": "https://x"}}
+
+
+def test_a_schedule_of_a_runbook_tells_its_id_and_is_found_by_the_runbook(arm: Arm) -> None:
+    account = f"{P}/Microsoft.Automation/automationAccounts/a"
+    put(arm, account)
+    for name in ("one", "two"):
+        put(arm, f"{account}/jobSchedules/{name}", runbook={"name": f"book-{name}"})
+    wanted = "?$filter=properties/runbook/name%20eq%20%27book-two%27"
+    found = arm("GET", f"{account}/jobSchedules{wanted}").json["value"]
+    assert [one["properties"]["jobScheduleId"] for one in found] == ["two"]
+
+
+def test_a_slot_runs_on_the_plan_of_its_app(arm: Arm) -> None:
+    site = f"{P}/Microsoft.Web/sites/w"
+    put(arm, site, serverFarmId="plan")
+    assert put(arm, f"{site}/slots/s")["serverFarmId"] == "plan"
+    assert put(arm, f"{site}/slots/s", serverFarmId="own")["serverFarmId"] == "own"

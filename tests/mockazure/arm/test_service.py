@@ -74,6 +74,20 @@ def test_patch_merges_properties_and_replaces_tags(arm: Arm) -> None:
     assert found["properties"] == {"x": {"y": 3, "z": 2}, "provisioningState": "Succeeded"}
 
 
+def test_patch_lets_go_of_references_and_metadata_and_of_nothing_else(arm: Arm) -> None:
+    path = f"{RG}/providers/Vendor.Thing/things/one"
+    kept = {"size": "small", "mediaLink": "https://x"}
+    written = {"host": {"id": RG}, "metadata": {"a": "1"}, "profile": kept}
+    written["storage"] = {"accountId": RG, "mode": "keys"}
+    arm("PUT", path, {"properties": written})
+
+    empty = {"host": {}, "metadata": {}, "profile": {"mediaLink": ""}, "storage": {"accountId": ""}}
+    arm("PATCH", path, {"properties": empty})
+
+    found = arm("GET", path).json["properties"]
+    assert found == {"metadata": {}, "profile": kept, "provisioningState": "Succeeded"}
+
+
 def test_head_tells_existence(arm: Arm) -> None:
     assert arm("HEAD", RG).status == 204
     assert arm("HEAD", VNET).status == 404

@@ -25,6 +25,7 @@ OWNERS = (
     "Microsoft.Search/searchServices",
     "Microsoft.DigitalTwins/digitalTwinsInstances",
     "Microsoft.Batch/batchAccounts",
+    "Microsoft.CognitiveServices/accounts",
     "Microsoft.Purview/accounts",
     "Microsoft.DeviceUpdate/accounts",
     "Microsoft.Synapse/workspaces",
@@ -54,6 +55,21 @@ class Planes:
 @pytest.fixture
 def planes(arm: Arm) -> Planes:
     return Planes(arm)
+
+
+def test_an_agent_is_posted_to_its_list_and_changed_by_a_post_to_itself(planes: Planes) -> None:
+    foundry = ("one.services.ai.azure.com", "https://ai.azure.com")
+    agents = "/api/projects/p/agents"
+    assert planes(foundry, "GET", f"{agents}/a?api-version=v1").status == 404
+    assert (
+        planes(foundry, "POST", agents, {"name": "a", "definition": {"model": "m"}}).status == 200
+    )
+    planes(foundry, "POST", f"{agents}/a", {"name": "a", "definition": {"model": "n"}})
+    found = planes(foundry, "GET", f"{agents}/a").json
+    assert found == {"name": "a", "definition": {"model": "n"}}
+    assert planes(foundry, "GET", agents).json == {"value": [found]}
+    assert planes(foundry, "DELETE", f"{agents}/a").status == 200
+    assert planes(foundry, "GET", f"{agents}/a").status == 404
 
 
 @pytest.mark.parametrize(

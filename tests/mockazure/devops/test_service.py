@@ -54,6 +54,27 @@ def test_a_connection_without_data_is_given_back_with_it(client: Client) -> None
     assert client.call("POST", ENDPOINTS, body).json["data"] == {}
 
 
+def test_a_connection_is_shared_with_projects_until_it_is_taken_from_all(client: Client) -> None:
+    other = "99999999-1111-4111-8111-111111111111"
+    made = client.call("POST", ENDPOINTS, client.connection()).json
+    path = f"_apis/serviceendpoint/endpoints/{made['id']}"
+
+    def projects() -> list[str]:
+        found = client.send("GET", f"project/{path}").json
+        return [r["projectReference"]["id"] for r in found["serviceEndpointProjectReferences"]]
+
+    for _ in range(2):
+        assert client.send("PATCH", path, [{"projectReference": {"id": other}}]).status == 204
+        assert projects() == [client.project(), other]
+    client.send("PUT", path, client.connection(name="renamed"))
+    assert projects() == [client.project(), other]
+    client.send("DELETE", f"{path}?projectIds={client.project()}")
+    assert projects() == [other]
+    client.send("DELETE", f"{path}?projectIds={client.project()},{other}")
+    assert client.send("GET", f"project/{path}").json is None
+    assert client.send("PATCH", path, {}).status == 404
+
+
 def test_features_of_a_project_are_enabled_until_somebody_says_no(client: Client) -> None:
     query = {"featureIds": ["a", "b"], "scopeValues": {"project": "P"}}
     state = "_apis/FeatureManagement/FeatureStates/host/project/P"

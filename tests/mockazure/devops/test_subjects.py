@@ -28,6 +28,20 @@ def test_a_project_has_its_groups_and_the_organization_its_own(client: Client) -
     assert "Project Collection Administrators" in names
 
 
+def test_pipelines_run_as_an_identity_that_can_be_found_by_its_name(client: Client) -> None:
+    client.project()
+    for name in ("project Build Service (org)", "Project Collection Build Service (org)"):
+        path = f"_apis/identities?searchFilter=General&filterValue={quote(name)}"
+        (found,) = client.send("GET", path).json["value"]
+        assert found["subjectDescriptor"].startswith("svc.")
+        assert found["descriptor"].startswith("Microsoft.TeamFoundation.ServiceIdentity;")
+        again = client.send("GET", f"_apis/identities?descriptors={quote(found['descriptor'])}")
+        assert [one["id"] for one in again.json["value"]] == [found["id"]]
+    client.send("DELETE", f"_apis/projects/{client.project()}")
+    path = "_apis/identities?searchFilter=General&filterValue="
+    assert client.send("GET", path + quote("project Build Service (org)")).json["value"] == []
+
+
 def test_descriptors_and_storage_keys_lead_to_each_other(client: Client) -> None:
     readers = group_of(client, "Readers")
 
@@ -66,6 +80,9 @@ def test_members_are_added_listed_both_ways_and_removed(client: Client) -> None:
     assert client.send("DELETE", pair).status == 200
     assert client.send("GET", pair).status == 404
     assert client.send("PUT", f"{pair}x").status == 404
+    client.send("DELETE", f"_apis/graph/groups/{others['descriptor']}")
+    assert client.send("DELETE", pair).status == 200
+    assert client.send("DELETE", f"{pair.rpartition('/')[0]}/none").status == 404
 
 
 def test_identities_are_found_by_descriptor_and_by_name(client: Client) -> None:
@@ -129,6 +146,8 @@ def test_a_namespace_tells_its_actions_and_an_unknown_one_is_none(client: Client
     bits = {a["name"]: a["bit"] for a in shown["actions"]}
 
     assert (bits["GenericRead"], bits["PullRequestBypassPolicy"]) == (2, 32768)
+    server = client.send("GET", "_apis/securitynamespaces/1f4179b3-6bac-4d01-b421-71ea09171400")
+    assert server.json["value"][0]["name"] == "Server"
     assert client.send("GET", "_apis/securitynamespaces/none").status == 404
     assert client.send("GET", "_apis/accesscontrollists/none?token=x").status == 404
 

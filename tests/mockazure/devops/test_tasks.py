@@ -264,3 +264,11 @@ def test_a_hook_hides_its_secrets_and_a_team_has_areas(client: Client) -> None:
     assert client.send("GET", path).json["defaultValue"] == "project"
     values = {"defaultValue": "project\\a", "values": [{"value": "project\\a"}]}
     assert client.send("PATCH", path, values).json["defaultValue"] == "project\\a"
+
+
+def test_a_type_of_service_connections_tells_what_it_is_signed_in_with(client: Client) -> None:
+    (found,) = client.send("GET", "_apis/serviceendpoint/types?type=AZDOAPI").json["value"][:1]
+    schemes = {s["scheme"]: s["inputDescriptors"] for s in found["authenticationSchemes"]}
+    assert {one["id"] for one in schemes["UsernamePassword"]} == {"username", "password"}
+    assert "apitoken" in {one["id"] for one in schemes["Token"]}
+    assert "releaseUrl" in {one["id"] for one in found["inputDescriptors"]}

@@ -44,6 +44,20 @@ def test_what_every_tenant_has_is_there_and_stays(client: Client) -> None:
     assert client("PATCH", path, {"displayName": "x"}).status == 400
 
 
+def test_what_a_put_does_not_name_is_gone_and_what_a_patch_does_not_name_stays(
+    client: Client,
+) -> None:
+    path = f"{ENTITLEMENTS}/accessPackageAssignmentPolicies"
+    body = {"accessPackageId": "p", "description": "d", "accessReviewSettings": {"isEnabled": True}}
+    one = f"{path}/{client.make(path[1:], body)['id']}"
+    client("PATCH", one, {"displayName": "n"})
+    assert client("GET", one).json["description"] == "d"
+    assert client("PUT", one, {"description": "other"}).status == 200
+    left = client("GET", one).json
+    assert (left["accessPackageId"], left["description"]) == ("p", "other")
+    assert not {"accessReviewSettings", "displayName"} & left.keys()
+
+
 def test_a_role_of_ones_own_is_made_and_assigned_once(client: Client) -> None:
     path = "/roleManagement/directory/roleDefinitions"
     made = client.make(path[1:], {"displayName": "own", "isEnabled": True})
@@ -285,6 +299,7 @@ def test_a_user_has_one_manager(client: Client) -> None:
     assert client("GET", path).json["id"] == "object"
     assert client("DELETE", f"{path}/$ref").status == 204
     assert client("GET", path).status == 404
+    assert client("DELETE", f"{path}/$ref").status == 204
 
 
 def test_a_token_signing_certificate_is_a_certificate(client: Client) -> None:

@@ -225,6 +225,16 @@ def test_a_password_is_told_once(client: Client, app: Any) -> None:  # noqa: ANN
     assert client("GET", path).json["passwordCredentials"] == []
 
 
+def test_a_password_of_a_new_application_is_told_once_as_well(client: Client) -> None:
+    body = {"displayName": "app", "passwordCredentials": [{"displayName": "first"}]}
+    made = client.make("applications", body)
+    (told,) = made["passwordCredentials"]
+    (kept,) = client("GET", f"/applications/{made['id']}").json["passwordCredentials"]
+    assert (kept["keyId"], kept["displayName"]) == (told["keyId"], "first")
+    assert told["secretText"]
+    assert kept["secretText"] is None
+
+
 def test_app_roles_are_assigned_and_seen_from_both_sides(client: Client, app: Any) -> None:  # noqa: ANN401 - JSON
     principal = client.make("servicePrincipals", {"appId": app["appId"]})
     graph = client("GET", f"/servicePrincipals(appId='{GRAPH_APP}')").json

@@ -598,7 +598,7 @@ def test_the_account_tells_its_kind(blobs: BlobClient) -> None:
         ("POST", BLOB, (405, "UnsupportedHttpVerb")),
         ("OPTIONS", "/?comp=list", (405, "UnsupportedHttpVerb")),
         ("GET", "/", (400, "InvalidQueryParameterValue")),
-        ("PUT", f"{BLOB}?comp=tags", (400, "InvalidQueryParameterValue")),
+        ("PUT", f"{BLOB}?comp=undelete", (400, "InvalidQueryParameterValue")),
         ("GET", "/Bad_Name/x", (400, "InvalidResourceName")),
         ("GET", "/a--b/x", (400, "InvalidResourceName")),
         ("PUT", f"/{'a' * 64}?restype=container", (400, "InvalidResourceName")),

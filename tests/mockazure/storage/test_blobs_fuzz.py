@@ -14,7 +14,7 @@ from tests.mockazure.storage.blobclient import LEASE, VERSION, BlobClient
 # what h11 lets into a header, and what its server gives us as text
 LATIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"))
 METHODS = st.sampled_from(["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "X"])
-COMPS = sorted({comp for _, _, comp in ROUTES} | {"page", "tier", "tags", "undelete"})
+COMPS = sorted({comp for _, _, comp in ROUTES} | {"batch", "undelete"})
 VALUES = st.one_of(
     LATIN,
     st.sampled_from(
@@ -58,6 +58,9 @@ HEADERS = st.dictionaries(
             "x-ms-client-request-id",
             "x-ms-range",
             "x-ms-range-get-content-md5",
+            "x-ms-access-tier",
+            "x-ms-tags",
+            "x-ms-encryption-scope",
             "content-md5",
             "content-type",
             "range",
@@ -107,6 +110,24 @@ BODIES = st.one_of(
             b"<a>" * 2000,
         ]
     ),
+)
+PARTS = st.lists(
+    st.sampled_from(
+        [
+            *("--x", "--x--", "--y", "", "Content-ID: 0", "Content-Type: application/http"),
+            *(
+                "DELETE /state/a HTTP/1.1",
+                "PUT /state/a?comp=tier HTTP/1.1",
+                "x-ms-access-tier: P4",
+            ),
+            *(
+                "POST /?comp=batch HTTP/1.1",
+                "DELETE /?comp=batch HTTP/1.1",
+                "DELETE http://[ HTTP/1.1",
+            ),
+        ]
+    ),
+    max_size=12,
 )
 FUZZ = settings(max_examples=300, database=None)
 
@@ -202,3 +223,10 @@ def test_no_made_up_credential_opens_anything(
     for response in (signed, keyed):
         check(response)
         assert response.status in {400, 401, 403}
+
+
+@FUZZ
+@given(PARTS, st.sampled_from(["/?comp=batch", "/state?restype=container&comp=batch"]))
+def test_no_batch_makes_an_error_of_ours(lines: list[str], target: str) -> None:
+    body = "\r\n".join(["--x", *lines, "--x--"]).encode()
+    check(CLIENT("POST", target, body, content_type="multipart/mixed; boundary=x"))

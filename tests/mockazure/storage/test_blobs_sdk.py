@@ -246,3 +246,40 @@ def test_large_append_and_page_blobs_go_up_in_parts(container: Any) -> None:
     for kind in ("AppendBlob", "PageBlob"):
         container.upload_blob(kind, body, blob_type=kind)
         assert container.download_blob(kind).readall() == body
+
+
+def test_tiers_tags_and_scopes_are_kept(sdk: Any, container: Any) -> None:
+    blob = container.upload_blob("b", b"1", tags={"a": "1"}, encryption_scope="own")
+    blob.set_standard_blob_tier("Cool")
+    found = blob.get_blob_properties()
+    assert (found.blob_tier, found.encryption_scope, found.tag_count) == ("Cool", "own", 1)
+    blob.set_blob_tags({"b c": "x & y"})
+    assert blob.get_blob_tags() == {"b c": "x & y"}
+    (listed,) = container.list_blobs(include=["tags"])
+    assert (listed.blob_tier, listed.tags) == ("Cool", {"b c": "x & y"})
+    with pytest.raises(exceptions.HttpResponseError, match="InvalidTags"):
+        blob.set_blob_tags({str(n): "" for n in range(11)})
+    with pytest.raises(exceptions.HttpResponseError, match="InvalidHeaderValue"):
+        blob.set_standard_blob_tier("Lukewarm")
+    scope = azure.ContainerEncryptionScope("own")
+    other = sdk.create_container("scoped", container_encryption_scope=scope)
+    assert other.upload_blob("b", b"").get_blob_properties().encryption_scope == "own"
+
+
+def test_an_archived_blob_is_read_once_it_is_back(container: Any) -> None:
+    blob = container.upload_blob("b", b"1", standard_blob_tier=azure.StandardBlobTier.ARCHIVE)
+    with pytest.raises(exceptions.ResourceExistsError, match="archived"):
+        blob.download_blob()
+    blob.set_standard_blob_tier("Hot")
+    assert blob.download_blob().readall() == b"1"
+
+
+def test_many_blobs_are_put_into_a_tier_and_deleted_with_one_request(container: Any) -> None:
+    names = ["a", "dir/b ä", "c"]
+    for name in names:
+        container.upload_blob(name, b"")
+    container.set_standard_blob_tier_blobs("Cool", *names)
+    assert {b.blob_tier for b in container.list_blobs()} == {"Cool"}
+    answers = container.delete_blobs("a", "not-there", "c", raise_on_any_failure=False)
+    assert [one.status_code for one in answers] == [202, 404, 202]
+    assert [b.name for b in container.list_blobs()] == ["dir/b ä"]

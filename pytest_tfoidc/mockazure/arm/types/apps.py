@@ -152,6 +152,9 @@ def site_answer(new: New) -> Any:  # noqa: ANN401 - JSON
     """Return what an app's settings are; they are read with a POST, for they may be secret."""
     if new.name.lower() == "backup" and not new.properties:
         raise ArmError(404, "NotFound", f"No backup is configured: {new.id}")
+    if new.name.lower() == "authsettings" and new.properties:  # of version 1, or written there
+        said = {name: value for name, value in new.properties.items() if value not in ("", None)}
+        return {**new.body, "properties": {"configVersion": "v1", **said}}
     if new.name.lower() != "publishingcredentials":
         return new.body
     user = f"${new.scope.rpartition('/')[2]}"
@@ -266,6 +269,29 @@ ANOMALIES = {
     )
 }
 
+SCOPE_MAPS = {  # what every registry lets tokens do, under the names that Azure gives it
+    f"scopeMaps/_repositories_{name}": fixed(
+        properties={
+            "actions": [f"repositories/*/{action}" for action in actions],
+            "description": f"Can perform {name.replace('_', ' ')} operations on all repositories",
+            "type": "SystemDefined",
+        }
+    )
+    for name, actions in (
+        ("pull", ("content/read",)),
+        ("pull_metadata_read", ("content/read", "metadata/read")),
+        ("push", ("content/read", "content/write")),
+        (
+            "push_metadata_write",
+            ("metadata/read", "metadata/write", "content/read", "content/write"),
+        ),
+        (
+            "admin",
+            ("metadata/read", "metadata/write", "content/read", "content/write", "content/delete"),
+        ),
+    )
+}
+
 SITE = Rules(
     accepted=202,
     adds=site,
@@ -304,7 +330,13 @@ TYPES: dict[str, Rules] = {
     "Microsoft.CognitiveServices/accounts": Rules(
         created=201, adds=cognitive, actions={"listkeys": cognitive_keys}
     ),
-    "Microsoft.AppPlatform/spring": Rules(actions={"listgloballyenabledapms": enabled_monitors}),
+    "Microsoft.AppPlatform/spring": Rules(
+        actions={"listgloballyenabledapms": enabled_monitors},
+        implied={
+            "configServers/default": fixed(properties={"configServer": {}}),
+            "monitoringSettings/default": fixed(properties={"traceEnabled": False}),
+        },
+    ),
     "Microsoft.Web/staticSites": Rules(actions={"listsecrets": static_site_secrets}),
     "Microsoft.Web/serverFarms": Rules(accepted=202, beside=plan),
     "Microsoft.Web/sites": SITE,

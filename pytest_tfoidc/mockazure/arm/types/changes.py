@@ -103,6 +103,28 @@ def _activated(new: New, posted: Mapping[str, Any], _: str) -> Properties:
     return {new.id: {ACTIVE: now}, **states}
 
 
+def _failed_over(new: New, _posted: Mapping[str, Any], _now: str) -> Properties:
+    """Return a flexible server whose standby has taken its place, with the zones of both."""
+    standby = part(new.properties, "highAvailability")
+    here, there = new.properties.get("availabilityZone"), standby.get("standbyAvailabilityZone")
+    if not here or not there:
+        return {}
+    shown = {**standby, "standbyAvailabilityZone": here}
+    return {new.id: {"availabilityZone": there, "highAvailability": shown}}
+
+
+def _restarted(new: New, posted: Mapping[str, Any], now: str) -> Properties:
+    """Return a flexible server that was restarted, on its standby where that was asked for."""
+    return _failed_over(new, posted, now) if posted.get("restartWithFailover") is True else {}
+
+
+def _extended(new: New, posted: Mapping[str, Any], _: str) -> Properties:
+    """Return a policy of a container that holds for longer."""
+    period = "immutabilityPeriodSinceCreationInDays"
+    longer = part(posted, "properties").get(period)
+    return {new.id: {period: longer} if isinstance(longer, int) else {}}
+
+
 def _set(**properties: Any) -> Changes:  # noqa: ANN401 - JSON
     """Make the function for an action that sets properties of its own resource."""
     return lambda new, _posted, _now: {new.id: properties}
@@ -112,7 +134,38 @@ EXPORT = {
     "begingetaccess": _set(diskState="ActiveSAS"),
     "endgetaccess": _set(diskState="Unattached"),
 }
-CHANGES: dict[str, dict[str, Changes]] = {
+RUNS = {"start": "Running", "stop": "Stopped"}
+_READY = {"start": "Ready", "stop": "Stopped"}
+_ONLINE = {"resume": "Online", "pause": "Paused"}
+# type -> the property that tells whether it runs, and what that says after each action
+SWITCHES: dict[str, tuple[str, Mapping[str, str]]] = {
+    "Microsoft.App/containerApps": ("runningStatus", RUNS),
+    "Microsoft.Cdn/profiles/endpoints": ("resourceState", RUNS),
+    "Microsoft.ContainerService/managedClusters": ("powerState.code", RUNS),
+    "Microsoft.DBforMySQL/flexibleServers": ("state", _READY),
+    "Microsoft.DBforPostgreSQL/flexibleServers": ("state", _READY),
+    "Microsoft.Kusto/clusters": ("state", RUNS),
+    "Microsoft.Logic/workflows": ("state", {"enable": "Enabled", "disable": "Disabled"}),
+    "Microsoft.Network/applicationGateways": ("operationalState", RUNS),
+    "Microsoft.Sql/managedInstances": ("state", _READY),
+    "Microsoft.Sql/servers/databases": ("status", _ONLINE),
+    "Microsoft.StreamAnalytics/streamingJobs": ("jobState", RUNS),
+    "Microsoft.Synapse/workspaces/sqlPools": ("status", _ONLINE),
+    "Microsoft.Web/sites": ("state", RUNS),
+    "Microsoft.Web/sites/slots": ("state", RUNS),
+}
+
+
+def _switches(kind: str) -> dict[str, Changes]:
+    path, actions = SWITCHES.get(kind, ("", {}))
+    block, dot, name = path.rpartition(".")
+    return {
+        action: _set(**({block: {name: says}} if dot else {name: says}))
+        for action, says in actions.items()
+    }
+
+
+_ACTED: dict[str, dict[str, Changes]] = {
     "Microsoft.Compute/disks": EXPORT,
     "Microsoft.Compute/snapshots": EXPORT,
     "Microsoft.Cache/redisEnterprise/databases": {
@@ -124,7 +177,14 @@ CHANGES: dict[str, dict[str, Changes]] = {
         "enableapmglobally": _enabled,
     },
     "Microsoft.AppPlatform/spring/apps": {"setactivedeployments": _activated},
+    "Microsoft.DBforMySQL/flexibleServers": {"failover": _failed_over},
+    "Microsoft.DBforPostgreSQL/flexibleServers": {"restart": _restarted},
     "Microsoft.Network/networkManagers": {"commit": _committed},
+    "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies": {
+        "extend": _extended,
+        "lock": _set(state="Locked"),
+    },
     "Microsoft.Web/sites": {"slotsswap": _swapped},
     "Microsoft.Web/sites/slots": {"slotsswap": _swapped},
 }
+CHANGES = {kind: {**_ACTED.get(kind, {}), **_switches(kind)} for kind in (*_ACTED, *SWITCHES)}

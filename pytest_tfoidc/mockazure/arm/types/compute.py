@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, part
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, guid, key, objects, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 
@@ -152,6 +152,14 @@ def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def app_secrets(new: New) -> Properties:
+    """Return the secrets of a container app, a job or a component; what is empty is not shown."""
+    configured = objects(part(new.properties, "configuration"), "secrets")
+    found = configured or objects(new.properties, "secrets")
+    return {"value": [{n: v for n, v in one.items() if v not in ("", None)} for one in found]}
+
+
+SECRETS = {"listsecrets": app_secrets}
 EXPORTS = {"begingetaccess": disk_access}
 VERSION = "1.33"  # of Kubernetes, where nobody asks for another
 CREDENTIALS = ("User", "Admin", "MonitoringUser")
@@ -173,7 +181,9 @@ TYPES: dict[str, Rules] = {
         adds=cluster,
         actions={f"listcluster{who.lower()}credential": kubeconfig for who in CREDENTIALS},
     ),
-    "Microsoft.App/containerApps": Rules(created=201, adds=container_app),
+    "Microsoft.App/containerApps": Rules(created=201, adds=container_app, actions=SECRETS),
+    "Microsoft.App/jobs": Rules(actions=SECRETS),
+    "Microsoft.App/managedEnvironments/daprComponents": Rules(actions=SECRETS),
     "Microsoft.HDInsight/clusters": Rules(
         actions={"configurations": cluster_settings},
         plain={"configurations": cluster_files},

@@ -34,6 +34,7 @@ TIERS = {"F": "Free", "B": "Basic", "S": "Standard", "P": "Premium", "E": "Enter
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Microsoft.AutoManage/configurationProfileAssignments": {"targetId": "{scope}"},
+    "Microsoft.Automation/automationAccounts/jobSchedules": {"jobScheduleId": "{name}"},
     "Microsoft.Batch/batchAccounts": {
         "accountEndpoint": "{name}.{location}.batch.azure.com",
         "encryption": {"keySource": "Microsoft.Batch"},
@@ -85,6 +86,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "trigger.timerTriggers[].status": "Enabled",
     },
     "Microsoft.Compute/virtualMachineScaleSets": {"orchestrationMode": "Uniform"},
+    "Microsoft.ContainerService/managedClusters": {
+        "nodeProvisioningProfile": {"defaultNodePools": "Auto", "mode": "Manual"},
+    },
     "Microsoft.ContainerService/managedClusters/agentPools": {
         "count": 1,
         "mode": "User",
@@ -196,6 +200,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "perDatabaseSettings": {"minCapacity": 0, "maxCapacity": 2},
         "zoneRedundant": False,
     },
+    "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies": {
+        "state": "Unlocked"
+    },
     "Microsoft.Storage/storageAccounts": {
         "/kind": "StorageV2",
         "/sku": {"name": "Standard_LRS", "tier": "Standard"},
@@ -209,6 +216,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "supportsHttpsTrafficOnly": True,
     },
     "Microsoft.Web/serverFarms": {"reserved": False},
+    "Microsoft.Web/sites/config": {"backupSchedule.startTime": "2026-01-01T00:00:00"},
+    "Microsoft.Web/sites/slots/config": {"backupSchedule.startTime": "2026-01-01T00:00:00"},
     "Microsoft.Sql/managedInstances/vulnerabilityAssessments": {
         "recurringScans.emailSubscriptionAdmins": True,
         "recurringScans.isEnabled": False,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_tfoidc.mockazure.arm.types import base as adds
-from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key, keys
+from pytest_tfoidc.mockazure.arm.types.base import New, Properties, fixed, key, keys, part
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 
 NEVER = "P10675199DT2H48M5.4775807S"  # the longest time span of .NET
@@ -127,6 +128,25 @@ SUBSCRIPTION = fixed(
     requiresSession=False,
     status="Active",
 )
+
+
+def transformation(new: New) -> Properties | None:
+    """Return the query of a streaming job, which is a part of it; None under another name."""
+    found = part(new.properties, "transformation")
+    same = str(found.get("name")).lower() == new.name.lower()
+    return {"properties": part(found, "properties")} if same else None
+
+
+def with_transformation(
+    properties: Mapping[str, Any], name: str, written: Mapping[str, Any]
+) -> Properties:
+    """Return a streaming job's properties after its query was written."""
+    found = part(properties, "transformation")
+    inside = {**part(found, "properties"), **written}
+    now = {"name": found.get("name") or name, "properties": inside}
+    return {**properties, "transformation": now}
+
+
 EVERYTHING = {
     "filterType": "SqlFilter",
     "sqlFilter": {"sqlExpression": "1=1", "compatibilityLevel": 20},
@@ -181,6 +201,8 @@ TYPES: dict[str, Rules] = {
         omitted=("clientAffineProperties",),
         implied={"rules/$Default": fixed(properties=EVERYTHING)},
     ),
+    "Microsoft.StreamAnalytics/streamingJobs": Rules(implied={"transformations/*": transformation}),
+    "Microsoft.StreamAnalytics/streamingJobs/transformations": Rules(merges=with_transformation),
     "Microsoft.SignalRService/signalR": Rules(
         created=201, adds=signalr(SIGNALR), actions={"listkeys": signalr_keys(SIGNALR)}
     ),

@@ -37,6 +37,8 @@ from pytest_tfoidc.mockazure.arm.types.keylists import KEY_LISTS
 from pytest_tfoidc.mockazure.arm.types.rules import Rules
 from pytest_tfoidc.mockazure.arm.types.statuses import STATUSES, with_statuses
 
+_SECURITY = "providers/Microsoft.Security"
+_DISABLED = adds.fixed(properties={"isEnabled": False})
 NETWORK = Rules(created=201)  # every type of Microsoft.Network, where it has no entry
 TYPES: dict[str, Rules] = {
     GROUP_TYPE: Rules(created=201),
@@ -61,7 +63,7 @@ TYPES: dict[str, Rules] = {
             "regeneratecredential": adds.registry_credentials,
             "schedulerun": adds.registry_run,
         },
-        implied={"runs/*": adds.registry_run_there},
+        implied={"runs/*": adds.registry_run_there, **apps.SCOPE_MAPS},
     ),
     "Microsoft.ContainerRegistry/registries/webhooks": Rules(
         actions={"getcallbackconfig": adds.webhook_target}
@@ -132,7 +134,16 @@ TYPES: dict[str, Rules] = {
             "fileServices/default": adds.file_service,
             "queueServices/default": nothing,
             "tableServices/default": nothing,
+            f"{_SECURITY}/advancedThreatProtectionSettings/current": _DISABLED,
+            f"{_SECURITY}/defenderForStorageSettings/current": _DISABLED,
         },
+    ),
+    "Microsoft.Storage/storageAccounts/blobServices/containers": Rules(
+        implied={
+            "immutabilityPolicies/default": adds.fixed(
+                properties={"immutabilityPeriodSinceCreationInDays": 0, "state": "Deleted"}
+            )
+        }
     ),
     "Microsoft.Storage/storageAccounts/queueServices/queues": Rules(deleted=204),
     "Microsoft.Storage/storageAccounts/tableServices/tables": Rules(deleted=204),
