@@ -59,6 +59,7 @@ SCOPE_FILTER = re.compile(
 )
 LOOSE_AND = re.compile(r"\s*\band\s*$", re.IGNORECASE)  # what is left where such a part comes last
 AUTHORIZATION = "microsoft.authorization"
+NAME_CHECK = "checknameavailability"
 
 
 def collection(estate: Estate, call: Call) -> Response:
@@ -175,8 +176,9 @@ def act(estate: Estate, call: Call) -> Response:
     """POST an action on a resource."""
     place = call.place
     action = place.name.lower()
-    if action == "checknameavailability":
-        return _name_available(estate, call)
+    if action == NAME_CHECK:
+        name, kind = (str(call.body.get(n, "")).lower() for n in ("name", "type"))
+        return _available(name, estate.store.of_type(kind))
     posted = rules_for(place.kind).posted
     if posted is not None:
         return _post(estate, call, posted)
@@ -293,9 +295,17 @@ def _unwritten(estate: Estate, call: Call) -> Document:
     raise not_found(parent)
 
 
-def _name_available(estate: Estate, call: Call) -> Response:
-    name, kind = (str(call.body.get(n, "")).lower() for n in ("name", "type"))
-    taken = any(r.name.lower() == name for r in estate.store.of_type(kind))
+def name_among_children(estate: Estate, call: Call) -> Response:
+    """POST the question whether a name is free among the children of one type."""
+    owner = call.place.parent
+    if estate.find(call, owner) is None:
+        raise not_found(owner)
+    children = estate.store.of_type(call.place.type_key, below=owner.key)
+    return _available(str(call.body.get("name", "")).lower(), children)
+
+
+def _available(name: str, known: Sequence[Resource]) -> Response:
+    taken = any(resource.name.lower() == name for resource in known)
     if not taken:
         return Response.json({"nameAvailable": True})
     message = f"The name '{name}' is already taken."

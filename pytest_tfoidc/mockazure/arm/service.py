@@ -266,6 +266,8 @@ class ResourceManager:
             return self._only_get(call, lambda: self.deployments.operations(call))
         if call.place.type_key == FEATURES and call.method == "GET":
             return Response.json(self._subscriptions.feature(call.place))
+        if call.method == "POST" and call.place.name.lower() == listings.NAME_CHECK:
+            return listings.name_among_children(self._estate, call)
         if call.method == "POST" and self._acts_on_collection(call.place):
             return listings.act_on_collection(self._estate, call)
         verb = ITEM_VERBS.get(call.method)

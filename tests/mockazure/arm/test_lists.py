@@ -157,3 +157,17 @@ def test_names_are_available_until_they_are_taken(arm: Arm) -> None:
     arm("PUT", f"{RG}/providers/{kind}/acct", {"location": "westeurope"})
 
     assert arm("POST", path, {"name": "acct", "type": kind}).json["nameAvailable"] is False
+
+
+def test_names_of_children_are_available_until_they_are_taken(arm: Arm) -> None:
+    namespace = f"{RG}/providers/Microsoft.ServiceBus/namespaces/ns"
+    path = f"{namespace}/disasterRecoveryConfigs/checkNameAvailability"
+    assert arm("POST", path, {"name": "alias"}).status == 404
+    for name in ("ns", "other"):
+        beside = f"{RG}/providers/Microsoft.ServiceBus/namespaces/{name}"
+        arm("PUT", beside, {"location": "westeurope"})
+        taken = "alias" if name == "ns" else "free"
+        arm("PUT", f"{beside}/disasterRecoveryConfigs/{taken}", {"properties": {}})
+
+    assert arm("POST", path, {"name": "Alias"}).json["nameAvailable"] is False
+    assert arm("POST", path, {"name": "free"}).json["nameAvailable"] is True
