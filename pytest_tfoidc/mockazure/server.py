@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -62,6 +62,7 @@ from pytest_tfoidc.mockazure.proxy import (
 from pytest_tfoidc.mockazure.request_log import HASH_LENGTH, SeenRequests
 from pytest_tfoidc.mockazure.tokens import AccessTokens
 from pytest_tfoidc.pipelinekinds import AZURE_DEVOPS
+from pytest_tfoidc.shortages import remove_tree
 
 INSUFFICIENT_STORAGE = 507  # RFC 4918, 11.5
 if TYPE_CHECKING:
@@ -254,6 +255,7 @@ class MockAzure(LoopbackServer):
         """
         try:
             folder = Path(tempfile.mkdtemp(prefix="tfoidc-ca-"))
+            folder.chmod(stat.S_IRWXU)  # whatever the umask
         except OSError as error:
             raise TfOidcError(
                 "The stand-in has nowhere to write its certificate.",
@@ -263,11 +265,12 @@ class MockAzure(LoopbackServer):
             ) from error
         try:
             (folder / NO_CERTIFICATES).mkdir()
+            (folder / NO_CERTIFICATES).chmod(stat.S_IRWXU)
             handle, name = tempfile.mkstemp(suffix=".pem", dir=folder)  # mode 0600
             with os.fdopen(handle, "wb") as file:
                 file.write(self.certificates.bundle(self._environment))
         except OSError as error:
-            shutil.rmtree(folder)
+            remove_tree(folder)
             raise TfOidcError(
                 "The stand-in's certificate cannot be written.",
                 where=str(folder),
@@ -280,14 +283,14 @@ class MockAzure(LoopbackServer):
         try:
             super().start()
         except TfOidcError:
-            shutil.rmtree(folder)
+            remove_tree(folder)
             raise
 
     def stop(self) -> None:
         """Close everything, remove the bundle, and say so if one of our handlers had a defect."""
         super().stop()
         if self._ca_file is not None:
-            shutil.rmtree(self._ca_file.parent, ignore_errors=True)
+            remove_tree(self._ca_file.parent)
         if self.defects:
             raise RuntimeError("the stand-in has a defect") from self.defects[0]
 
