@@ -149,14 +149,12 @@ class Estate:
 
     def shown(self, resource: Resource) -> Document:
         """Return a document with what changes without being written: children, progress."""
-        document = resource.document
+        view = VIEWS.get(resource.kind)
+        document = view(self.store, resource) if view is not None else resource.document
         children = rules_for(resource.kind).children
         if children:
             shown = {name: self._documents(resource, kind) for name, kind in children.items()}
             document = documents.with_properties(document, shown)
-        view = VIEWS.get(resource.kind)
-        if view is not None:
-            document = view(self.store, resource)
         connected = self.store.children(resource.key, f"{resource.kind}/{endpoints.SHOWN.lower()}")
         if connected:
             shown = {endpoints.SHOWN: [self.shown(one) for one in connected]}
