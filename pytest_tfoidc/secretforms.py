@@ -191,23 +191,27 @@ def plain_forms(secret: str) -> Iterator[str]:
 
 
 def encoded_forms(secret: bytes) -> Iterator[bytes]:
-    """Return a secret's base64, and its bytes as programs print them: hexadecimal, or in Go's way.
-
-    Go's `%v` shows bytes as `[83 117 112]`.
-    """
-    yield from base64_forms(secret)
-    yield from (secret.hex().encode(), secret.hex().upper().encode())
-    yield from (secret.hex(":").encode(), secret.hex(":").upper().encode())
-    yield b"".join(b"\\x%02x" % code for code in secret)
-    yield b" ".join(b"%d" % code for code in secret)
-
-
-def base64_forms(data: bytes) -> Iterator[bytes]:
-    """Return base64 in either alphabet, at any place, and as it stands in a URL."""
+    """Return a secret's base64, in either alphabet and at any place, and its hexadecimal digits."""
     for before, lost in ((0, 0), (1, 2), (2, 3)):
-        letters = (before + len(data)) * 8 // 6
-        encoded = base64.b64encode(bytes(before) + data)[lost:letters]
-        yield from (encoded, encoded.translate(URL_SAFE), quote(encoded, safe="").encode())
+        letters = (before + len(secret)) * 8 // 6
+        encoded = base64.b64encode(bytes(before) + secret)[lost:letters]
+        yield from (encoded, encoded.translate(URL_SAFE))
+    yield from (secret.hex().encode(), secret.hex().upper().encode())
+
+
+def rarer_forms(secret: str) -> Iterator[bytes]:
+    """Return the forms that nobody writes a long secret in: looking for them takes its time.
+
+    They are base64 in a URL, of base64, and of UTF-16 as PowerShell's commands are; hexadecimal
+    digits with something between; and bytes as Go's `%v` shows them: `[83 117 112]`.
+    """
+    raw = secret.encode("utf-8", "surrogatepass")
+    yield from (quote(form, safe="").encode() for form in encoded_forms(raw))
+    yield from encoded_forms(base64.b64encode(raw))
+    yield from encoded_forms(secret.encode("utf-16-le", "surrogatepass"))
+    yield from (raw.hex(":").encode(), raw.hex(":").upper().encode())
+    yield b"".join(b"\\x%02x" % code for code in raw)
+    yield b" ".join(b"%d" % code for code in raw)
 
 
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -219,18 +223,18 @@ def forms(secret: str) -> Iterator[bytes]:
     for form in dict.fromkeys(plain_forms(secret)):
         yield form.encode("utf-8", "surrogatepass")
     yield from encoded_forms(raw)
-    yield from base64_forms(base64.b64encode(raw))
-    yield from base64_forms(secret.encode("utf-16-le", "surrogatepass"))  # PowerShell's commands
+    if is_short(secret):
+        yield from rarer_forms(secret)
     for quoted in {quote(raw, safe="")} - {secret}:
         yield from encoded_forms(quoted.encode())
 
 
-def may_be_escaped(secret: str) -> bool:
-    """Tell whether a secret may be escaped in more ways than `plain_forms` knows."""
-    return len(secret) <= MOST_ESCAPED
+def is_short(secret: str) -> bool:
+    """Tell whether a secret may be written in more ways than `plain_forms` knows; no token is."""
+    return len(secret) <= MOST_SHORT
 
 
-MOST_ESCAPED = 512  # characters
+MOST_SHORT = 512  # characters
 
 
 def escaped_pattern(secret: str) -> re.Pattern[bytes]:

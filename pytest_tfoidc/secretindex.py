@@ -224,7 +224,7 @@ class Index:
             form = squeeze(written)
             if len(form) >= MIN_SECRET_LENGTH and not (is_weak and _is_like(form, squeezed)):
                 self._add_form(form, written)
-        if not is_weak and secretforms.may_be_escaped(secret):
+        if not is_weak and secretforms.is_short(secret):
             self._put_written(squeezed, raw, _Escaped(secret))
 
     def _add_form(self, form: bytes, written: bytes) -> None:

@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from pytest_tfoidc.secretforms import base64_forms, core
+from pytest_tfoidc.secretforms import core, encoded_forms
 
 Span = tuple[int, int]
 
@@ -168,11 +168,7 @@ def _private_keys(data: bytes, _marks: Iterable[bytes]) -> Iterator[Span]:
 HEADS = tuple(
     f"eyJ{rest}".encode() for rest in ("hbGciOi", "0eXAiOi", "raWQiOi", "4NXQiOi", "lbmMiOi")
 )
-HEAD_FORMS = dict.fromkeys(
-    form
-    for head in HEADS
-    for form in (*base64_forms(head), head.hex().encode(), head.hex().upper().encode())
-)
+HEAD_FORMS = dict.fromkeys(form for head in HEADS for form in encoded_forms(head))
 HEXADECIMAL = tuple(form for form in HEAD_FORMS if form.startswith(b"65794"))
 SIGNATURES = (b"sig=", b"SIG=", b"sig%", b"SIG%")
 FINDERS: tuple[
