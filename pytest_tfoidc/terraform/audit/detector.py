@@ -6,6 +6,7 @@ Every search is linear in the text's length: states reach tens of megabytes.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -185,6 +186,13 @@ def _encoded_jwts(text: str) -> Iterator[Detected]:
         if ENCODED_START.search(run[0]):
             for offset in range(4):
                 yield from jwts(_decoded(run[0][offset:]).decode("latin-1"))
+
+
+def texts_in_base64(text: str) -> Iterator[str]:
+    """Yield what stands in a text in base64, where that is text as well."""
+    for run in ENCODED.finditer(text):
+        with contextlib.suppress(ValueError):
+            yield _decoded(run[0]).decode("utf-8")
 
 
 def _needles(secret: str) -> tuple[str, ...]:

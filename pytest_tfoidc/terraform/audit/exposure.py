@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_tfoidc.terraform.audit import detector as detection
 from pytest_tfoidc.terraform.audit import finders
-from pytest_tfoidc.terraform.audit.detector import Detected, Detector
+from pytest_tfoidc.terraform.audit.detector import Detected, Detector, texts_in_base64
 from pytest_tfoidc.terraform.audit.finders import FoundCredential
 from pytest_tfoidc.terraform.audit.shapes import by_shape
 from pytest_tfoidc.terraform.hcl import parser
@@ -47,10 +47,14 @@ URL_REMEDY = "let Git's credential helper, or a variable of the pipeline, hold i
 
 
 def shaped(text: str, detector: Detector) -> Iterator[Detected]:
-    """Return the credentials in a text that are known by their value or their shape."""
+    """Return the credentials in a text that are known by their value or their shape.
+
+    What is in base64, such as the custom data of a machine, is looked through as well.
+    """
     found = detector.find(text)
     yield from found
-    one = None if found else by_shape(text)
+    texts = () if found else (text, *texts_in_base64(text))
+    one = next(filter(None, map(by_shape, texts)), None)
     if one:
         yield one
 
@@ -110,6 +114,7 @@ def in_source(name: str, text: str, detector: Detector) -> Iterator[FoundCredent
     try:
         body = parser.parse(text, file=name)
     except parser.HclError:
+        yield from in_text("its text", text, detector, remedy=finders.SOURCE_REMEDY)
         return
     for block in body.blocks:
         yield from _in_block(name, block, detector)
@@ -204,7 +209,7 @@ def in_variables_file(name: str, text: str, detector: Detector) -> Iterator[Foun
     try:
         values = {n: a.value for n, a in parser.parse(text, file=name).attributes.items()}
     except parser.HclError:
-        yield from finders.in_lines("its text", text, detector)
+        yield from in_text("its text", text, detector, remedy=finders.VARIABLE_REMEDY)
         return
     yield from in_values("variable", values, detector, remedy=finders.VARIABLE_REMEDY)
 

@@ -60,6 +60,7 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             (("glsa_",), r"\bglsa_[A-Za-z0-9_]{36,}"),
             (("dop_v1_",), r"\bdop_v1_[a-f0-9]{64}\b"),
             (("dapi",), r"\bdapi[a-f0-9]{32}\b"),
+            (("SG.",), rf"\bSG\.[A-Za-z0-9_-]{{22}}\.[A-Za-z0-9_-]{{43}}{_END}"),
             (("npm_",), r"\bnpm_[A-Za-z0-9]{36}\b"),
             (("sk_live_",), r"\bsk_live_[A-Za-z0-9]{24,}"),
             (("dckr_pat_",), r"\bdckr_pat_[A-Za-z0-9_-]{27}"),
@@ -69,7 +70,7 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             ),
             (
                 ("assword=", "ASSWORD=", "wd=", "WD="),
-                r"(?i)(?:^|[\s;&?\"'])(?:password|pwd)=[^\s;&$<{]{6,}",
+                r"(?i)(?:^|[\s,;&?\"'])(?:password|pwd)=[^\s,;&$<{]{6,}",
             ),
             (
                 ("uthorization", "UTHORIZATION"),

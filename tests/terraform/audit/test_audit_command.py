@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -38,6 +39,10 @@ def resource(attributes: dict[str, object], *sensitive: str) -> str:
     return json.dumps({"version": 4, "outputs": {}, "resources": [one]})
 
 
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 PLANTED = {  # a folder's files, each with one credential
     "provider client_secret": {"main.tf": PROVIDER.format('client_secret = "Zx8~planted.value"')},
     "provider oidc_token": {"main.tf": PROVIDER.format(f'oidc_token = "{JWT}"')},
@@ -63,6 +68,11 @@ PLANTED = {  # a folder's files, each with one credential
     "tfvars connection string": {"terraform.tfvars": f'queue = "{CONNECTION}"\n'},
     "tfvars private key": {"terraform.tfvars": f'x = "{PEM}"\n'},
     "tfvars github token": {"terraform.tfvars": f'x = "ghp_{"a1B2" * 9}"\n'},
+    "redis options": {"terraform.tfvars": 'x = "r.example:6380,password=planted12,ssl=True"\n'},
+    "sendgrid key": {"terraform.tfvars": f'x = "SG.{"a1" * 11}.{"b2" * 21}c"\n'},
+    "base64 of a machine's data": {"terraform.tfvars": f'data = "{encoded(CONNECTION)}"\n'},
+    "a file that cannot be parsed": {"main.tf": f"locals {{ k = <<EOT\n{PEM}\nEOT\n}}\n"},
+    "variables that cannot be parsed": {"terraform.tfvars": f'x = [1,\ny = "{CONNECTION}"\n'},
     "tfvars database url": {"terraform.tfvars": 'x = "postgres://u:planted8@db.internal/x"\n'},
     "module url in the manifest": {
         ".terraform/modules/modules.json": json.dumps(
@@ -201,6 +211,10 @@ HARMLESS_VALUES = (
     'key_vault_key_id = "https://kv.vault.azure.net/keys/k/0123"',
 )
 CLEAN = {
+    "base64 of what is no secret": {
+        "terraform.tfvars": f'x = "{encoded("packages: [nginx]" * 8)}"\n'
+    },
+    "a file that is broken": {"main.tf": "locals { x = [1,\n"},
     **{f"variable {n}": {"terraform.tfvars": f"{v}\n"} for n, v in enumerate(HARMLESS_VALUES)},
     "provider": {"main.tf": PROVIDER.format("use_oidc = true")},
     "provider of variables": {"main.tf": PROVIDER.format("client_secret = var.client_secret")},
