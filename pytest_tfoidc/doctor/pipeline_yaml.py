@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from pytest_tfoidc.doctor.environment import misspelt
 from pytest_tfoidc.doctor.findings import Finding, finding
@@ -20,6 +19,7 @@ from pytest_tfoidc.doctor.steps import (
     NOTHING,
     TASK,
     Around,
+    Node,
     PipelineStep,
     environment_of,
     is_runner,
@@ -140,7 +140,7 @@ def examine_pipeline(text: str, *, file: str, around: Around = NOTHING) -> Itera
         yield finding("TFO410", where=file, cause="it is nested too deeply")
 
 
-def _document(document: Any, file: str, around: Around) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
+def _document(document: Node, file: str, around: Around) -> Iterator[Finding]:
     top, others = mapping(document), around.others
     jobs = top.get("jobs")
     if jobs is not None and "on" in top and mapping(jobs):
@@ -158,7 +158,7 @@ def _document(document: Any, file: str, around: Around) -> Iterator[Finding]:  #
         yield from azure_devops_jobs(document, file=file, around=around)
 
 
-def _is_azure_devops(top: dict[str, Any]) -> bool:
+def _is_azure_devops(top: dict[str, Node]) -> bool:
     """Tell whether a file is a pipeline of Azure DevOps or a template of one."""
     if any(key not in AZURE_TOP and not key.startswith(EXPRESSION) for key in top):
         return False
@@ -168,12 +168,12 @@ def _is_azure_devops(top: dict[str, Any]) -> bool:
     return _extends(top) or any(items(top.get(name)) for name in ("steps", "jobs", "stages"))
 
 
-def _extends(top: dict[str, Any]) -> bool:
+def _extends(top: dict[str, Node]) -> bool:
     """Tell whether a pipeline extends a template; what it hands over may hold stages and steps."""
     return "template" in mapping(top.get("extends"))
 
 
-def _azure_devops(node: Any, file: str, others: Others) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
+def _azure_devops(node: Node, file: str, others: Others) -> Iterator[Finding]:
     step = step_of(node, others, file=file)
     if step is None:
         return
@@ -203,7 +203,7 @@ def _task(step: PipelineStep) -> Iterator[Finding]:
         yield finding("TFO404", where=step.where, what=what, cause=reason)
 
 
-def _github(top: dict[str, Any], file: str, around: Around) -> Iterator[Finding]:
+def _github(top: dict[str, Node], file: str, around: Around) -> Iterator[Finding]:
     triggers, others = _triggers(top.get("on")), around.others
     yield from _shared(top.get("env"), file)
     for job in mapping(top["jobs"]).values():
@@ -227,16 +227,16 @@ def _github(top: dict[str, Any], file: str, around: Around) -> Iterator[Finding]
             yield finding("TFO407", where=where)
 
 
-def _triggers(on: Any) -> set[str]:  # noqa: ANN401 - PyYAML's nodes
+def _triggers(on: Node | None) -> set[str]:
     return {scalar(on), *map(scalar, items(on)), *mapping(on)} - {""}
 
 
-def _steps(fields: dict[str, Any], others: Others, *, file: str) -> list[PipelineStep]:
+def _steps(fields: dict[str, Node], others: Others, *, file: str) -> list[PipelineStep]:
     nodes = items(fields.get("steps"))
     return [step for node in nodes if (step := step_of(node, others, file=file))]
 
 
-def _all_steps(fields: dict[str, Any], others: Others, file: str) -> list[PipelineStep]:
+def _all_steps(fields: dict[str, Node], others: Others, file: str) -> list[PipelineStep]:
     """Return a job's steps in their order, those of the repository's own actions among them."""
     waiting = [(step, frozenset[str]()) for step in _steps(fields, others, file=file)]
     found: list[PipelineStep] = []
@@ -262,22 +262,24 @@ def _used(step: PipelineStep, by: PipelineStep) -> PipelineStep:
     )
 
 
-def _shared(node: Any, file: str) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
+def _shared(node: Node | None, file: str) -> Iterator[Finding]:
     """Look at variables that several steps have: a workflow's, a stage's or a job's."""
     listed = map(mapping, items(node))
-    entries = {scalar(one.get("name")): one.get("value") for one in listed} or mapping(node)
+    entries: Mapping[str, Node | None] = {
+        scalar(one.get("name")): one.get("value") for one in listed
+    } or mapping(node)
     environment, _ = environment_of(entries)
-    if environment:
+    if node is not None and environment:
         yield from _any_step(
             PipelineStep(file=file, line=line_of_node(node), environment=environment)
         )
 
 
-def _is_ours(job: Any, top: dict[str, Any]) -> bool:  # noqa: ANN401 - PyYAML's nodes
+def _is_ours(job: Node, top: dict[str, Node]) -> bool:
     return not _is_for_another_cloud("\n".join([*_texts(top.get("env")), *_texts(job)]))
 
 
-def _composite(top: dict[str, Any], others: Others, *, file: str) -> list[PipelineStep]:
+def _composite(top: dict[str, Node], others: Others, *, file: str) -> list[PipelineStep]:
     """Return the steps of an action that is made of steps; none where it is no such action."""
     runs = mapping(top.get("runs"))
     return _steps(runs, others, file=file) if scalar(runs.get("using")) == "composite" else []
@@ -302,7 +304,7 @@ def _needs_tokens(called: str, others: Others, seen: frozenset[str]) -> bool:
     return False
 
 
-def _runs_terraform(fields: dict[str, Any], others: Others) -> bool:
+def _runs_terraform(fields: dict[str, Node], others: Others) -> bool:
     """Tell whether a job runs Terraform, itself or in an action of the same repository."""
     return any(step.runs_terraform for step in _all_steps(fields, others, ""))
 
@@ -318,7 +320,7 @@ def _is_for_another_cloud(text: str) -> bool:
     return bool(OTHER_CLOUD.search(text)) and not AZURE.search(text)
 
 
-def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - PyYAML's nodes
+def _texts(node: Node | None) -> Iterator[str]:
     """Yield every key and every value in a node."""
     if node is not None:
         for inner in walk(node):
@@ -326,7 +328,7 @@ def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - PyYAML's nodes
             yield from mapping(inner)
 
 
-def _may_ask(permissions: Any) -> bool:  # noqa: ANN401 - PyYAML's nodes
+def _may_ask(permissions: Node | None) -> bool:
     if permissions is None:
         return False
     granted = mapping(permissions)

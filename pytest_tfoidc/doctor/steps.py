@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_tfoidc.doctor.scripts import (
     Others,
@@ -39,6 +39,14 @@ RUN_BY_ACTIONS = frozenset(
 )
 
 
+class Node(Protocol):
+    """A node of PyYAML, which comes without types: its kind, its content, and where it begins."""
+
+    id: str
+    value: Any
+    start_mark: Any
+
+
 @dataclass(frozen=True, kw_only=True)
 class Around:
     """The repository around a pipeline.
@@ -57,7 +65,7 @@ class Around:
 NOTHING = Around(others=lambda _name: "", signs_in=lambda: False, is_template=lambda _name: False)
 
 
-def read_yaml(name: str, others: Others) -> dict[str, Any]:
+def read_yaml(name: str, others: Others) -> dict[str, Node]:
     """Read a file of the same repository; one that is no YAML is told where it is looked at."""
     import yaml  # noqa: PLC0415 - heavy
 
@@ -67,7 +75,7 @@ def read_yaml(name: str, others: Others) -> dict[str, Any]:
         return {}
 
 
-def environment_of(entries: dict[str, Any]) -> tuple[dict[str, str], bool]:
+def environment_of(entries: Mapping[str, Node | None]) -> tuple[dict[str, str], bool]:
     """Return variables, those under a condition as well; and whether an expression adds more."""
     found: dict[str, str] = {}
     is_open = False
@@ -173,7 +181,7 @@ def is_runner(step: PipelineStep) -> bool:
     return (not step.task and not step.action) or task_of(step) in RUNNERS
 
 
-def step_of(node: Any, others: Others, *, file: str) -> PipelineStep | None:  # noqa: ANN401 - PyYAML's nodes
+def step_of(node: Node, others: Others, *, file: str) -> PipelineStep | None:
     """Return the step that a node is; None where it is none."""
     fields = mapping(node)
     task = scalar(fields.get("task"))
@@ -201,7 +209,7 @@ def step_of(node: Any, others: Others, *, file: str) -> PipelineStep | None:  # 
     )
 
 
-def walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - PyYAML's nodes
+def walk(document: Node | None) -> Iterator[Node]:
     """Yield every node once; aliases may make a document loop."""
     waiting, seen = [document], set[int]()
     while waiting:
@@ -213,23 +221,23 @@ def walk(document: Any) -> Iterator[Any]:  # noqa: ANN401 - PyYAML's nodes
         waiting += [*mapping(node).values(), *items(node)]
 
 
-def mapping(node: Any) -> dict[str, Any]:  # noqa: ANN401 - PyYAML's nodes
+def mapping(node: Node | None) -> dict[str, Node]:
     """Return what a node maps; nothing where it is no mapping."""
-    if getattr(node, "id", "") != "mapping":
+    if node is None or node.id != "mapping":
         return {}
     return {scalar(key): value for key, value in node.value}
 
 
-def items(node: Any) -> list[Any]:  # noqa: ANN401 - PyYAML's nodes
+def items(node: Node | None) -> list[Node]:
     """Return what a node lists; nothing where it is no list."""
-    return list(node.value) if getattr(node, "id", "") == "sequence" else []
+    return list(node.value) if node is not None and node.id == "sequence" else []
 
 
-def scalar(node: Any) -> str:  # noqa: ANN401 - PyYAML's nodes
+def scalar(node: Node | None) -> str:
     """Return the text of a node; empty where it is none."""
-    return str(node.value) if getattr(node, "id", "") == "scalar" else ""
+    return str(node.value) if node is not None and node.id == "scalar" else ""
 
 
-def line_of_node(node: Any) -> int:  # noqa: ANN401 - PyYAML's nodes
+def line_of_node(node: Node) -> int:
     """Return the line that a node begins in, from 1 on."""
     return int(node.start_mark.line) + 1

@@ -10,7 +10,6 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pytest_tfoidc.authvariables import (
     CERTIFICATES,
@@ -41,6 +40,7 @@ from pytest_tfoidc.doctor.steps import (
     EXPRESSION,
     GIVEN,
     Around,
+    Node,
     PipelineStep,
     environment_of,
     is_runner,
@@ -125,7 +125,7 @@ class Scope:
 
 
 def github_job(
-    top: dict[str, Any], fields: dict[str, Any], *, steps: Sequence[PipelineStep], around: Around
+    top: dict[str, Node], fields: dict[str, Node], *, steps: Sequence[PipelineStep], around: Around
 ) -> Iterator[Finding]:
     """Look at the steps of a job of GitHub that may ask for ID tokens.
 
@@ -149,7 +149,7 @@ def github_job(
         scope = scope.after(step)
 
 
-def azure_devops_jobs(document: Any, *, file: str, around: Around) -> Iterator[Finding]:  # noqa: ANN401 - PyYAML's nodes
+def azure_devops_jobs(document: Node, *, file: str, around: Around) -> Iterator[Finding]:
     """Look at the steps of a pipeline of Azure DevOps, in the templates that it takes as well.
 
     A template is looked at where it is taken: there its variables are known.
@@ -171,7 +171,7 @@ class _Jobs:
 
     def below(
         self,
-        node: Any,  # noqa: ANN401 - as above
+        node: Node,
         scope: Scope,
         *,
         file: str,
@@ -195,7 +195,7 @@ class _Jobs:
 
     def _below_mapping(
         self,
-        fields: dict[str, Any],
+        fields: dict[str, Node],
         scope: Scope,
         *,
         file: str,
@@ -216,13 +216,13 @@ class _Jobs:
                 yield from self.below(one, around, file=file, in_steps=inner, depth=depth)
 
     @staticmethod
-    def _with_pool(scope: Scope, fields: dict[str, Any]) -> Scope:
+    def _with_pool(scope: Scope, fields: dict[str, Node]) -> Scope:
         pool = fields.get("pool")
         name = scalar(pool) or scalar(mapping(pool).get("name"))
         is_own = bool(name) and name != "Azure Pipelines" and "vmImage" not in mapping(pool)
         return replace(scope, is_hosted=False) if is_own else scope
 
-    def _with_variables(self, node: Any, scope: Scope, file: str, depth: int = 0) -> Scope:  # noqa: ANN401 - as above
+    def _with_variables(self, node: Node | None, scope: Scope, file: str, depth: int = 0) -> Scope:
         """Return a scope with the variables that a node declares, in each of the ways to do so."""
         if mapping(node):
             environment, is_open = environment_of(mapping(node))
@@ -241,7 +241,7 @@ class _Jobs:
         return scope
 
 
-def _template(fields: dict[str, Any], file: str, others: Others) -> tuple[str, dict[str, Any]]:
+def _template(fields: dict[str, Node], file: str, others: Others) -> tuple[str, dict[str, Node]]:
     """Return the template that is taken: its file and content; nothing where it is foreign."""
     named = scalar(fields.get("template")).removesuffix("@self")
     if not named or "@" in named or EXPRESSION in named:
@@ -251,7 +251,7 @@ def _template(fields: dict[str, Any], file: str, others: Others) -> tuple[str, d
     return path, read_yaml(path, others)
 
 
-def _is_foreign_template(node: Any, file: str, others: Others) -> bool:  # noqa: ANN401 - as above
+def _is_foreign_template(node: Node, file: str, others: Others) -> bool:
     fields = mapping(node)
     return "template" in fields and not _template(fields, file, others)[1]
 

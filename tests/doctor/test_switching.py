@@ -282,7 +282,7 @@ HANDED_OVER = {
         f"{DOCKER} {ALL} -e ARM_OIDC_REQUEST_URL=$U -e ARM_OIDC_REQUEST_TOKEN=$T {IMAGE}"
     ),
     "a secret": run(f"{DOCKER} -e ARM_CLIENT_ID -e ARM_CLIENT_SECRET_FILE_PATH {IMAGE}"),
-    "the CLI's folder": run(f"{DOCKER} -v ~/.azure:/root/.azure -e ARM_TENANT_ID {IMAGE}"),
+    "the CLI's folder": run(f"{DOCKER} -v ~/.azure:/app/.azure -e ARM_TENANT_ID {IMAGE}"),
     "no ids": run(f"{DOCKER} -e TF_LOG {IMAGE}"),
     "options of a variable": run(f"{DOCKER} $ENV_ARGS -e ARM_CLIENT_ID {IMAGE}"),
     "options of a list": run(f'{DOCKER} "${{args[@]}}" -e ARM_CLIENT_ID {IMAGE}'),
