@@ -142,22 +142,19 @@ class PipelineStep:
         Args:
             find: Returns a line of a script, from 1 on; 0 where it is not in there.
         """
-        for part in self.parts:
-            line = find(part.text)
-            if line:
-                called = f"{part.file}:{line}, called by {self.where}"
-                return called if part.file else self.where
-        return self.where
+        part, line = self._found(find)
+        return f"{part.file}:{line}, called by {self.where}" if part and part.file else self.where
 
     @property
     def calling(self) -> str:
         """Where it is, and where that runs Terraform, if that is in a script that it calls."""
-        for part in self.parts:
-            line = terraform_line(part.text)
-            if line:
-                called = f"{self.where}, which calls {part.file}:{line}"
-                return called if part.file else self.where
-        return self.where
+        part, line = self._found(terraform_line)
+        return f"{self.where}, which calls {part.file}:{line}" if part and part.file else self.where
+
+    def _found(self, find: Callable[[str], int]) -> tuple[Part | None, int]:
+        """Return the first part that something stands in, and its line there."""
+        lines = ((part, find(part.text)) for part in self.parts)
+        return next(((part, line) for part, line in lines if line), (None, 0))
 
     def sets(self, name: str) -> bool:
         """Tell whether it gives a variable a value; what is unset or emptied is taken out."""
