@@ -1,4 +1,7 @@
-"""The fixtures. Each wraps something that can be used without pytest."""
+"""The fixtures. Each wraps something that can be used without pytest.
+
+PYTEST_DONT_REWRITE: it is found as it was installed.
+"""
 
 from __future__ import annotations
 

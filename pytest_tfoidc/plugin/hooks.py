@@ -1,7 +1,7 @@
 """The plugin's hooks. They declare and hand on; what is decided is decided elsewhere.
 
 pytest loads this in every run of every project that has the plugin installed, so nothing heavy is
-imported here.
+imported here. PYTEST_DONT_REWRITE: it is found as it was installed.
 """
 
 from __future__ import annotations

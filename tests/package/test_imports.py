@@ -74,6 +74,27 @@ def test_a_run_without_modules_loads_nothing_heavy(pytester: pytest.Pytester) ->
     result.stdout.no_fnmatch_line("tfoidc:*")
 
 
+def test_pytest_compiles_none_of_our_modules_anew(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A new interpreter, as a user's: pytest would rewrite what asserts in every module of a plugin.
+    monkeypatch.setenv("TFOIDC_TEST_FORK", "0")
+    pytester.makeconftest("""
+        import sys
+
+        def pytest_unconfigure():
+            hook = next(h for h in sys.meta_path if type(h).__name__ == "AssertionRewritingHook")
+            for name, module in [*sys.modules.items()]:
+                if isinstance(getattr(module, "__loader__", None), type(hook)):
+                    print("REWRITTEN", name)
+    """)
+    result = pytester.runpytest_subprocess("-W", "error", *WITHOUT)
+    rewritten = {line.split()[1] for line in result.outlines if line.startswith("REWRITTEN ")}
+    ours = {name for name in rewritten if name.startswith("pytest_tfoidc")}
+    assert ours <= {"pytest_tfoidc", "pytest_tfoidc.plugin"}  # they tell how the others are found
+    assert "conftest" in rewritten
+
+
 @pytest.mark.parametrize("is_ours", [False, True])
 def test_what_others_print_stays_as_it_is_until_something_is_ours(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, is_ours: bool
