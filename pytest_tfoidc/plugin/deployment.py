@@ -81,7 +81,9 @@ def wanted(outputs: Mapping[str, object], module: RootModule) -> dict[str, objec
 def own_state(name: str, module: RootModule, run: PytestRun) -> dict[str, str]:
     """Return what keeps the states of a stack's modules apart on the stand-in."""
     known = module.backend.names if module.backend is not None else frozenset[str]()
-    if not run.session.context.stand_in or "key" in known:
+    given = run.inputs()
+    has_one = module.backend or module.has_cloud or given.backend or given.backend_files
+    if not run.session.context.stand_in or "key" in known or not has_one:
         return {}
     return {"key": f"{Path(name).name}.tfstate"}
 

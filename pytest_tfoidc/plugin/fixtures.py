@@ -200,6 +200,7 @@ def tf_workspace(
                     has_failed=lambda: request.node.stash.get(FAILED, False),
                     inputs=inputs,
                     environment=environment or {},
+                    lends_backend=False,
                 )
             )
 

@@ -45,22 +45,24 @@ class BackendChoice:
     Attributes:
         module: The module, as its files describe it.
         inputs: What the user gives for the backend.
-        standin: The azurerm backend that a module gets where it has none of its own, or leaves
-            values out; None where the module's own backend is used.
+        standin: The azurerm backend that takes the place of another one, or of values that are
+            left out; None where the module's own backend is used.
+        is_lent: Whether a module that has no backend gets that one; else its state is a file.
     """
 
     module: RootModule
     inputs: Inputs
     standin: Mapping[str, str] | None
+    is_lent: bool = True
 
     @property
     def is_replaced(self) -> bool:
         """Whether the copy gets an azurerm backend that the module does not have."""
         own = self.module.backend
-        if self.standin is not None:
-            return own is None or own.type != AZURERM
         has_none = own is None and not self.module.has_cloud
-        return has_none and bool(self.inputs.backend or self.inputs.backend_files)
+        if has_none and not (self.standin is not None and self.is_lent):
+            return bool(self.inputs.backend or self.inputs.backend_files)
+        return self.standin is not None and (own is None or own.type != AZURERM)
 
     @property
     def used(self) -> Inputs:
@@ -81,7 +83,7 @@ class BackendChoice:
         """Return what init is given as configuration."""
         own = self.module.backend
         inputs = self.used
-        if self.standin is None:
+        if self.standin is None or not self.type:
             return dict(inputs.backend)
         known = own.names if own is not None and own.type == AZURERM else frozenset[str]()
         known |= {*inputs.backend, *self._in_files()}

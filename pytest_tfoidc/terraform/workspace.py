@@ -7,6 +7,7 @@ import binascii
 import contextlib
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ from pytest_tfoidc.terraform.live.deployed import Deployed
 from pytest_tfoidc.terraform.live.guard import Guard, LiveGuard, StateStore
 from pytest_tfoidc.terraform.live.ledger import PLANNED, TEST
 from pytest_tfoidc.terraform.live.recording import Record, Recorder
-from pytest_tfoidc.terraform.live.state import ISOLATED, LOCAL, LiveStates
+from pytest_tfoidc.terraform.live.state import ISOLATED, LOCAL, LiveStates, local_block
 from pytest_tfoidc.terraform.misnamed import misnamed
 from pytest_tfoidc.terraform.missing import MissingRead, complaint_of, missing_reads
 from pytest_tfoidc.terraform.module import RootModule, read_module, tests_need_init
@@ -81,7 +82,9 @@ from pytest_tfoidc.terraform.variablesfile import (
 )
 
 BACKEND_FILE = ".tfoidc.tfbackend"
-PLANS = "plans"  # beside the copy: a module that hashes its own folder must not see them
+# Beside the copy: a module that hashes its own folder must not see them.
+PLANS = "plans"
+STATE = Path("state", "terraform.tfstate")
 PLAN_FILE = "tfplan"
 STATEFUL = frozenset({"apply", "destroy", "plan", "refresh", "import"})  # read or write a state
 APPLY_PLAN_FILE = "tfplan-apply"
@@ -98,8 +101,9 @@ SELECTING = frozenset({"workspace select", "workspace new"})
 class WorkspaceSetting:
     """The setting that all workspaces of a run share.
 
-    `standin_backend` is the azurerm backend that a module gets where it has none of its own, or
-    leaves values out; None in a live context, where the module's own backend is used.
+    `standin_backend` is the azurerm backend that a module gets in the place of another one, or of
+    values that it leaves out; None in a live context, where the module's own backend is used.
+    `lends_backend`: a module that has none gets it as well; else its state is a file, as in life.
     `live_states` derives each test's own state in a live context, and `recorder` keeps the ledger;
     None on the stand-in. `allowed_subscriptions` are the only ones that a live run may touch;
     empty for any. `lock_timeout`: as Terraform takes it; empty for none.
@@ -117,6 +121,7 @@ class WorkspaceSetting:
     redactor: Redactor
     timeout: float | None = None
     standin_backend: Mapping[str, str] | None = None
+    lends_backend: bool = True
     is_put_back: Callable[[], bool] = bool
     live_states: LiveStates | None = None
     allowed_subscriptions: tuple[str, ...] = ()
@@ -179,7 +184,10 @@ class Workspace:
         self._applied_with: dict[str, GivenVariables] = {}  # by the workspace that is selected
         self._outputs: Mapping[str, Any] = {}  # as the last apply has told them
         self.backend = BackendChoice(
-            module=self.configuration, inputs=inputs, standin=setting.standin_backend
+            module=self.configuration,
+            inputs=inputs,
+            standin=setting.standin_backend,
+            is_lent=setting.lends_backend,
         )
         self._given_backend = self.backend.given()
         self._hide_secrets()
@@ -202,6 +210,8 @@ class Workspace:
         states, recorder = setting.live_states, setting.recorder
         if recorder and states and states.mode == ISOLATED and self.backend.type in {"", LOCAL}:
             self.local_state = recorder.new_state()
+        elif setting.standin_backend is not None and not self.backend.type:
+            self.local_state = self.base / STATE
 
     def _hide_secrets(self) -> None:
         """Keep what the inputs hold of secrets out of all that is printed."""
@@ -458,7 +468,10 @@ class Workspace:
         config = {**({} if self.local_state is not None else self.backend.options()), **more}
         own = self.guard.settings(self.backend.type, {**self._given_backend, **config})
         override = self.guard.override()
-        if self.backend.is_replaced and self.local_state is None:
+        if self.local_state is not None and override is None:
+            place = Path(os.path.relpath(self.local_state, self.path))  # the same in each copy
+            override = {"terraform": {"backend": {LOCAL: local_block(place)}}}
+        elif self.backend.is_replaced and self.local_state is None:
             override = {"terraform": {"backend": {AZURERM: {}}}}
         if override is not None:
             file = last_override(self.path, "backend")

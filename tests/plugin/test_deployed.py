@@ -123,3 +123,44 @@ def test_wrong(tf_stack):
         ("destroy", "app"),
         ("destroy", "network"),
     ]
+
+
+OF_A_WORKSPACE = """\
+import pytest
+from pathlib import Path
+
+CASES = {
+    "no block": ("module", {}, False),
+    "a block": ("azurerm", {}, True),
+    "another block": ("local", {}, True),
+    "configured": ("module", {"key": "mine.tfstate"}, True),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it(tf_workspace, oidc_events, case):
+    folder, backend, is_in_azure = CASES[case]
+    workspace = tf_workspace(folder, backend_config=backend)
+    with workspace.deployed(variables={"name": "y"}):
+        plan = workspace.plan(variables={"name": "y"})
+        assert not plan.has_changes  # nor in what the module's folder holds
+        workspace.select_workspace("other")
+        workspace.apply()
+        assert workspace.state()["terraform_data.this"].values["input"] == "x"
+    requests = [one for one in oidc_events if type(one).__name__ == "RequestAnswered"]
+    assert any("tfstate" in one.path for one in requests) == is_in_azure
+"""
+
+
+def test_without_a_backend_the_state_of_a_workspace_is_a_file(project: Project) -> None:
+    own = """
+resource "terraform_data" "folder" {
+  input = join(",", sort(tolist(fileset(path.module, "**"))))
+}
+"""
+    project.module(main=MAIN + own)
+    for kind in ("azurerm", "local"):
+        project.module(kind, main=f'{MAIN}terraform {{\n  backend "{kind}" {{}}\n}}\n')
+    (project.path / "test_it.py").write_text(OF_A_WORKSPACE, "utf-8")
+    project.run("test_it.py").assert_outcomes(passed=4)
+    assert not project.left_over()

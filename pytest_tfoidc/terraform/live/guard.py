@@ -37,6 +37,7 @@ from pytest_tfoidc.terraform.live.state import (
     foreign_state,
     held_by,
     imports_error,
+    local_block,
     require_no_imports,
     require_no_imports_in,
     workspaces_of,
@@ -148,7 +149,7 @@ class LiveGuard(Guard):
         """
         file = self._workspace.local_state
         if file is not None:  # in the ledger's folder, so that it outlives the copy
-            local = _local(file)
+            local = local_block(file)
             self.place = StatePlace(backend=LOCAL, config=local, settings=local)
             return {}
         if backend:
@@ -163,7 +164,7 @@ class LiveGuard(Guard):
         """Return the block of a local, `remote` or `cloud` state with a place of its own."""
         place = self.place
         if self._workspace.local_state is not None:
-            return {"terraform": {"backend": {LOCAL: _local(self._workspace.local_state)}}}
+            return {"terraform": {"backend": {LOCAL: local_block(self._workspace.local_state)}}}
         if place is None or not place.terraform_workspace:
             return None
         workspaces = {
@@ -461,10 +462,6 @@ def require_no_import_blocks(places: tuple[str, ...], *, module: str) -> None:
     """
     if places:
         raise imports_error(f"what the `import` block at {places[0]} names", module=module)
-
-
-def _local(file: Path) -> dict[str, str]:
-    return {"path": str(file), "workspace_dir": str(file.with_name("terraform.tfstate.d"))}
 
 
 def _is_plain(value: object) -> bool:

@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -295,6 +296,11 @@ class Held:
         if not count:
             return f"{outputs} output{'' if outputs == 1 else 's'}"
         return f"{count} resource{'' if count == 1 else 's'}"
+
+
+def local_block(file: Path) -> dict[str, str]:
+    """Return the configuration of a local backend whose states lie in one folder."""
+    return {"path": str(file), "workspace_dir": str(file.with_name("terraform.tfstate.d"))}
 
 
 def held_by(state: str) -> Held:
