@@ -398,13 +398,11 @@ _ROOMS = {
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 
 
-def __dir__() -> list[str]:
-    """List what is public, loaded or not."""
-    return sorted({*globals(), *__all__})
-
-
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for
-    """Load a public name from its room (PEP 562)."""
+    """Load a public name from its room (PEP 562).
+
+    `dir` tells only what is loaded: freezegun asks for all that it tells, at the first jump.
+    """
     if name not in _HOMES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message, name=name, obj=importlib.import_module(__name__))

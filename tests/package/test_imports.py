@@ -57,6 +57,25 @@ def test_the_check_for_heavy_imports_can_fail() -> None:
     assert {"requests", "freezegun"} <= loaded_by("import requests, freezegun")
 
 
+JUMP = """
+import pytest_tfoidc
+from datetime import timedelta
+from pytest_tfoidc.clock import VirtualClock
+clock = VirtualClock()
+clock.advance(timedelta(hours=1))
+clock.reset()
+"""
+
+
+def test_a_jump_of_the_clock_loads_nothing_of_ours() -> None:
+    # freezegun looks at all that every module says it has
+    before = loaded_by("import pytest_tfoidc.clock")
+    new = {name for name in loaded_by(JUMP) - before if name.startswith("pytest_tfoidc")}
+    assert not new
+    shown = "pytest_tfoidc.__dir__ = lambda: [*vars(pytest_tfoidc), *pytest_tfoidc.__all__]"
+    assert loaded_by(JUMP.replace("clock = ", f"{shown}\nclock = ", 1)) > {"pytest_tfoidc.session"}
+
+
 def test_a_run_without_modules_loads_nothing_heavy(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import sys
