@@ -123,7 +123,7 @@ class RunBlockFile(pytest.File):
         run = self._run
         self._recording.enter_context(run.recorded(self, self.module))
         self._mark = run.session.events.mark()
-        workspace = _initialized(self.config, self.module)
+        workspace = _initialized(self)
         workspace.guard.check_test([self.path])
         items = [item for item in self.session.items if item.parent is self]
         self._remaining = {item.name for item in items}
@@ -156,7 +156,10 @@ class RunBlockFile(pytest.File):
 
     def teardown(self) -> None:
         """Wait for Terraform's own teardown; stop Terraform first where nobody waits for more."""
-        with self._recorded():
+        with contextlib.ExitStack() as stack, self._recorded():
+            known = self.config.stash.get(WORKSPACES, {}).get(self.module)
+            if known is not None:
+                stack.callback(known.let_go, self)
             execution = self.execution
             if execution is None:
                 return
@@ -252,30 +255,52 @@ def kept_resources(config: pytest.Config, items: Iterable[pytest.Item]) -> list[
 
 
 class InitializedModule:
-    """A module's workspace for `terraform test`; initialized once, its failure told each time."""
+    """A module's workspace for `terraform test`; initialized once, its failure told each time.
 
-    def __init__(self, workspace: Workspace, *, test_directory: str | None) -> None:
-        self.workspace = workspace
+    Args:
+        run: Makes and closes workspaces.
+        module: Its folder.
+        files: The files that need it; after the last one of them it is closed.
+    """
+
+    def __init__(self, run: PytestRun, module: Path, files: Iterable[RunBlockFile]) -> None:
+        self.workspace = run.session.workspace(module, inputs=run.inputs(), keep=run.settings.keep)
         self.error: TfOidcError | None = None
+        self.is_closed = False
+        self._waiting = set(files)
+        self._run = run
+
+    def init(self, test_directory: str | None) -> None:
+        """Initialize it, and keep what becomes of that."""
         try:
-            workspace.init(backend=False, test_directory=test_directory)
+            self.workspace.init(backend=False, test_directory=test_directory)
         except TfOidcError as error:
             self.error = error
 
+    def let_go(self, file: RunBlockFile) -> None:
+        """Close it after the last file: the next workspace of the module can have its copy."""
+        self._waiting.discard(file)
+        if not self._waiting:
+            self.close()
 
-def _initialized(config: pytest.Config, module: Path) -> Workspace:
-    run, known = config.stash[RUN], config.stash.setdefault(WORKSPACES, {})
-    if module not in known:
-        workspace = run.session.workspace(
-            module,
-            inputs=run.inputs(),
-            keep=run.settings.keep,
-        )
-        if workspace.keep:
-            run.kept.append(workspace.path)
-        run.cleanup.callback(run.close_workspace, workspace)
-        directory = _options(config).test_directory
-        known[module] = InitializedModule(workspace, test_directory=directory)
+    def close(self) -> None:
+        """Close the workspace, once."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._run.close_workspace(self.workspace)
+
+
+def _initialized(file: RunBlockFile) -> Workspace:
+    run, config, module = file.config.stash[RUN], file.config, file.module
+    known = config.stash.setdefault(WORKSPACES, {})
+    if module not in known or known[module].is_closed:
+        parents = (item.parent for item in file.session.items if isinstance(item, RunItem))
+        made = InitializedModule(run, module, (one for one in parents if one.module == module))
+        known[module] = made
+        run.cleanup.callback(made.close)
+        if made.workspace.keep:
+            run.kept.append(made.workspace.path)
+        made.init(_options(config).test_directory)
     error = known[module].error
     if error is not None:
         raise error

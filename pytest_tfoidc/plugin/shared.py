@@ -72,6 +72,8 @@ class SharedDeployment:
             self._give_up()
             return None
         item.note_properties(self._folder)
+        if self._made.issuperset(self._chosen) and not self._run.session.is_live:
+            self._clean_up()  # the next who needs a copy can have this one
         if isinstance(verdict, CheckSkipped):
             pytest.skip(str(verdict))
         if isinstance(verdict, Evidence):

@@ -11,6 +11,7 @@ from pathlib import Path
 import jwt
 import pytest
 
+from pytest_tfoidc.terraform.placing import CAN_TELL
 from tests.project_kit import Project, text_of
 
 CHECKS = {"delayed_apply", "expiry_during_apply", "destroy_after_expiry", "no_cached_credentials"}
@@ -144,6 +145,35 @@ def test_a_run_that_ends_early_leaves_nothing(project: Project) -> None:
     result = project.check("all", "-x")
     result.assert_outcomes(failed=1)
     assert project.left_over() == []
+
+
+COUNTING = """\
+from pytest_tfoidc.terraform import filecopy
+
+copy, copied = filecopy.copy_file, []
+
+def counted(original, target, status):
+    copied.append(original)
+    copy(original, target, status)
+
+filecopy.copy_file = counted
+
+def pytest_unconfigure():
+    print("COPIED", sum(one.endswith("main.tf") for one in copied))
+"""
+
+
+@pytest.mark.skipif(not CAN_TELL, reason="copies are not handed on here")
+def test_run_blocks_the_deployment_and_the_control_have_one_copy_after_the_other(
+    project: Project,
+) -> None:
+    files = {"tests/a.tftest.hcl": 'run "one" {}\n', "tests/b.tftest.hcl": 'run "two" {}\n'}
+    project.module(files=files)
+    (project.path / "conftest.py").write_text(COUNTING, "utf-8")
+    result = project.run("--tf-module=module")
+    result.assert_outcomes(passed=7)
+    assert "COPIED 1" in result.outlines
+    assert not project.left_over()
 
 
 def test_a_check_lasts_as_long_as_its_own_part(project: Project) -> None:
