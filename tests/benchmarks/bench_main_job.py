@@ -1,7 +1,10 @@
 """How much the plugin adds to Terraform: `pytest --tf-module` beside its commands by themselves.
 
-Run it as a script: `python tests/benchmarks/bench_main_job.py [MODULE] [ROUNDS]`. Both sides run
-the same Terraform on the same module against a stand-in; the figure is their ratio in one run.
+Run it as a script: `python tests/benchmarks/bench_main_job.py [MODULE] [ROUNDS] [COMMAND…]`. Both
+sides run the same Terraform on the same module against a stand-in; the figure is their ratio in one
+run. Pytest is compared with the commands that it runs itself and with those that it runs where no
+check shares a deployment (`--tf-separate`), or with the commands that are named: `init plan apply
+destroy` for one deployment by hand.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ LINES = {
 }
 
 
-def commands_of(module: Path) -> list[str]:
+def commands_of(module: Path, *options: str) -> list[str]:
     """Return the commands that `pytest --tf-module` runs, from its raw events."""
     probe = (
         "import sys, pytest\n"
@@ -38,7 +41,7 @@ def commands_of(module: Path) -> list[str]:
         "    emit(self, event)\n"
         "EventLog.emit = spy\n"
         "arguments = ['-qsW', 'ignore', '-p', 'no:randomly', '--tf-module']\n"
-        f"sys.exit(pytest.main([*arguments, {str(module)!r}]))"
+        f"sys.exit(pytest.main([*arguments, {str(module)!r}, *{options!r}]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=module.parent
@@ -86,19 +89,23 @@ def whole_run(module: Path) -> float:
 
 
 def main() -> None:
-    """Print the figures of each round, and the median ratio."""
+    """Print the figures of each round, and the median ratios."""
+    ratios: dict[str, list[float]] = {}
     module = Path(sys.argv[1]) if len(sys.argv) > 1 else MODULE
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    commands = commands_of(module)
-    print(f"{len(commands)} commands: {' '.join(commands)}")
-    ratios = []
+    sides = {"its own": commands_of(module), "separate": commands_of(module, "--tf-separate")}
+    if sys.argv[3:]:
+        sides = {"by hand": sys.argv[3:]}
+    for name, commands in sides.items():
+        print(f"{name}: {len(commands)} commands: {' '.join(commands)}")
     for number in range(rounds):
-        terraform, whole = by_themselves(module, commands), whole_run(module)
-        ratios.append(whole / terraform)
-        print(
-            f"{number + 1}: Terraform {terraform:.2f}s, pytest {whole:.2f}s, ratio {ratios[-1]:.2f}"
-        )
-    print(f"median ratio {statistics.median(ratios):.2f}")
+        whole = whole_run(module)
+        for name, commands in sides.items():
+            terraform = by_themselves(module, commands)
+            ratios.setdefault(name, []).append(whole / terraform)
+            print(f"{number + 1}: {name} {terraform:.2f}s, pytest {whole:.2f}s")
+    for name, each in ratios.items():
+        print(f"{name}: median ratio {statistics.median(each):.2f}")
 
 
 if __name__ == "__main__":
