@@ -281,7 +281,11 @@ class Runner:
         )
         watch = self._watch(child, command)
         try:
-            with child, self.ending.running(self._left(child, command), child.interrupt):
+            with (
+                self._heard_by(watch),  # what it is refused may be known before we wait for it
+                child,
+                self.ending.running(self._left(child, command), child.interrupt),
+            ):
                 self._attend(child, watch, on_start, command)
         except OSError as error:
             if child.has_begun:
@@ -357,9 +361,7 @@ class Runner:
     ) -> None:
         """Wait for the end of a command, and see to it that it has one."""
         try:
-            with watch, contextlib.ExitStack() as stack:
-                if self.refusals_are_final:
-                    stack.enter_context(self._events.subscribed(watch.notice))
+            with watch:
                 if on_start is not None:
                     on_start(RunningCommand(child))
                 if self.ending.is_asked:
@@ -375,6 +377,15 @@ class Runner:
             if self.ending.is_over and self.ending.is_real and not child.has_ended():
                 child.let_go()
                 self.ending.left_running.append(self._left(child, command))
+
+    @contextlib.contextmanager
+    def _heard_by(self, watch: _Watch) -> Iterator[None]:
+        """Let a watch hear of refusals, where they are final."""
+        if not self.refusals_are_final:
+            yield
+            return
+        with self._events.subscribed(watch.notice):
+            yield
 
     def _left(self, child: Child, command: str) -> LeftRunning:
         return LeftRunning(command=command, module=self.module, process=child.pid)
@@ -528,6 +539,7 @@ class _Watch:
         self._child = child
         self.grace = grace
         self._was_killed = False
+        self._is_over = False
         self._timers: list[threading.Timer] = []
         self._refused: threading.Timer | None = None
         self._timeout = timeout
@@ -542,11 +554,14 @@ class _Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_over = True
         for timer in self._timers:
             timer.cancel()
 
     def notice(self, event: Event) -> None:
         """Allow the child a few seconds after a refusal; let it go on if it is accepted later."""
+        if self._is_over:
+            return
         if isinstance(event, AccessTokenIssued) and self._refused is not None:
             self._refused.cancel()
             self._refused = None
@@ -573,7 +588,7 @@ class _Watch:
         return timer
 
     def _stop(self, reason: str, grace: float) -> None:
-        if self.reason is None and self._child.interrupt():
+        if self.reason is None and self._child.has_begun and self._child.interrupt():
             self.reason = reason
             kill = threading.Timer(grace, self._kill)
             kill.daemon = True

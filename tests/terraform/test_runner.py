@@ -184,6 +184,25 @@ def test_a_command_that_goes_on_after_a_refusal_is_stopped(
 
 
 @pytest.mark.timeout(30)
+def test_a_refusal_that_comes_before_anybody_waits_is_heard(
+    make: MakeRunner, events: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "REFUSED_SECONDS", 0.2)
+    refusal = ExchangeRefused(
+        at=VirtualClock().now(), client_id="c", code="AADSTS700024", reason="too late"
+    )
+    came, attend = threading.Event(), Runner._attend
+
+    def refuse(_line: str) -> None:
+        events.emit(refusal)
+        came.set()
+
+    monkeypatch.setattr(Runner, "_attend", lambda *given: (came.wait(), attend(*given)))
+    with pytest.raises(TerraformError, match="AADSTS700024: too late"):
+        make(STOPS_CLEANLY, refusals_are_final=True).run("apply", on_line=refuse)
+
+
+@pytest.mark.timeout(30)
 def test_where_a_refusal_is_expected_nobody_waits_long_for_the_end(
     make: MakeRunner, events: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
