@@ -93,9 +93,10 @@ def main() -> None:
     ratios: dict[str, list[float]] = {}
     module = Path(sys.argv[1]) if len(sys.argv) > 1 else MODULE
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    sides = {"its own": commands_of(module), "separate": commands_of(module, "--tf-separate")}
-    if sys.argv[3:]:
-        sides = {"by hand": sys.argv[3:]}
+    sides = {"by hand": sys.argv[3:]}
+    if not sys.argv[3:]:
+        own, separate = commands_of(module), commands_of(module, "--tf-separate")
+        sides = {"its own": own, "separate": separate}
     for name, commands in sides.items():
         print(f"{name}: {len(commands)} commands: {' '.join(commands)}")
     for number in range(rounds):
