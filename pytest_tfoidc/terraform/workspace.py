@@ -375,6 +375,9 @@ class Workspace:
             LiveStateError: In a live context: there is no state that the test may use.
         """
         self._require_known_folder()
+        if backend_config and self.setting.standin_backend is not None:
+            self.local_state = None  # it is for a backend, which a module that has none gets now
+            self.backend = dataclasses.replace(self.backend, is_lent=True)
         options: dict[str, Any] = {"input": False, "no_color": Flag}
         options["test_directory"] = test_directory
         if upgrade:

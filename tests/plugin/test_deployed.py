@@ -149,6 +149,14 @@ def test_it(tf_workspace, oidc_events, case):
         assert workspace.state()["terraform_data.this"].values["input"] == "x"
     requests = [one for one in oidc_events if type(one).__name__ == "RequestAnswered"]
     assert any("tfstate" in one.path for one in requests) == is_in_azure
+
+
+def test_init(tf_workspace, oidc_events):
+    workspace = tf_workspace("module")
+    workspace.init(backend_config={"key": "mine.tfstate"})
+    workspace.apply()
+    requests = [one for one in oidc_events if type(one).__name__ == "RequestAnswered"]
+    assert any("mine.tfstate" in one.path for one in requests)
 """
 
 
@@ -162,5 +170,5 @@ resource "terraform_data" "folder" {
     for kind in ("azurerm", "local"):
         project.module(kind, main=f'{MAIN}terraform {{\n  backend "{kind}" {{}}\n}}\n')
     (project.path / "test_it.py").write_text(OF_A_WORKSPACE, "utf-8")
-    project.run("test_it.py").assert_outcomes(passed=4)
+    project.run("test_it.py").assert_outcomes(passed=5)
     assert not project.left_over()
