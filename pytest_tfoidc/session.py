@@ -462,7 +462,7 @@ class OidcSession:
     def _standin_backend(self) -> Mapping[str, str] | None:
         return STANDIN_BACKEND if self.context.stand_in else None
 
-    def workspace(  # noqa: PLR0913 - what one may differ in, keyword only
+    def workspace(
         self,
         module: Path,
         *,
@@ -470,7 +470,6 @@ class OidcSession:
         keep: bool = False,
         item: str = "",
         environment: Mapping[str, str | None] = MappingProxyType({}),
-        lends_backend: bool = True,
     ) -> Workspace:
         """Make an isolated copy of a module.
 
@@ -480,13 +479,12 @@ class OidcSession:
             keep: Leave the copy on disk at the end.
             item: The test that it is for; in a live context its state is named after it.
             environment: Variables for Terraform, over those of the session; None takes one away.
-            lends_backend: Give a module that has none the stand-in's; else its state is a file.
 
         Raises:
             ModuleError: The module cannot be read or copied, or has no such variable.
             UsageError: A variable has a value that Terraform cannot take.
         """
-        setting = dataclasses.replace(self._setting(environment), lends_backend=lends_backend)
+        setting = self._setting(environment)
         return Workspace(module, setting=setting, inputs=inputs, keep=keep, item=item)
 
     def setup_workspace(
@@ -554,7 +552,6 @@ class OidcSession:
         keep: bool = False,
         item: str = "",
         environment: Mapping[str, str | None] = MappingProxyType({}),
-        lends_backend: bool = True,
         on_kept: Callable[[Path], None] = lambda _path: None,
         has_failed: Callable[[], bool] = bool,
     ) -> Iterator[Workspace]:
@@ -570,7 +567,6 @@ class OidcSession:
             keep: Leave the copy on disk at the end.
             item: The test that it is for; in a live context its state is named after it.
             environment: Variables for Terraform, over those of the session; None takes one away.
-            lends_backend: Give a module that has none the stand-in's; else its state is a file.
             on_kept: Is told where a copy is that is left on disk.
             has_failed: Tells of a failure that the block does not see: a test's, in a fixture.
 
@@ -578,12 +574,7 @@ class OidcSession:
             TfOidcError: The module cannot be copied, or the clean-up failed.
         """
         workspace = self.workspace(
-            module,
-            inputs=inputs,
-            keep=keep,
-            item=item,
-            environment=environment,
-            lends_backend=lends_backend,
+            module, inputs=inputs, keep=keep, item=item, environment=environment
         )
         try:
             yield workspace

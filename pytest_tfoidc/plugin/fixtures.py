@@ -6,6 +6,7 @@ PYTEST_DONT_REWRITE: it is found as it was installed.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -198,9 +199,8 @@ def tf_workspace(
                     (folder / path).resolve(),
                     item=request.node.nodeid,
                     has_failed=lambda: request.node.stash.get(FAILED, False),
-                    inputs=inputs,
+                    inputs=dataclasses.replace(inputs, lends_backend=False),
                     environment=environment or {},
-                    lends_backend=False,
                 )
             )
 

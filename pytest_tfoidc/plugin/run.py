@@ -594,7 +594,7 @@ class PytestRun:
         )
 
     @contextlib.contextmanager
-    def workspace(  # noqa: PLR0913 - what a workspace differs in, keyword only
+    def workspace(
         self,
         module: Path,
         *,
@@ -602,7 +602,6 @@ class PytestRun:
         has_failed: Callable[[], bool] = bool,
         inputs: Inputs | None = None,
         environment: Mapping[str, str | None] = MappingProxyType({}),
-        lends_backend: bool = True,
     ) -> Iterator[Workspace]:
         """Yield a workspace that is cleaned up at the end, with the user's inputs.
 
@@ -612,7 +611,6 @@ class PytestRun:
             has_failed: Tells of a failure that the block does not see.
             inputs: What it is given; None for what the options say.
             environment: Variables for Terraform, over those of the session; None takes one away.
-            lends_backend: Give a module that has none the stand-in's; else its state is a file.
         """
         with self.session.cleaned_workspace(
             module,
@@ -620,7 +618,6 @@ class PytestRun:
             keep=self.settings.keep,
             item=item,
             environment=environment,
-            lends_backend=lends_backend,
             on_kept=self._note_kept,
             has_failed=has_failed,
         ) as workspace:

@@ -25,6 +25,8 @@ class Inputs:
     `values`: variables of any type, as Python has them; they win over all others.
     `apply_environment`: variables of `apply`, `destroy` and `test` alone, where they act as another
     identity than `plan`.
+    `lends_backend`: on the stand-in a module that has no backend gets one; else its state is a
+    file, as in life.
     """
 
     variables: tuple[str, ...] = field(default=(), repr=False)
@@ -33,6 +35,7 @@ class Inputs:
     backend: Mapping[str, str] = field(default_factory=dict, repr=False)
     backend_files: tuple[Path, ...] = ()
     apply_environment: Mapping[str, str] = field(default_factory=dict)
+    lends_backend: bool = True
 
 
 NO_INPUTS = Inputs()
@@ -47,20 +50,18 @@ class BackendChoice:
         inputs: What the user gives for the backend.
         standin: The azurerm backend that takes the place of another one, or of values that are
             left out; None where the module's own backend is used.
-        is_lent: Whether a module that has no backend gets that one; else its state is a file.
     """
 
     module: RootModule
     inputs: Inputs
     standin: Mapping[str, str] | None
-    is_lent: bool = True
 
     @property
     def is_replaced(self) -> bool:
         """Whether the copy gets an azurerm backend that the module does not have."""
         own = self.module.backend
         has_none = own is None and not self.module.has_cloud
-        if has_none and not (self.standin is not None and self.is_lent):
+        if has_none and not (self.standin is not None and self.inputs.lends_backend):
             return bool(self.inputs.backend or self.inputs.backend_files)
         return self.standin is not None and (own is None or own.type != AZURERM)
 

@@ -280,9 +280,11 @@ class Runner:
             shared=self.shared,
         )
         watch = self._watch(child, command)
+        is_final, notice = self.refusals_are_final, watch.notice
+        heard = self._events.subscribed(notice) if is_final else contextlib.nullcontext()
         try:
             with (
-                self._heard_by(watch),  # what it is refused may be known before we wait for it
+                heard,  # what it is refused may be known before we wait for it
                 child,
                 self.ending.running(self._left(child, command), child.interrupt),
             ):
@@ -377,15 +379,6 @@ class Runner:
             if self.ending.is_over and self.ending.is_real and not child.has_ended():
                 child.let_go()
                 self.ending.left_running.append(self._left(child, command))
-
-    @contextlib.contextmanager
-    def _heard_by(self, watch: _Watch) -> Iterator[None]:
-        """Let a watch hear of refusals, where they are final."""
-        if not self.refusals_are_final:
-            yield
-            return
-        with self._events.subscribed(watch.notice):
-            yield
 
     def _left(self, child: Child, command: str) -> LeftRunning:
         return LeftRunning(command=command, module=self.module, process=child.pid)

@@ -103,7 +103,6 @@ class WorkspaceSetting:
 
     `standin_backend` is the azurerm backend that a module gets in the place of another one, or of
     values that it leaves out; None in a live context, where the module's own backend is used.
-    `lends_backend`: a module that has none gets it as well; else its state is a file, as in life.
     `live_states` derives each test's own state in a live context, and `recorder` keeps the ledger;
     None on the stand-in. `allowed_subscriptions` are the only ones that a live run may touch;
     empty for any. `lock_timeout`: as Terraform takes it; empty for none.
@@ -121,7 +120,6 @@ class WorkspaceSetting:
     redactor: Redactor
     timeout: float | None = None
     standin_backend: Mapping[str, str] | None = None
-    lends_backend: bool = True
     is_put_back: Callable[[], bool] = bool
     live_states: LiveStates | None = None
     allowed_subscriptions: tuple[str, ...] = ()
@@ -184,10 +182,7 @@ class Workspace:
         self._applied_with: dict[str, GivenVariables] = {}  # by the workspace that is selected
         self._outputs: Mapping[str, Any] = {}  # as the last apply has told them
         self.backend = BackendChoice(
-            module=self.configuration,
-            inputs=inputs,
-            standin=setting.standin_backend,
-            is_lent=setting.lends_backend,
+            module=self.configuration, inputs=inputs, standin=setting.standin_backend
         )
         self._given_backend = self.backend.given()
         self._hide_secrets()
@@ -377,7 +372,8 @@ class Workspace:
         self._require_known_folder()
         if backend_config and self.setting.standin_backend is not None:
             self.local_state = None  # it is for a backend, which a module that has none gets now
-            self.backend = dataclasses.replace(self.backend, is_lent=True)
+            inputs = dataclasses.replace(self.inputs, lends_backend=True)
+            self.backend = dataclasses.replace(self.backend, inputs=inputs)
         options: dict[str, Any] = {"input": False, "no_color": Flag}
         options["test_directory"] = test_directory
         if upgrade:

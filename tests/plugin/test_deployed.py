@@ -127,7 +127,7 @@ def test_wrong(tf_stack):
 
 OF_A_WORKSPACE = """\
 import pytest
-from pathlib import Path
+from pytest_tfoidc.events import RequestAnswered
 
 CASES = {
     "no block": ("module", {}, False),
@@ -147,7 +147,7 @@ def test_it(tf_workspace, oidc_events, case):
         workspace.select_workspace("other")
         workspace.apply()
         assert workspace.state()["terraform_data.this"].values["input"] == "x"
-    requests = [one for one in oidc_events if type(one).__name__ == "RequestAnswered"]
+    requests = oidc_events.of(RequestAnswered)
     assert any("tfstate" in one.path for one in requests) == is_in_azure
 
 
@@ -155,7 +155,7 @@ def test_init(tf_workspace, oidc_events):
     workspace = tf_workspace("module")
     workspace.init(backend_config={"key": "mine.tfstate"})
     workspace.apply()
-    requests = [one for one in oidc_events if type(one).__name__ == "RequestAnswered"]
+    requests = oidc_events.of(RequestAnswered)
     assert any("mine.tfstate" in one.path for one in requests)
 """
 
